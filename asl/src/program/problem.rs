@@ -1,0 +1,113 @@
+//! What is wrong with a definition, said so that a person can act on it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of a problem: stable, as in Step Functions' `ValidateStateMachineDefinition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// The text is not JSON.
+    InvalidJsonDescription,
+    /// A field is missing, unknown, of the wrong type or out of range.
+    SchemaValidationFailed,
+    /// A transition leads to a state that does not exist, or a state that nothing leads to.
+    MissingTransitionTarget,
+    /// Two states have one name.
+    DuplicateStateName,
+    /// States that lead only to each other: the run could never end.
+    LoopWithoutExit,
+    /// A path, a reference path or an intrinsic function that cannot be read.
+    InvalidPath,
+    /// Correct, but this engine lacks it.
+    NotSupported,
+}
+
+impl Code {
+    /// The code's text, for example `MISSING_TRANSITION_TARGET`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidJsonDescription => "INVALID_JSON_DESCRIPTION",
+            Code::SchemaValidationFailed => "SCHEMA_VALIDATION_FAILED",
+            Code::MissingTransitionTarget => "MISSING_TRANSITION_TARGET",
+            Code::DuplicateStateName => "DUPLICATE_STATE_NAME",
+            Code::LoopWithoutExit => "LOOP_WITHOUT_EXIT",
+            Code::InvalidPath => "INVALID_PATH",
+            Code::NotSupported => "NOT_SUPPORTED",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The kind.
+    pub code: Code,
+    /// Where, for people: `States.node1.Next`, `spec.workflowNodes[1].choiceData.checkType`.
+    pub path: String,
+    /// Where, for programs: a JSON pointer, `/States/node1/Next`.
+    pub pointer: String,
+    /// Line and column (from 1) in the text, where it came as text.
+    pub position: Option<(usize, usize)>,
+    /// What was found and what is wanted.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.position {
+            write!(f, "line {line} column {column}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// A place in a document, grown step by step while reading it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    path: String,
+    pointer: String,
+}
+
+impl Place {
+    pub(crate) fn root() -> Self {
+        Place::default()
+    }
+
+    pub(crate) fn key(&self, key: &str) -> Place {
+        let plain = !key.is_empty() && !key.contains(['.', '[', ']']);
+        let path = match (self.path.is_empty(), plain) {
+            (true, true) => key.to_owned(),
+            (false, true) => format!("{}.{key}", self.path),
+            (_, false) => format!("{}['{key}']", self.path),
+        };
+        let escaped = key.replace('~', "~0").replace('/', "~1");
+        Place { path, pointer: format!("{}/{escaped}", self.pointer) }
+    }
+
+    pub(crate) fn index(&self, index: usize) -> Place {
+        Place { path: format!("{}[{index}]", self.path), pointer: format!("{}/{index}", self.pointer) }
+    }
+
+    pub(crate) fn problem(&self, code: Code, message: impl Into<String>) -> Problem {
+        Problem {
+            code,
+            path: self.path.clone(),
+            pointer: self.pointer.clone(),
+            position: None,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What happens to a run: the commands that drive it, and the moment they come at.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::run::id::{TaskId, TimerId};
+
+/// The time and the randomness of one decision. Both come from outside, so that the same commands at
+/// the same moments give the same records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// 64 random bits, fresh for each command: retry jitter, `States.UUID`, `States.MathRandom` and task tokens come from it.
+    pub entropy: u64,
+}
+
+/// Who is running: what the context object (`$$`) says about the execution and its state machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionContext {
+    /// `$$.Execution.Id`: an ARN, or any unique id.
+    pub id: String,
+    /// `$$.Execution.Name`.
+    pub name: String,
+    /// `$$.Execution.RoleArn`.
+    pub role: Option<String>,
+    /// `$$.Execution.StartTime`.
+    pub start_time: Timestamp,
+    /// `$$.StateMachine.Id`: an ARN, or any unique id.
+    pub state_machine_id: String,
+    /// `$$.StateMachine.Name`.
+    pub state_machine_name: String,
+}
+
+/// Something that happened outside and that the run must react to.
+///
+/// Commands that come late or twice (for a task that is not in flight, for a finished run) change nothing:
+/// the decision is empty.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Begin. A second start is ignored.
+    Start {
+        /// The execution's input.
+        input: Value,
+        /// Who runs.
+        context: ExecutionContext,
+    },
+    /// Go on where the journal ends. Send it once after replaying a journal, before carrying out
+    /// [`Run::pending`](crate::Run::pending): if the journal was cut in the middle of a decision, it finishes that decision.
+    Resume,
+    /// A worker took the task of an activity (other tasks count as started when they are scheduled).
+    TaskStarted {
+        /// The task.
+        task: TaskId,
+        /// The worker's name, for the history.
+        worker: Option<String>,
+    },
+    /// A task ended well.
+    TaskSucceeded {
+        /// The task.
+        task: TaskId,
+        /// Its result.
+        output: Value,
+    },
+    /// A task failed.
+    TaskFailed {
+        /// The task.
+        task: TaskId,
+        /// The error name that Retry and Catch compare, for example `ValueError` or `States.Timeout`.
+        error: String,
+        /// What a person reads.
+        cause: Option<String>,
+    },
+    /// A task says that it is alive.
+    TaskHeartbeat {
+        /// The task.
+        task: TaskId,
+    },
+    /// A timer of [`Effect::StartTimer`](crate::Effect::StartTimer) is due.
+    TimerFired {
+        /// The timer.
+        timer: TimerId,
+    },
+    /// End the run from outside (`StopExecution`).
+    Stop {
+        /// Error name to record.
+        error: Option<String>,
+        /// What a person reads.
+        cause: Option<String>,
+    },
+}
