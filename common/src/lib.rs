@@ -1,1 +1,11 @@
-//! placeholder
+//! The vocabulary both sides of Troupe's wire share. No control logic lives here.
+//!
+//! - [`resources`]: the Kubernetes-shaped objects people apply and read.
+//! - [`link`]: what the master and a node agent say to each other.
+//! - [`pod_protocol`]: the headers and paths spoken to the server inside a pod.
+//! - [`digest`]: content addresses.
+
+pub mod digest;
+pub mod link;
+pub mod pod_protocol;
+pub mod resources;

@@ -1,0 +1,140 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Condition, ObjectMeta};
+
+/// One execution of a workflow or state machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowRun {
+    /// `v1`.
+    pub api_version: String,
+    /// `WorkflowRun`.
+    pub kind: String,
+    /// Standard object metadata.
+    pub metadata: ObjectMeta,
+    /// What is run, with what input.
+    pub spec: WorkflowRunSpec,
+    /// How far it came; written by the platform.
+    pub status: WorkflowRunStatus,
+}
+
+/// What is run, with what input. Exactly one of `workflow` and `stateMachine` is set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowRunSpec {
+    /// Name of a Workflow in the same namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// Name of a StateMachine in the same namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_machine: Option<String>,
+    /// The input; `{}` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// Set by the server: the definition as it stood when the run began. Later changes of the
+    /// workflow do not touch runs under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Value>,
+    /// Set to end the run early.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stop: bool,
+}
+
+/// How far a run came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowRunStatus {
+    /// Where the run stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<RunPhase>,
+    /// The output of a run that succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// The error's name of a run that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What happened, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// When the run began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<String>,
+    /// The states it went through, in order; at most the last hundred.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<RunStep>,
+    /// `Complete`, `Failed`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RunPhase {
+    /// Accepted, not begun.
+    #[default]
+    Pending,
+    /// Under way.
+    Running,
+    /// Ended with an output.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Ran past its time limit.
+    TimedOut,
+    /// Stopped by somebody.
+    Aborted,
+}
+
+impl RunPhase {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+
+    /// The word in YAML.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::TimedOut => "TimedOut",
+            Self::Aborted => "Aborted",
+        }
+    }
+}
+
+/// One state a run went through.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunStep {
+    /// The state's or node's name.
+    pub name: String,
+    /// The state's type, as `Task`.
+    pub r#type: String,
+    /// When it was entered.
+    pub entered: String,
+    /// When it was left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exited: Option<String>,
+    /// Milliseconds between the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// What it was given, as JSON text, cut to 1,000 characters.
+    pub input: String,
+    /// What it gave, as JSON text, cut to 1,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// The error it ended with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
