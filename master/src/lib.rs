@@ -1,1 +1,4 @@
-//! placeholder
+//! Troupe's control plane.
+
+pub mod clock;
+pub mod store;
