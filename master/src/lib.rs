@@ -1,4 +1,5 @@
 //! Troupe's control plane.
 
 pub mod clock;
+pub mod objects;
 pub mod store;
