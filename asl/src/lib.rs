@@ -17,6 +17,7 @@
 //! - [`workflow`]: `kind: Workflow` compiled to the same program
 //! - [`resource`]: what a Task calls
 
+pub mod data;
 pub mod failure;
 pub mod history;
 pub mod program;

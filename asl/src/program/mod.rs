@@ -1,6 +1,7 @@
 //! Definitions: parsed, checked, and given back.
 
 pub mod problem;
+pub(crate) mod suggest;
 
 pub use problem::{Code, Problem};
 use serde::{Serialize, Serializer};
