@@ -22,6 +22,7 @@ pub mod failure;
 pub mod history;
 pub mod program;
 pub mod resource;
+pub mod retry;
 pub mod run;
 pub mod states;
 pub mod workflow;
