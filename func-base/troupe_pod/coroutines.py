@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from contextvars import copy_context
 
+from troupe_pod import forks
+
 _lock = threading.Lock()
 _loop = None
 
@@ -30,10 +32,14 @@ def _run(loop) -> None:
 
 async def _contained(coroutine):
     """SystemExit and the like would end the loop's thread and with it everybody's calls."""
+    value = failure = None
     try:
-        return await coroutine, None
+        value = await coroutine
     except BaseException as error:
-        return None, error
+        failure = error
+    if forks.in_child:
+        forks.exit_child(failure)
+    return value, failure
 
 
 def run_coroutine(call, coroutine):

@@ -111,8 +111,11 @@ def _top_level(directory: str) -> list:
 
 
 def _listing(directory: str) -> str:
-    files = _top_level(directory)
-    return (", ".join(files[:20]) + (", …" if len(files) > 20 else "")) or "no file"
+    names = _top_level(directory)
+    files = [name for name in names if name.endswith(".py")]
+    if not files:
+        return f"no .py file ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})" if names else "no file"
+    return ", ".join(files[:20]) + (", …" if len(files) > 20 else "")
 
 
 def find(directory: str, handler: str | None, style: str | None):

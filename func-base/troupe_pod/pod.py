@@ -27,6 +27,16 @@ FAILURE_SHOWN = 5.0
 DRAIN_TICK = 0.01
 
 
+def _raise_descriptor_limit() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MAX_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 class Pod:
     """The main thread imports the function, as user code may expect; connections are accepted by another from the start."""
 
@@ -54,6 +64,7 @@ class Pod:
             sys.exit(EXIT_USAGE)
         if self.settings.listen and not self.settings.socket:
             sys.stderr.write(f"listening on {name_of(self.listener)}\n")
+        _raise_descriptor_limit()
         logs.install()
         forks.guard(self)
         self._wake_reader, self._wake_writer = socket.socketpair()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import binascii
+import base64
 import re
 
 from troupe_pod.http_answer import BYTES_TYPE, JSON_TYPE, TEXT_TYPE, Unserializable, json_bytes
@@ -73,13 +73,13 @@ def _header_text(value) -> str:
     return str(value)
 
 
-def _body(body, base64: bool):
+def _body(body, encoded: bool):
     if body is None:
         return TEXT_TYPE, b""
-    if isinstance(body, str) and base64:
+    if isinstance(body, str) and encoded:
         try:
-            return BYTES_TYPE, binascii.a2b_base64(body)
-        except (binascii.Error, ValueError) as error:
+            return BYTES_TYPE, base64.b64decode(body, validate=True)
+        except ValueError as error:
             raise Unserializable(f"body: not base64: {error}") from None
     if isinstance(body, str):
         return text_answer(body)[1:]
