@@ -17,10 +17,12 @@
 //! - [`workflow`]: `kind: Workflow` compiled to the same program
 //! - [`resource`]: what a Task calls
 
+pub mod data;
 pub mod failure;
 pub mod history;
 pub mod program;
 pub mod resource;
+pub mod retry;
 pub mod run;
 pub mod states;
 pub mod workflow;

@@ -1,32 +1,113 @@
 //! Definitions: parsed, checked, and given back.
+//!
+//! - [`problem`]: what is wrong with one, and where
+//! - `parse`: from JSON to [`Machine`]s (each state type reads its own fields, in [`crate::states`])
+//! - `check`: transitions: targets, reachability, loops, names
+//! - `position`: lines and columns of a text
+//! - `fields`, `suggest`: helpers of the above
 
+pub(crate) mod check;
+pub(crate) mod fields;
+pub(crate) mod parse;
+mod position;
 pub mod problem;
+pub(crate) mod suggest;
 
+use indexmap::IndexMap;
 pub use problem::{Code, Problem};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+
+use crate::states::State;
 
 /// A state machine that can run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
     definition: Value,
+    machine: Machine,
+    timeout: Option<u64>,
+}
+
+/// States and where they start: the whole machine, a branch of a Parallel, the processor of a Map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// The first state.
+    pub start_at: String,
+    /// All states, in the order of the definition.
+    pub states: IndexMap<String, State>,
 }
 
 impl Program {
     /// Reads a definition. Returns all problems at once.
     pub fn parse(definition: &Value) -> Result<Program, Vec<Problem>> {
-        Ok(Program { definition: definition.clone() })
+        let mut problems = Vec::new();
+        let parsed = parse::program(definition, &mut problems);
+        check::check(definition, &mut problems);
+        match parsed {
+            Some((machine, timeout)) if problems.is_empty() => {
+                Ok(Program { definition: definition.clone(), machine, timeout })
+            }
+            _ => Err(problems),
+        }
     }
 
     /// Reads a definition's text; its problems carry line and column.
     pub fn parse_str(text: &str) -> Result<Program, Vec<Problem>> {
-        let _ = text;
-        Err(Vec::new())
+        let definition: Value = serde_json::from_str(text).map_err(|error| {
+            vec![Problem {
+                code: Code::InvalidJsonDescription,
+                path: String::new(),
+                pointer: String::new(),
+                position: Some((error.line(), error.column())),
+                message: format!("this is not JSON: {error}"),
+            }]
+        })?;
+        let index = position::Index::of(text);
+        let mut problems = Program::parse(&definition).err().unwrap_or_default();
+        problems.extend(index.repeated_keys());
+        if problems.is_empty() {
+            return Program::parse(&definition);
+        }
+        for problem in &mut problems {
+            problem.position = index.find(&problem.pointer);
+        }
+        problems.sort_by_key(|p| p.position);
+        Err(problems)
     }
 
     /// The definition, as it was given (or compiled): parsing it again gives an equal program.
     pub fn definition(&self) -> &Value {
         &self.definition
+    }
+
+    /// The states of the machine itself.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// `TimeoutSeconds` of the whole run.
+    pub fn timeout_seconds(&self) -> Option<u64> {
+        self.timeout
+    }
+
+    /// Every Task's resource, in Parallel and Map too, with its state's name: what must exist for a run to succeed.
+    pub fn resources(&self) -> Vec<(&str, &crate::Resource)> {
+        let mut found = Vec::new();
+        self.machine.resources(&mut found);
+        found
+    }
+}
+
+impl Machine {
+    fn resources<'a>(&'a self, found: &mut Vec<(&'a str, &'a crate::Resource)>) {
+        for (name, state) in &self.states {
+            if let crate::states::Body::Task(task) = &state.body {
+                found.push((name, &task.resource));
+            }
+            for machine in state.machines() {
+                machine.resources(found);
+            }
+        }
     }
 }
 
@@ -35,3 +116,6 @@ impl Serialize for Program {
         self.definition.serialize(serializer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,29 @@
 //! fold the journal with [`Run::apply`], then `decide(Command::Resume)` (carry out what it returns as usual), then
 //! carry out [`Run::pending`]. Effects may so be issued twice; task and timer ids stay the same.
 
+//!
+//! - [`command`], [`effect`], [`record`], [`id`]: what goes in and comes out
+//! - `decide`: a command becomes records; `apply`: records change the run
+//! - `step`, `task`, `fan`, `fail`: what the states do when it is their turn
+//! - `strand`, `flight`: threads of control; tasks and timers in flight
+//! - `steps`: the readable list
+
+mod apply;
 pub mod command;
+mod context;
+mod decide;
 pub mod effect;
+mod fail;
+mod fan;
+mod flight;
 pub mod id;
 pub mod record;
+mod step;
 mod steps;
+mod strand;
+mod task;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use command::{Command, ExecutionContext, Moment};
 pub use effect::{Decision, Effect, Invocation, Outcome};
@@ -17,7 +35,9 @@ pub use record::{Note, Record};
 pub use steps::{StepStatus, StepView, steps};
 use thiserror::Error;
 
-use crate::program::Program;
+use crate::history::Payload;
+use flight::{Flight, Timer};
+use strand::Strand;
 
 /// What a run may use. Settings of the house, not of the definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +89,27 @@ pub enum EngineError {
 }
 
 /// One execution of a program.
+///
+/// Holds only what is needed to go on, not its past: a waiting run is small however long its history is.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
     limits: Limits,
+    started: Option<Started>,
+    last_event: u64,
+    strands: BTreeMap<StrandId, Strand>,
+    next_strand: u32,
+    tasks: BTreeMap<TaskId, Flight>,
+    timers: BTreeMap<TimerId, Timer>,
+    /// The strands that can go on by themselves.
+    ready: BTreeSet<StrandId>,
+    outcome: Option<Outcome>,
+}
+
+/// What the start of a run fixed.
+#[derive(Debug, Clone, PartialEq)]
+struct Started {
+    context: ExecutionContext,
+    input: Payload,
 }
 
 impl Run {
@@ -82,38 +120,26 @@ impl Run {
 
     /// The same with other limits than Step Functions'.
     pub fn with_limits(limits: Limits) -> Self {
-        Run { limits }
-    }
-
-    /// Reacts to a command. The run itself has moved on when this returns; append the records, then carry out the effects.
-    pub fn decide(
-        &mut self,
-        program: &Program,
-        command: Command,
-        moment: &Moment,
-    ) -> Result<Decision, EngineError> {
-        let _ = (program, command, moment);
-        Ok(Decision::default())
-    }
-
-    /// Folds one record of the journal.
-    pub fn apply(&mut self, record: &Record) -> Result<(), EngineError> {
-        let _ = record;
-        Ok(())
-    }
-
-    /// What is still owed after a replay: tasks in flight, running timers, or the outcome of a finished run.
-    pub fn pending(&self) -> Vec<Effect> {
-        Vec::new()
+        Run { limits, ..Run::default() }
     }
 
     /// How the run ended, if it did.
     pub fn outcome(&self) -> Option<&Outcome> {
-        None
+        self.outcome.as_ref()
+    }
+
+    /// Whether it has been started.
+    pub fn is_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// The id of the last event.
+    pub fn last_event(&self) -> u64 {
+        self.last_event
     }
 
     /// The names of the states that are being executed now.
     pub fn current_states(&self) -> Vec<&str> {
-        Vec::new()
+        self.strands.values().filter_map(|s| s.visit.as_ref()).map(|v| v.state.as_str()).collect()
     }
 }

@@ -1,10 +1,13 @@
 //! The readable list of steps, for `kubectl describe`.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
+use super::id::StrandId;
+use super::record::{Note, Record};
 use crate::failure::Failure;
-use crate::history::Payload;
-use crate::run::record::Record;
+use crate::history::{EventKind, Payload};
 use crate::states::StateType;
 
 /// Where a step stands.
@@ -32,7 +35,7 @@ pub struct StepView {
     pub index: Option<u64>,
     /// When it was entered.
     pub entered: Timestamp,
-    /// When it was left.
+    /// When it was left, or broken off.
     pub exited: Option<Timestamp>,
     /// What came in.
     pub input: Payload,
@@ -46,9 +49,183 @@ pub struct StepView {
     pub status: StepStatus,
 }
 
+/// Reads a journal from its start.
+#[derive(Default)]
+struct Reader {
+    steps: Vec<StepView>,
+    /// The step that a strand is in.
+    open: HashMap<StrandId, usize>,
+    /// Depth and index of a strand.
+    place: HashMap<StrandId, (usize, u64)>,
+    strands: u32,
+    parents: HashMap<StrandId, StrandId>,
+}
+
 /// The steps of a run, in the order they were entered, read from its journal. (From the journal and not from the
 /// [`Run`](crate::Run): a waiting run need not keep its past in memory.)
 pub fn steps<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<StepView> {
-    let _ = records.into_iter().count();
-    Vec::new()
+    let mut reader = Reader { strands: 1, ..Reader::default() };
+    for record in records {
+        reader.read(record);
+    }
+    reader.steps
+}
+
+impl Reader {
+    fn read(&mut self, record: &Record) {
+        use EventKind as K;
+        let strand = record.strand;
+        if let Some(event) = &record.event {
+            match &event.kind {
+                K::StateEntered { state, name, input } => {
+                    let (depth, index) = match self.place.get(&strand) {
+                        Some((depth, index)) => (*depth, Some(*index)),
+                        None => (0, None),
+                    };
+                    self.open.insert(strand, self.steps.len());
+                    self.steps.push(StepView {
+                        name: name.clone(),
+                        state: *state,
+                        depth,
+                        index,
+                        entered: event.at,
+                        exited: None,
+                        input: input.clone(),
+                        output: None,
+                        retries: 0,
+                        failure: None,
+                        status: StepStatus::Running,
+                    });
+                }
+                K::StateExited { output, .. } => {
+                    let caught = self.step(strand).is_some_and(|s| s.status == StepStatus::Failed);
+                    self.close(strand, event.at, if caught { StepStatus::Caught } else { StepStatus::Succeeded });
+                    if let Some(step) = self.step(strand) {
+                        step.output = Some(output.clone());
+                    }
+                    self.open.remove(&strand);
+                }
+                K::LambdaFunctionFailed { failure }
+                | K::LambdaFunctionTimedOut { failure }
+                | K::ActivityFailed { failure }
+                | K::ActivityTimedOut { failure }
+                | K::TaskFailed { failure, .. }
+                | K::TaskTimedOut { failure, .. } => self.failed(strand, failure),
+                K::StateAborted { .. } => {
+                    let status = match self.step(strand) {
+                        Some(step) if step.status == StepStatus::Failed => StepStatus::Failed,
+                        _ => StepStatus::Aborted,
+                    };
+                    self.close(strand, event.at, status);
+                }
+                K::ExecutionFailed { failure } | K::ExecutionTimedOut { failure } | K::ExecutionAborted { failure } => {
+                    self.end(event.at, event.previous, &event.kind, failure);
+                }
+                K::MapIterationStarted { index, .. } => {
+                    if let Some(Note::Iteration { parent, .. }) = &record.note {
+                        self.add(strand, *parent, *index);
+                    }
+                }
+                K::ParallelStateStarted => {
+                    if let Some(Note::Branches { count, .. }) = &record.note {
+                        for index in 0..*count {
+                            self.add(StrandId(self.strands), strand, u64::from(index));
+                        }
+                    }
+                }
+                _ => {}
+            }
+            return;
+        }
+        match &record.note {
+            Some(Note::Retry { .. }) => {
+                if let Some(step) = self.step(strand) {
+                    step.retries += 1;
+                }
+            }
+            Some(Note::Woken) => {
+                if let Some(step) = self.step(strand) {
+                    step.status = StepStatus::Running;
+                }
+            }
+            Some(Note::Failed { failure }) => self.failed(strand, failure),
+            Some(Note::Fallen { child, failure }) => {
+                let at = self.steps.last().map(|s| s.exited.unwrap_or(s.entered));
+                for inner in self.inside(strand) {
+                    let status = if inner == *child { StepStatus::Failed } else { StepStatus::Aborted };
+                    if let (Some(at), Some(step)) = (at, self.step(inner))
+                        && step.exited.is_none()
+                    {
+                        step.exited = Some(at);
+                        step.status = if step.status == StepStatus::Failed { StepStatus::Failed } else { status };
+                    }
+                    self.open.remove(&inner);
+                }
+                self.failed(strand, failure);
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, strand: StrandId, parent: StrandId, index: u64) {
+        let depth = self.place.get(&parent).map_or(0, |(depth, _)| *depth) + 1;
+        self.place.insert(strand, (depth, index));
+        self.parents.insert(strand, parent);
+        self.strands = self.strands.max(strand.0 + 1);
+    }
+
+    /// The strands inside another, at any depth, that are in a step.
+    fn inside(&self, outer: StrandId) -> Vec<StrandId> {
+        let within = |strand: &StrandId| {
+            let mut at = *strand;
+            while let Some(parent) = self.parents.get(&at) {
+                if *parent == outer {
+                    return true;
+                }
+                at = *parent;
+            }
+            false
+        };
+        self.open.keys().copied().filter(|strand| within(strand)).collect()
+    }
+
+    fn step(&mut self, strand: StrandId) -> Option<&mut StepView> {
+        let index = self.open.get(&strand)?;
+        self.steps.get_mut(*index)
+    }
+
+    fn failed(&mut self, strand: StrandId, failure: &Failure) {
+        if let Some(step) = self.step(strand) {
+            step.failure = Some(failure.clone());
+            step.status = StepStatus::Failed;
+        }
+    }
+
+    fn close(&mut self, strand: StrandId, at: Timestamp, status: StepStatus) {
+        if let Some(step) = self.step(strand) {
+            step.exited = Some(at);
+            step.status = status;
+        }
+    }
+
+    /// The run ended in mid-work: the state that it names as its cause failed, the rest was broken off.
+    fn end(&mut self, at: Timestamp, _previous: u64, kind: &EventKind, failure: &Failure) {
+        let open: Vec<StrandId> = self.open.drain().map(|(strand, index)| {
+            if let Some(step) = self.steps.get_mut(index)
+                && step.exited.is_none()
+            {
+                step.exited = Some(at);
+                let named = failure.cause.as_ref().is_some_and(|c| c.contains(&format!("the state '{}' ", step.name)));
+                let failed = matches!(kind, EventKind::ExecutionFailed { .. }) && (named || step.depth == 0);
+                if step.status == StepStatus::Running {
+                    step.status = if failed { StepStatus::Failed } else { StepStatus::Aborted };
+                }
+                if failed && step.failure.is_none() {
+                    step.failure = Some(failure.clone());
+                }
+            }
+            strand
+        }).collect();
+        drop(open);
+    }
 }

@@ -1,0 +1,237 @@
+//! From a command to records and effects.
+
+use jiff::Timestamp;
+
+use super::command::{Command, ExecutionContext, Moment};
+use super::effect::{Decision, Effect};
+use super::flight::tidy;
+use super::id::{StrandId, TaskId, TimerId, TimerKind};
+use super::record::{Note, Record};
+use super::strand::Phase;
+use super::{EngineError, Run};
+use crate::data::entropy::Entropy;
+use crate::failure::{Failure, names};
+use crate::history::{EventKind, HistoryEvent, Payload};
+use crate::program::Program;
+use crate::resource::Resource;
+
+/// A decision in the making: the run, what it decided so far, and what it may use.
+pub(super) struct Maker<'a> {
+    pub(super) run: &'a mut Run,
+    pub(super) program: &'a Program,
+    pub(super) now: Timestamp,
+    pub(super) entropy: Entropy,
+    pub(super) records: Vec<Record>,
+    effects: Vec<Effect>,
+}
+
+/// Why a decision stops before the run rests.
+pub(super) enum Halt {
+    /// The history is full.
+    Full,
+    /// The program and the run do not fit together.
+    Engine(EngineError),
+}
+
+impl From<EngineError> for Halt {
+    fn from(error: EngineError) -> Self {
+        Halt::Engine(error)
+    }
+}
+
+impl Run {
+    /// Reacts to a command. The run itself has moved on when this returns: append the records, then carry out the effects.
+    ///
+    /// A command that comes late or twice decides nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the program is not the one that the run was started with. The run is then unusable; rebuild it from its journal.
+    pub fn decide(
+        &mut self,
+        program: &Program,
+        command: Command,
+        moment: &Moment,
+    ) -> Result<Decision, EngineError> {
+        if self.outcome.is_some() {
+            return Ok(Decision::default());
+        }
+        let mut maker = Maker {
+            run: self,
+            program,
+            now: moment.now,
+            entropy: Entropy::new(moment.entropy),
+            records: Vec::new(),
+            effects: Vec::new(),
+        };
+        let done = match maker.react(command) {
+            Ok(()) => maker.advance(),
+            halt => halt,
+        };
+        match done {
+            Ok(()) => {}
+            Err(Halt::Engine(error)) => return Err(error),
+            Err(Halt::Full) => maker.history_is_full()?,
+        }
+        Ok(Decision { records: maker.records, effects: tidy(maker.effects) })
+    }
+}
+
+impl Maker<'_> {
+    fn react(&mut self, command: Command) -> Result<(), Halt> {
+        match command {
+            Command::Start { input, context } => self.start(Payload::new(input), context),
+            Command::Resume => Ok(()),
+            Command::TaskStarted { task, worker } => {
+                let Some(strand) = self.strand_of(task) else { return Ok(()) };
+                let is_activity = self
+                    .run
+                    .tasks
+                    .get(&task)
+                    .is_some_and(|t| matches!(t.invocation.resource, Resource::Activity { .. }));
+                let started = self.run.strands.get(&strand).map(|s| &s.phase);
+                if is_activity && matches!(started, Some(Phase::Task { started: false, .. })) {
+                    return self.event(strand, EventKind::ActivityStarted { worker }, None);
+                }
+                Ok(())
+            }
+            Command::TaskSucceeded { task, output } => self.task_succeeded(task, Payload::new(output)),
+            Command::TaskFailed { task, error, cause } => {
+                self.task_failed(task, Failure { error: Some(error), cause })
+            }
+            Command::TaskHeartbeat { task } => {
+                let Some(flight) = self.run.tasks.get(&task) else { return Ok(()) };
+                let (strand, heartbeat) = (flight.strand, flight.invocation.heartbeat);
+                let Some(heartbeat) = heartbeat else { return Ok(()) };
+                let due = self.now.checked_add(heartbeat).unwrap_or(Timestamp::MAX);
+                self.note(strand, Note::Heartbeat { due })
+            }
+            Command::TimerFired { timer } => self.timer_fired(timer),
+            Command::Stop { error, cause } => {
+                if self.run.started.is_none() {
+                    return Ok(());
+                }
+                self.last_event(EventKind::ExecutionAborted { failure: Failure { error, cause } })
+            }
+        }
+    }
+
+    fn start(&mut self, input: Payload, context: ExecutionContext) -> Result<(), Halt> {
+        if self.run.started.is_some() {
+            return Ok(());
+        }
+        let deadline = self.program.timeout_seconds().map(|seconds| {
+            self.now.checked_add(std::time::Duration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+        });
+        let start_at = self.program.machine().start_at.clone();
+        let role = context.role.clone();
+        let note = Note::Begin { context, start_at, deadline };
+        self.event(StrandId::ROOT, EventKind::ExecutionStarted { input, role }, Some(note))
+    }
+
+    fn timer_fired(&mut self, timer: TimerId) -> Result<(), Halt> {
+        let Some(running) = self.run.timers.get(&timer).copied() else { return Ok(()) };
+        if running.at > self.now {
+            // It fired early, or an older one with the same name did: wait for the rest.
+            self.effects.push(Effect::StartTimer { timer, at: running.at });
+            return Ok(());
+        }
+        // Timers of one moment fire together, whatever their order outside: all timeouts of a Map are in its history.
+        let due: Vec<TimerId> = self.run.timers.iter().filter(|(_, t)| t.at <= running.at).map(|(id, _)| *id).collect();
+        for timer in due {
+            self.fire(timer)?;
+        }
+        Ok(())
+    }
+
+    fn fire(&mut self, timer: TimerId) -> Result<(), Halt> {
+        let Some(running) = self.run.timers.get(&timer).copied() else { return Ok(()) };
+        let failed = |error: &str| Failure { error: Some(error.to_owned()), cause: None };
+        match timer.kind {
+            TimerKind::Wait | TimerKind::Retry => {
+                self.effects.push(Effect::CancelTimer { timer });
+                self.note(running.strand, Note::Woken)
+            }
+            TimerKind::Timeout => self.task_failed(TaskId(timer.event), failed(names::TIMEOUT)),
+            TimerKind::Heartbeat => self.task_failed(TaskId(timer.event), failed(names::HEARTBEAT_TIMEOUT)),
+            TimerKind::Execution => {
+                self.last_event(EventKind::ExecutionTimedOut { failure: failed(names::TIMEOUT) })
+            }
+        }
+    }
+
+    pub(super) fn strand_of(&self, task: TaskId) -> Option<StrandId> {
+        self.run.tasks.get(&task).map(|flight| flight.strand)
+    }
+
+    /// Goes on until every strand waits for something. One step of each strand in turn, so that branches run side by side.
+    fn advance(&mut self) -> Result<(), Halt> {
+        while !self.run.ready.is_empty() {
+            let turn: Vec<StrandId> = self.run.ready.iter().copied().collect();
+            for strand in turn {
+                if self.run.ready.contains(&strand) {
+                    self.step(strand)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next event's id.
+    pub(super) fn next_id(&self) -> u64 {
+        self.run.last_event + 1
+    }
+
+    /// Appends an event to a strand's chain.
+    pub(super) fn event(&mut self, strand: StrandId, kind: EventKind, note: Option<Note>) -> Result<(), Halt> {
+        let previous = self.run.strands.get(&strand).map_or(0, |s| s.last);
+        self.event_after(previous, strand, kind, note)
+    }
+
+    /// Appends an event that another than its strand's last one led to.
+    pub(super) fn event_after(
+        &mut self,
+        previous: u64,
+        strand: StrandId,
+        kind: EventKind,
+        note: Option<Note>,
+    ) -> Result<(), Halt> {
+        let id = self.next_id();
+        if id >= self.run.limits.events {
+            return Err(Halt::Full);
+        }
+        let event = HistoryEvent { id, previous, at: self.now, kind };
+        Ok(self.append(Record { strand, event: Some(event), note })?)
+    }
+
+    /// Appends the run's end: there is always room for it.
+    pub(super) fn last_event(&mut self, kind: EventKind) -> Result<(), Halt> {
+        let previous = self.run.strands.get(&StrandId::ROOT).map_or(0, |s| s.last);
+        self.last_event_after(previous, kind)
+    }
+
+    pub(super) fn last_event_after(&mut self, previous: u64, kind: EventKind) -> Result<(), Halt> {
+        let event = HistoryEvent { id: self.next_id(), previous, at: self.now, kind };
+        Ok(self.append(Record { strand: StrandId::ROOT, event: Some(event), note: None })?)
+    }
+
+    /// Appends what only the engine notes.
+    pub(super) fn note(&mut self, strand: StrandId, note: Note) -> Result<(), Halt> {
+        Ok(self.append(Record { strand, event: None, note: Some(note) })?)
+    }
+
+    fn append(&mut self, record: Record) -> Result<(), EngineError> {
+        self.run.fold(&record, &mut self.effects)?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    fn history_is_full(&mut self) -> Result<(), EngineError> {
+        let limit = self.run.limits.events;
+        let cause = format!("The execution reached the maximum number of history events ({limit}).");
+        match self.last_event(EventKind::ExecutionFailed { failure: Failure::runtime(cause) }) {
+            Err(Halt::Engine(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

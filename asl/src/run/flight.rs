@@ -1,0 +1,143 @@
+//! What is in flight: tasks and timers.
+
+use jiff::Timestamp;
+
+use super::effect::{Effect, Invocation};
+use super::id::{StrandId, TaskId, TimerId, TimerKind};
+use super::record::{Note, Record};
+use super::strand::Phase;
+use super::apply::misfit;
+use super::{EngineError, Run};
+use crate::history::{HistoryEvent, Payload};
+
+/// A task in flight.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Flight {
+    pub(super) strand: StrandId,
+    pub(super) invocation: Invocation,
+}
+
+/// A running timer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Timer {
+    pub(super) strand: StrandId,
+    pub(super) at: Timestamp,
+}
+
+impl Run {
+    /// What is still owed after a replay: tasks in flight, running timers, or the outcome of a finished run.
+    pub fn pending(&self) -> Vec<Effect> {
+        let tasks = self.tasks.values().map(|flight| Effect::InvokeTask(flight.invocation.clone()));
+        let timers = self.timers.iter().map(|(timer, t)| Effect::StartTimer { timer: *timer, at: t.at });
+        let end = self.outcome.iter().cloned().map(Effect::Finish);
+        tasks.chain(timers).chain(end).collect()
+    }
+
+    pub(super) fn schedule(
+        &mut self,
+        record: &Record,
+        event: &HistoryEvent,
+        input: &Payload,
+        note: &Note,
+        sink: &mut Vec<Effect>,
+    ) -> Result<(), EngineError> {
+        let Note::Task { resource, timeout, heartbeat, token } = note else {
+            return Err(misfit(record, "the engine's note is another one's"));
+        };
+        let task = TaskId(event.id);
+        let Some(strand) = self.strands.get_mut(&record.strand) else {
+            return Err(EngineError::UnknownStrand { strand: record.strand.0, event: Some(event.id) });
+        };
+        let visit = strand.visit.as_ref().ok_or_else(|| misfit(record, "it is in no state"))?;
+        let invocation = Invocation {
+            task,
+            state: visit.state.clone(),
+            resource: resource.clone(),
+            input: input.clone(),
+            timeout: *timeout,
+            heartbeat: *heartbeat,
+            attempt: visit.retries,
+            token: token.clone(),
+        };
+        strand.last = event.id;
+        strand.phase = Phase::Task { task, started: false };
+        sink.push(Effect::InvokeTask(invocation.clone()));
+        self.tasks.insert(task, Flight { strand: record.strand, invocation });
+        for (kind, limit) in [(TimerKind::Timeout, timeout), (TimerKind::Heartbeat, heartbeat)] {
+            if let Some(limit) = limit {
+                let at = event.at.checked_add(*limit).unwrap_or(Timestamp::MAX);
+                self.start_timer(TimerId::new(kind, event.id), record.strand, at, sink);
+            }
+        }
+        Ok(())
+    }
+
+    /// The strand's task has ended, well or not.
+    pub(super) fn end_task(
+        &mut self,
+        record: &Record,
+        event: u64,
+        sink: &mut Vec<Effect>,
+    ) -> Result<TaskId, EngineError> {
+        let Some(strand) = self.strands.get_mut(&record.strand) else {
+            return Err(EngineError::UnknownStrand { strand: record.strand.0, event: Some(event) });
+        };
+        let Phase::Task { task, .. } = strand.phase else {
+            return Err(misfit(record, "no task is in flight"));
+        };
+        strand.last = event;
+        self.drop_task(task, sink);
+        Ok(task)
+    }
+
+    pub(super) fn drop_task(&mut self, task: TaskId, sink: &mut Vec<Effect>) {
+        self.tasks.remove(&task);
+        self.cancel_timer(TimerId::new(TimerKind::Timeout, task.0), sink);
+        self.cancel_timer(TimerId::new(TimerKind::Heartbeat, task.0), sink);
+    }
+
+    pub(super) fn start_timer(&mut self, timer: TimerId, strand: StrandId, at: Timestamp, sink: &mut Vec<Effect>) {
+        self.timers.insert(timer, Timer { strand, at });
+        sink.push(Effect::StartTimer { timer, at });
+    }
+
+    pub(super) fn cancel_timer(&mut self, timer: TimerId, sink: &mut Vec<Effect>) {
+        if self.timers.remove(&timer).is_some() {
+            sink.push(Effect::CancelTimer { timer });
+        }
+    }
+}
+
+/// Leaves out what a decision starts and ends itself.
+pub(super) fn tidy(effects: Vec<Effect>) -> Vec<Effect> {
+    use std::collections::HashMap;
+    let mut kept: Vec<Option<Effect>> = Vec::with_capacity(effects.len());
+    let mut tasks: HashMap<TaskId, usize> = HashMap::new();
+    let mut timers: HashMap<TimerId, usize> = HashMap::new();
+    for effect in effects {
+        let place = kept.len();
+        let undone = match &effect {
+            Effect::InvokeTask(invocation) => {
+                tasks.insert(invocation.task, place);
+                None
+            }
+            // The earlier start of the same timer is replaced.
+            Effect::StartTimer { timer, .. } => {
+                if let Some(earlier) = timers.insert(*timer, place)
+                    && let Some(slot) = kept.get_mut(earlier)
+                {
+                    *slot = None;
+                }
+                None
+            }
+            Effect::CancelTask { task } => tasks.remove(task),
+            Effect::CancelTimer { timer } => timers.remove(timer),
+            Effect::Finish(_) => None,
+        };
+        match undone.and_then(|earlier| kept.get_mut(earlier)) {
+            Some(slot) => *slot = None,
+            None => kept.push(Some(effect)),
+        }
+    }
+    kept.into_iter().flatten().collect()
+}

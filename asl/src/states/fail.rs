@@ -1,0 +1,66 @@
+//! Fail: ends its machine with an error.
+
+use serde_json::Value;
+
+use crate::data::context::Scope;
+use crate::data::payload_template::Expression;
+use crate::failure::Failure;
+use crate::program::fields::Fields;
+use crate::program::problem::Code;
+
+/// A text that is fixed or found in the data.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Text {
+    /// `Error`, `Cause`
+    Fixed(String),
+    /// `ErrorPath`, `CausePath`: a path or an intrinsic function
+    Computed(Expression),
+}
+
+/// A Fail state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fail {
+    /// The error's name.
+    pub error: Option<Text>,
+    /// What a person reads.
+    pub cause: Option<Text>,
+}
+
+impl Fail {
+    pub(super) fn parse(fields: &mut Fields<'_>) -> Fail {
+        Fail {
+            error: text(fields, "Error", "ErrorPath"),
+            cause: text(fields, "Cause", "CausePath"),
+        }
+    }
+
+    /// The failure that it is.
+    pub(crate) fn evaluate(&self, input: &Value, scope: &Scope<'_>) -> Result<Failure, Failure> {
+        let show = |text: &Option<Text>, field: &str| match text {
+            None => Ok(None),
+            Some(Text::Fixed(text)) => Ok(Some(text.clone())),
+            Some(Text::Computed(expression)) => match expression.evaluate(field, input, scope)? {
+                Value::String(text) => Ok(Some(text)),
+                other => Err(Failure::runtime(format!(
+                    "The {field} field must find a string, but found: {other}"
+                ))),
+            },
+        };
+        Ok(Failure { error: show(&self.error, "ErrorPath")?, cause: show(&self.cause, "CausePath")? })
+    }
+}
+
+fn text(fields: &mut Fields<'_>, fixed: &'static str, computed: &'static str) -> Option<Text> {
+    let plain = fields.text(fixed).map(|text| Text::Fixed(text.to_owned()));
+    let Some(path) = fields.text(computed) else { return plain };
+    if plain.is_some() {
+        fields.wrong(computed, format!("'{fixed}' is there too: one of the two is too many"));
+    }
+    match Expression::parse(path) {
+        Ok(expression) => Some(Text::Computed(expression)),
+        Err(message) => {
+            fields.report(Code::InvalidPath, computed, message);
+            None
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A world for runs: a virtual clock, simulated functions, and a journal.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use asl::{
+    Command, Decision, Effect, ExecutionContext, Failure, Invocation, Moment, Outcome, Program, Record, Resource, Run,
+    TimerId,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub struct World {
+    pub program: Program,
+    pub run: Run,
+    pub journal: Vec<Record>,
+    pub now: Timestamp,
+    pub entropy: u64,
+    pub timers: BTreeMap<TimerId, Timestamp>,
+    pub tasks: VecDeque<Invocation>,
+    pub outcome: Option<Outcome>,
+}
+
+pub fn context() -> ExecutionContext {
+    ExecutionContext {
+        id: "arn:aws:states:us-east-1:111111111111:execution:machine:run".into(),
+        name: "run".into(),
+        role: Some("arn:aws:iam::111111111111:role/any".into()),
+        start_time: "2026-01-01T00:00:00Z".parse().unwrap(),
+        state_machine_id: "arn:aws:states:us-east-1:111111111111:stateMachine:machine".into(),
+        state_machine_name: "machine".into(),
+    }
+}
+
+impl World {
+    pub fn new(program: Program) -> World {
+        World {
+            program,
+            run: Run::new(),
+            journal: Vec::new(),
+            now: "2026-12-01T00:00:00Z".parse().unwrap(),
+            entropy: 1,
+            timers: BTreeMap::new(),
+            tasks: VecDeque::new(),
+            outcome: None,
+        }
+    }
+
+    pub fn moment(&mut self) -> Moment {
+        self.entropy = self.entropy.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        Moment { now: self.now, entropy: self.entropy }
+    }
+
+    pub fn send(&mut self, command: Command) -> Decision {
+        let moment = self.moment();
+        let decision = self.run.decide(&self.program, command, &moment).unwrap();
+        self.journal.extend(decision.records.iter().cloned());
+        for effect in decision.effects.clone() {
+            self.carry_out(effect);
+        }
+        decision
+    }
+
+    pub fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::InvokeTask(invocation) => self.tasks.push_back(invocation),
+            Effect::StartTimer { timer, at } => {
+                self.timers.insert(timer, at);
+            }
+            Effect::CancelTimer { timer } => {
+                self.timers.remove(&timer);
+            }
+            Effect::CancelTask { task } => self.tasks.retain(|t| t.task != task),
+            Effect::Finish(outcome) => self.outcome = Some(outcome),
+        }
+    }
+
+    /// The next thing that happens: a task answers, or a timer fires. None if nothing is in flight.
+    pub fn next_command(&mut self, call: &impl Fn(&Resource, &Value) -> Result<Value, Failure>) -> Option<Command> {
+        if let Some(invocation) = self.tasks.pop_front() {
+            let task = invocation.task;
+            return Some(match call(&invocation.resource, &invocation.input) {
+                Ok(output) => Command::TaskSucceeded { task, output },
+                Err(failure) if failure.error.as_deref() == Some("never") => return self.next_command(call),
+                Err(failure) => {
+                    Command::TaskFailed { task, error: failure.error.unwrap_or_default(), cause: failure.cause }
+                }
+            });
+        }
+        let (timer, at) = self.timers.iter().map(|(t, at)| (*t, *at)).min_by_key(|(t, at)| (*at, *t))?;
+        self.timers.remove(&timer);
+        self.now = self.now.max(at);
+        Some(Command::TimerFired { timer })
+    }
+
+    pub fn run(&mut self, input: Value, call: impl Fn(&Resource, &Value) -> Result<Value, Failure>) -> Outcome {
+        self.send(Command::Start { input, context: context() });
+        while self.outcome.is_none() {
+            let command = self.next_command(&call).expect("the run waits for nothing");
+            self.send(command);
+        }
+        self.outcome.clone().unwrap()
+    }
+}

@@ -1,0 +1,46 @@
+"""Exceptions of user code as documents, their stacks without the server's own frames."""
+
+from __future__ import annotations
+
+import os
+
+OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+MAX_MESSAGE = 64 * 1024
+
+
+class EntryError(Exception):
+    """Why a directory cannot be served. `reason` is one of SyntaxError, NoEntry, AmbiguousEntry, BadHandler."""
+
+    def __init__(self, reason: str, message: str, file: str | None = None, line: int | None = None):
+        super().__init__(message)
+        self.reason = reason
+        self.file = file
+        self.line = line
+
+
+def _is_own(file: str) -> bool:
+    return file.startswith((OWN, "<frozen importlib")) or file.endswith(os.path.join("importlib", "__init__.py"))
+
+
+def error_document(error: BaseException) -> dict:
+    """{"errorType", "errorMessage", "stackTrace"}; never raises, whatever the exception's own methods do."""
+    import traceback
+
+    try:
+        message = str(error)
+    except Exception:
+        message = "the exception's message cannot be shown"
+    try:
+        frames = traceback.extract_tb(error.__traceback__)
+        stack = traceback.StackSummary.from_list([frame for frame in frames if not _is_own(frame.filename)]).format()
+    except Exception:
+        stack = []
+    kind = error.reason if isinstance(error, EntryError) else type(error).__name__
+    return {"errorType": kind, "errorMessage": message[:MAX_MESSAGE], "stackTrace": stack}
+
+
+def as_log(document: dict) -> str:
+    """What stands in the function's log about an exception."""
+    stack = "".join(document["stackTrace"])
+    head = f"Traceback (most recent call last):\n{stack}" if stack else ""
+    return f"{head}{document['errorType']}: {document['errorMessage']}\n"
