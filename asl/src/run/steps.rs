@@ -64,7 +64,10 @@ struct Reader {
 /// The steps of a run, in the order they were entered, read from its journal. (From the journal and not from the
 /// [`Run`](crate::Run): a waiting run need not keep its past in memory.)
 pub fn steps<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<StepView> {
-    let mut reader = Reader { strands: 1, ..Reader::default() };
+    let mut reader = Reader {
+        strands: 1,
+        ..Reader::default()
+    };
     for record in records {
         reader.read(record);
     }
@@ -98,8 +101,18 @@ impl Reader {
                     });
                 }
                 K::StateExited { output, .. } => {
-                    let caught = self.step(strand).is_some_and(|s| s.status == StepStatus::Failed);
-                    self.close(strand, event.at, if caught { StepStatus::Caught } else { StepStatus::Succeeded });
+                    let caught = self
+                        .step(strand)
+                        .is_some_and(|s| s.status == StepStatus::Failed);
+                    self.close(
+                        strand,
+                        event.at,
+                        if caught {
+                            StepStatus::Caught
+                        } else {
+                            StepStatus::Succeeded
+                        },
+                    );
                     if let Some(step) = self.step(strand) {
                         step.output = Some(output.clone());
                     }
@@ -118,7 +131,9 @@ impl Reader {
                     };
                     self.close(strand, event.at, status);
                 }
-                K::ExecutionFailed { failure } | K::ExecutionTimedOut { failure } | K::ExecutionAborted { failure } => {
+                K::ExecutionFailed { failure }
+                | K::ExecutionTimedOut { failure }
+                | K::ExecutionAborted { failure } => {
                     self.end(event.at, event.previous, &event.kind, failure);
                 }
                 K::MapIterationStarted { index, .. } => {
@@ -152,12 +167,20 @@ impl Reader {
             Some(Note::Fallen { child, failure }) => {
                 let at = self.steps.last().map(|s| s.exited.unwrap_or(s.entered));
                 for inner in self.inside(strand) {
-                    let status = if inner == *child { StepStatus::Failed } else { StepStatus::Aborted };
+                    let status = if inner == *child {
+                        StepStatus::Failed
+                    } else {
+                        StepStatus::Aborted
+                    };
                     if let (Some(at), Some(step)) = (at, self.step(inner))
                         && step.exited.is_none()
                     {
                         step.exited = Some(at);
-                        step.status = if step.status == StepStatus::Failed { StepStatus::Failed } else { status };
+                        step.status = if step.status == StepStatus::Failed {
+                            StepStatus::Failed
+                        } else {
+                            status
+                        };
                     }
                     self.open.remove(&inner);
                 }
@@ -186,7 +209,11 @@ impl Reader {
             }
             false
         };
-        self.open.keys().copied().filter(|strand| within(strand)).collect()
+        self.open
+            .keys()
+            .copied()
+            .filter(|strand| within(strand))
+            .collect()
     }
 
     fn step(&mut self, strand: StrandId) -> Option<&mut StepView> {
@@ -210,22 +237,34 @@ impl Reader {
 
     /// The run ended in mid-work: the state that it names as its cause failed, the rest was broken off.
     fn end(&mut self, at: Timestamp, _previous: u64, kind: &EventKind, failure: &Failure) {
-        let open: Vec<StrandId> = self.open.drain().map(|(strand, index)| {
-            if let Some(step) = self.steps.get_mut(index)
-                && step.exited.is_none()
-            {
-                step.exited = Some(at);
-                let named = failure.cause.as_ref().is_some_and(|c| c.contains(&format!("the state '{}' ", step.name)));
-                let failed = matches!(kind, EventKind::ExecutionFailed { .. }) && (named || step.depth == 0);
-                if step.status == StepStatus::Running {
-                    step.status = if failed { StepStatus::Failed } else { StepStatus::Aborted };
+        let open: Vec<StrandId> = self
+            .open
+            .drain()
+            .map(|(strand, index)| {
+                if let Some(step) = self.steps.get_mut(index)
+                    && step.exited.is_none()
+                {
+                    step.exited = Some(at);
+                    let named = failure
+                        .cause
+                        .as_ref()
+                        .is_some_and(|c| c.contains(&format!("the state '{}' ", step.name)));
+                    let failed = matches!(kind, EventKind::ExecutionFailed { .. })
+                        && (named || step.depth == 0);
+                    if step.status == StepStatus::Running {
+                        step.status = if failed {
+                            StepStatus::Failed
+                        } else {
+                            StepStatus::Aborted
+                        };
+                    }
+                    if failed && step.failure.is_none() {
+                        step.failure = Some(failure.clone());
+                    }
                 }
-                if failed && step.failure.is_none() {
-                    step.failure = Some(failure.clone());
-                }
-            }
-            strand
-        }).collect();
+                strand
+            })
+            .collect();
         drop(open);
     }
 }

@@ -13,7 +13,8 @@ mod scaling;
 mod wanted;
 
 pub use actor::{FunctionActor, Tools};
-pub use registry::{Find, Functions, Report, Demanded};
+pub use launch::POD_FINALIZER;
+pub use registry::{Demanded, Find, Functions, Report};
 pub use revision::{Revision, build_id};
 pub use scaling::{Decision, Load, Rule};
 pub use wanted::{Build, Wanted};
