@@ -30,7 +30,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Document>, Problem> {
         .then(|| serde_json::from_str::<Value>(text).ok());
     let nodes: Result<Vec<Spanned<Node>>, _> = serde_saphyr::from_multiple_with_options(
         text,
-        serde_saphyr::options! { with_snippet: false },
+        serde_saphyr::options! { with_snippet: false, strict_booleans: true },
     );
     match (json.flatten(), nodes) {
         // JSON keeps its numbers to the last digit, whatever YAML would make of them.
@@ -230,6 +230,13 @@ mod tests {
             json!({"a": true, "b": null, "c": null, "d": null, "e": "text", "f": "true",
                    "g": [1, "x"], "h": {"i": "j"}})
         );
+    }
+
+    #[test]
+    fn only_true_and_false_are_truths() {
+        // Seed 1 says `checkVarName: y`.
+        let value = one("a: y\nb: yes\nc: on\nd: No\ne: True\nf: false\n").value;
+        assert_eq!(value, json!({"a": "y", "b": "yes", "c": "on", "d": "No", "e": true, "f": false}));
     }
 
     #[test]
