@@ -50,6 +50,12 @@ pub(super) async fn launch(tools: &Tools, request: Request) -> Event {
         Ok(Err(unschedulable)) => return failed(unschedulable.reason(), unschedulable.to_string()),
         Err(error) => return failed("SchedulerDown", error.to_string()),
     };
+    let revision = &request.revision.name;
+    if let Err(error) =
+        super::objects::ensure_replica_set(&tools.objects, &request.function, revision).await
+    {
+        return failed("WriteFailed", error.to_string());
+    }
     match pod(&request, &node, cpu_milli, memory_bytes) {
         Ok(pod) => match tools.objects.create(pod, Durability::Eventual).await {
             Ok(_) => Event::Launched { name },

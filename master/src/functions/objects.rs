@@ -108,6 +108,29 @@ async fn show_replica_set(
     if known.is_some() {
         return Ok(());
     }
+    let mut set = replica_set(function, revision);
+    set.spec.replicas = summary.desired;
+    set.status = count;
+    ignore_existing(objects.create(set, Eventual).await)
+}
+
+/// Makes sure that a revision's replica set is there: pods whose owner is missing are collected.
+pub(super) async fn ensure_replica_set(
+    objects: &Objects,
+    function: &Function,
+    revision: &str,
+) -> Result<(), ObjectError> {
+    let metadata = &function.metadata;
+    let name = derive_replica_set_name(&metadata.name, revision);
+    if objects.get::<ReplicaSet>(&metadata.namespace, &name).await?.is_some() {
+        return Ok(());
+    }
+    ignore_existing(objects.create(replica_set(function, revision), Eventual).await)
+}
+
+fn replica_set(function: &Function, revision: &str) -> ReplicaSet {
+    let metadata = &function.metadata;
+    let name = derive_replica_set_name(&metadata.name, revision);
     let labels = labels(&metadata.name, revision);
     let mut set = ReplicaSet::with_metadata(ObjectMeta {
         uid: replica_set_uid(&metadata.uid, revision),
@@ -116,15 +139,14 @@ async fn show_replica_set(
         ..ObjectMeta::named(metadata.namespace.clone(), name)
     });
     set.spec = ReplicaSetSpec {
-        replicas: summary.desired,
+        replicas: 0,
         selector: LabelSelector { match_labels: labels.clone() },
         template: PodTemplate {
             metadata: ObjectMeta { labels, ..ObjectMeta::default() },
             ..PodTemplate::default()
         },
     };
-    set.status = count;
-    ignore_existing(objects.create(set, Eventual).await)
+    set
 }
 
 /// Sizes the sets of older revisions down and deletes all but the last of them.

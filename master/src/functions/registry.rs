@@ -5,7 +5,7 @@ use actix::{
     Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture,
     WrapFuture,
 };
-use common::resources::{FUNCTION_LABEL, Function, Pod, Resource as _};
+use common::resources::{FUNCTION_LABEL, Function, Pod};
 
 use super::actor::{FunctionActor, PodChanged, PodRemoved, Removed, Tools, Updated, Wake};
 use super::plan::Event;

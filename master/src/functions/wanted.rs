@@ -28,7 +28,7 @@ pub enum Build {
 }
 
 /// Set on a Function by `kubectl update hard`: old pods stop before new ones start.
-pub const UPDATE_ANNOTATION: &str = "troupe.dev/update";
+pub(super) const UPDATE_ANNOTATION: &str = "troupe.dev/update";
 
 impl Wanted {
     /// Reads an object.

@@ -4,6 +4,7 @@
 //! for should free its slot, so the gateway watches the connection itself.
 
 use std::any::Any;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,6 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 
 /// Calls that end sooner are not watched.
@@ -41,15 +41,15 @@ pub(super) async fn departure(request: &HttpRequest) {
     let connection = request.conn_data::<Connection>().filter(|_| watchable).cloned();
     if let Some(connection) = connection
         && let Ok(handle) = connection.0.try_clone()
-        && let Ok(watched) = AsyncFd::with_interest(handle, Interest::READABLE)
+        && let Ok(watched) = TcpStream::from_std(std::net::TcpStream::from(handle))
     {
-        loop {
-            match watched.ready(Interest::READABLE).await {
-                Ok(ready) if ready.ready().is_read_closed() => return,
-                // Bytes of a next request: look again when more comes.
-                Ok(mut ready) => ready.clear_ready(),
-                Err(_) => break,
+        while let Ok(ready) = watched.ready(Interest::READABLE).await {
+            if ready.is_read_closed() {
+                return;
             }
+            // Bytes of a next request, not to be read here: look again when more comes.
+            let nothing = || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock));
+            let _ = watched.try_io(Interest::READABLE, nothing);
         }
     }
     std::future::pending().await

@@ -60,7 +60,7 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, St
         match gateway.calls.route(&key).await {
             Ok(route) => {
                 let access = if route.settings().open { Access::Open } else { Access::Closed };
-                gateway.doorkeeper.admit(request, access).map_err(Missing::Refused)?;
+                gateway.doorkeeper.admit(request, access).await.map_err(Missing::Refused)?;
                 return Ok((key, below));
             }
             Err(CallError::NoSuchFunction(key)) => {
@@ -72,7 +72,7 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, St
         }
     }
     // Strangers learn nothing about which names exist.
-    gateway.doorkeeper.admit(request, Access::Closed).map_err(Missing::Refused)?;
+    gateway.doorkeeper.admit(request, Access::Closed).await.map_err(Missing::Refused)?;
     Err(missing)
 }
 

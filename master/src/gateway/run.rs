@@ -98,11 +98,11 @@ async fn find(
         })?;
         if let Some(open) = open {
             let access = if open { Access::Open } else { Access::Closed };
-            gateway.doorkeeper.admit(request, access).map_err(refused)?;
+            gateway.doorkeeper.admit(request, access).await.map_err(refused)?;
             return Ok(key);
         }
     }
-    gateway.doorkeeper.admit(request, Access::Closed).map_err(refused)?;
+    gateway.doorkeeper.admit(request, Access::Closed).await.map_err(refused)?;
     let what = target.as_str();
     Err(answer::of_trouble(404, "NotFound", format!("{what} {tail:?} does not exist")))
 }
@@ -183,7 +183,7 @@ pub(super) async fn read(
     gateway: web::Data<Gateway>,
 ) -> HttpResponse {
     let (namespace, name) = path.into_inner();
-    if let Err(message) = gateway.doorkeeper.admit(&request, Access::Closed) {
+    if let Err(message) = gateway.doorkeeper.admit(&request, Access::Closed).await {
         return answer::of_trouble(401, "Unauthorized", message);
     }
     match gateway.objects.get::<WorkflowRun>(&namespace, &name).await {

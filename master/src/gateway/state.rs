@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Doorkeeper;
@@ -15,7 +14,7 @@ pub struct Gateway {
     /// Those who wait for the end of runs.
     pub waiters: RunWaiters,
     /// Who may come in.
-    pub doorkeeper: Arc<dyn Doorkeeper>,
+    pub doorkeeper: Doorkeeper,
     /// What requests may take.
     pub limits: Limits,
 }

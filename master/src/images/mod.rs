@@ -7,9 +7,11 @@
 
 mod actor;
 mod blobs;
+mod http;
 mod outcome;
 mod source;
 
 pub use actor::{BuildNews, Images, ImagesTools, NodeLost};
 pub use blobs::{BlobError, Blobs, Upload};
+pub use http::{BlobService, configure};
 pub use outcome::{BuildRecord, build_log};

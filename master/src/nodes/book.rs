@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use common::pod_protocol::SOCKET_NAME;
 use common::resources::Node;
 use rustls_pki_types::ServerName;
 
@@ -27,7 +26,7 @@ pub struct LocalPods {
     /// This machine's id: a node with another one is elsewhere.
     pub machine_id: String,
     /// Users that pods run as.
-    pub owners: RangeInclusive<u32>,
+    pub owners: Vec<RangeInclusive<u32>>,
 }
 
 #[derive(Clone)]
@@ -51,7 +50,7 @@ impl NodeBook {
         let plain = |uid: &str| !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         match &self.local {
             Some(local) if local.machine_id == entry.machine_id && plain(uid) => Some(Reach::Local {
-                socket: local.directory.join(uid).join("run").join(SOCKET_NAME),
+                directory: local.directory.join(uid).join("run"),
                 owners: local.owners.clone(),
             }),
             _ => Some(Reach::Node(Arc::clone(&entry.link))),

@@ -9,6 +9,7 @@ mod actor;
 mod assignment;
 mod book;
 mod hello;
+mod logs;
 mod registry;
 mod report;
 pub mod session;
@@ -16,6 +17,7 @@ pub mod session;
 pub use actor::NodeActor;
 pub use book::{LocalPods, NodeBook};
 pub use hello::is_ready;
+pub use logs::AgentLogs;
 pub use registry::{Connect, Disconnected, Dispatch, Nodes, NodesTools, Refused};
 
 /// Holds a pod's [`common::link::PodAssignment`], without the resolved environment.

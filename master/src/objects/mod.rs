@@ -19,7 +19,7 @@ mod events;
 pub mod gc;
 mod handle;
 mod key;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod raw;
 mod watch;
 

@@ -8,7 +8,7 @@ use super::{ChildDown, Guard, RestartPolicy, Restarts, Verdict};
 use crate::clock::Clock;
 
 /// Starts a room's actor; called again after each panic.
-pub type StartRoom = Box<dyn FnMut(Guard)>;
+type StartRoom = Box<dyn FnMut(Guard)>;
 
 /// The rooms of the house with the way to start each.
 #[derive(Default)]

@@ -1,8 +1,10 @@
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::pod_protocol::SOCKET_NAME;
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -22,10 +24,10 @@ pub(super) type Connection = http1::SendRequest<Full<Bytes>>;
 pub enum Reach {
     /// Its socket on this machine.
     Local {
-        /// The socket.
-        socket: PathBuf,
+        /// The directory the socket stands in.
+        directory: PathBuf,
         /// Users a pod's server may run as; the socket must belong to one of them.
-        owners: std::ops::RangeInclusive<u32>,
+        owners: Vec<RangeInclusive<u32>>,
     },
     /// Through its node's agent.
     Node(Arc<NodeLink>),
@@ -46,7 +48,7 @@ pub struct NodeLink {
 pub enum ConnectError {
     /// The pod's socket cannot be used.
     #[error("connect to the pod's socket")]
-    Socket(#[source] common::socket::SocketError),
+    Socket(#[from] common::socket::Error),
     /// The agent cannot be reached.
     #[error("connect to the node at {address}")]
     Node {
@@ -74,8 +76,8 @@ pub(super) async fn connect(reach: &Reach) -> Result<Connection, ConnectError> {
 
 async fn open(reach: &Reach) -> Result<Connection, ConnectError> {
     match reach {
-        Reach::Local { socket, owners } => {
-            let stream = common::socket::connect(socket, owners).map_err(ConnectError::Socket)?;
+        Reach::Local { directory, owners } => {
+            let stream = common::socket::connect(directory, SOCKET_NAME, owners).await?;
             begin(stream).await
         }
         Reach::Node(node) => {

@@ -9,7 +9,9 @@ mod call;
 mod connect;
 mod endpoint;
 mod pool;
+mod stream;
 
 pub use call::{Answer, UpstreamError};
 pub use connect::{ConnectError, NodeLink, Reach};
 pub use endpoint::Endpoint;
+pub use stream::{ByteStream, stream};

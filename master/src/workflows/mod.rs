@@ -5,6 +5,7 @@
 //! the objects, starts the run of a workflow that was applied, and keeps a [`WorkflowRunActor`] for
 //! every run that has not ended. The actor is a shell around the pure engine of the `asl` crate.
 
+mod check;
 mod definition;
 mod journal;
 mod object;
@@ -15,6 +16,7 @@ mod start;
 mod task;
 mod wait;
 
+pub use check::AslDefinitions;
 pub use definition::{DefinitionError, check_state_machine, check_workflow};
 pub use journal::Journal;
 pub use registry::{Workflows, WorkflowsTools};

@@ -34,6 +34,8 @@ pub struct WorkflowRunActor {
     timers: HashMap<TimerId, SpawnHandle>,
     /// Whether the object does not show the last records yet.
     stale: bool,
+    /// Whether the journal was replayed and what is owed was not carried out yet.
+    resuming: bool,
     showing: bool,
     _guard: Guard,
 }
@@ -85,6 +87,7 @@ impl WorkflowRunActor {
             tasks: HashMap::new(),
             timers: HashMap::new(),
             stale: false,
+            resuming: false,
             showing: false,
             _guard: guard,
         }
@@ -114,11 +117,8 @@ impl WorkflowRunActor {
         self.records = records;
         self.stale = true;
         if self.engine.is_started() {
-            let owed = self.engine.pending();
+            self.resuming = true;
             self.command(Command::Resume, ctx);
-            for effect in owed {
-                self.carry_out(effect, ctx);
-            }
         } else {
             self.command(self.beginning(), ctx);
         }
@@ -153,7 +153,7 @@ impl WorkflowRunActor {
             let Some(command) = self.commands.pop_front() else { return };
             let moment = Moment { now: self.tools.clock.now(), entropy: rand::random() };
             match self.engine.decide(program, command, &moment) {
-                Ok(decision) if decision.records.is_empty() => self.carry_out_all(decision, ctx),
+                Ok(decision) if decision.records.is_empty() => self.carry_out_all(&decision, ctx),
                 Ok(decision) => return self.append(decision, ctx),
                 Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),
             }
@@ -170,8 +170,14 @@ impl WorkflowRunActor {
         ctx.spawn(append.into_actor(self));
     }
 
-    fn carry_out_all(&mut self, decision: Decision, ctx: &mut Context<Self>) {
-        for effect in decision.effects {
+    /// Carries out a decision's effects, or, after the replay of a journal, all that is owed.
+    fn carry_out_all(&mut self, decision: &Decision, ctx: &mut Context<Self>) {
+        let owed = if std::mem::take(&mut self.resuming) {
+            self.engine.pending()
+        } else {
+            decision.effects.clone()
+        };
+        for effect in owed {
             self.carry_out(effect, ctx);
         }
     }
@@ -350,7 +356,7 @@ impl Handler<Appended> for WorkflowRunActor {
         self.journal = Some(journal);
         self.records.extend(decision.records.iter().cloned());
         self.stale = true;
-        self.carry_out_all(decision, ctx);
+        self.carry_out_all(&decision, ctx);
         self.show(ctx);
         self.next(ctx);
     }

@@ -100,7 +100,10 @@ fn step(view: StepView) -> RunStep {
         input: short(&view.input),
         output: view.output.as_deref().map(short),
         retries: view.retries,
-        error: failure.map(|failure| failure.to_string()),
+        error: failure.map(|failure| {
+            let words = [failure.error.as_deref(), failure.cause.as_deref()];
+            words.into_iter().flatten().collect::<Vec<_>>().join(": ")
+        }),
     }
 }
 

@@ -12,8 +12,6 @@ use crate::key::ObjectKey;
 use crate::router::Refusal;
 use crate::upstream::Answer;
 
-/// How long a run waits for a function that does not exist.
-pub const WAIT_FOR_FUNCTION: Duration = Duration::from_secs(60);
 /// Pause between two looks for it, and before an attempt that the platform lost is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Attempts that the platform may lose (pod or node died) before the task fails.
