@@ -7,7 +7,13 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
     let best = known.iter().min_by_key(|other| distance(other))?;
     let near = distance(best) <= 1 + lower.chars().count() / 4;
-    near.then_some(*best)
+    let longer = || {
+        let mut begins = known
+            .iter()
+            .filter(|other| other.to_lowercase().starts_with(&lower));
+        begins.next().filter(|_| lower.len() >= 4)
+    };
+    near.then_some(best).or_else(longer).copied()
 }
 
 /// `; did you mean "…"?`
@@ -27,5 +33,6 @@ mod tests {
         assert_eq!(nearest("function", &known), Some("Function"));
         assert_eq!(nearest("Statemachine", &known), Some("StateMachine"));
         assert_eq!(nearest("Deployment", &known), None);
+        assert_eq!(nearest("State", &known), Some("StateMachine"));
     }
 }

@@ -236,7 +236,10 @@ mod tests {
     fn only_true_and_false_are_truths() {
         // Seed 1 says `checkVarName: y`.
         let value = one("a: y\nb: yes\nc: on\nd: No\ne: True\nf: false\n").value;
-        assert_eq!(value, json!({"a": "y", "b": "yes", "c": "on", "d": "No", "e": true, "f": false}));
+        assert_eq!(
+            value,
+            json!({"a": "y", "b": "yes", "c": "on", "d": "No", "e": true, "f": false})
+        );
     }
 
     #[test]

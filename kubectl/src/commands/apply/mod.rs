@@ -230,6 +230,9 @@ async fn write_all(
     if common.dry_run != DryRun::Client {
         check_server(&client).await?;
     }
+    if common.dry_run == DryRun::None && objects.len() > 1 {
+        rehearse(&client, &objects, verb, common, globals).await?;
+    }
     let mut written = Vec::new();
     let mut failed = false;
     for object in &objects {
@@ -266,6 +269,44 @@ async fn write_all(
         }
     }
     if failed { Err(Error::Said) } else { Ok(()) }
+}
+
+/// Lets the server check all of several objects before the first is written, so that one it refuses
+/// does not leave the others half applied.
+async fn rehearse(
+    client: &Client,
+    objects: &[Object],
+    verb: Verb,
+    common: &CommonArgs,
+    globals: &Globals,
+) -> Result<(), Error> {
+    let pretend = CommonArgs {
+        dry_run: DryRun::Server,
+        ..common.clone()
+    };
+    let is_namespace = |object: &&Object| object.kind.kind == "Namespace";
+    let coming: Vec<&str> = objects
+        .iter()
+        .filter(is_namespace)
+        .map(Object::name)
+        .collect();
+    let mut refused = false;
+    for object in objects {
+        let namespace = namespace_of(object, globals, client)?;
+        // Nothing can be rehearsed in a namespace that is about to be made.
+        if object.kind.namespaced && coming.contains(&namespace.as_str()) {
+            continue;
+        }
+        if let Err(error) = push(client, object, &namespace, verb, &pretend).await {
+            refused = true;
+            eprintln!("{}", place_error(object, &error));
+        }
+    }
+    if refused {
+        eprintln!("Nothing was changed.");
+        return Err(Error::Said);
+    }
+    Ok(())
 }
 
 /// kubectl says from which file an object came that the server refused.

@@ -35,7 +35,7 @@ pub struct ExecuteArgs {
     #[arg(value_name = "[NS/]NAME", add = super::completion::callables())]
     target: String,
     /// The input: JSON, @FILE, or - for standard input; nothing is {}
-    #[arg(value_name = "ARGS|@FILE|-", allow_hyphen_values = true)]
+    #[arg(value_name = "ARGS|@FILE|-", allow_negative_numbers = true)]
     input: Vec<String>,
     /// Do not wait for the result; print the id under which it will be found
     #[arg(long = "async")]

@@ -1,0 +1,7 @@
+//! The programs themselves, against a server that only pretends.
+
+mod apply;
+mod execute;
+mod fake;
+mod reading;
+mod trust;
