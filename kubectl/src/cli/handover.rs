@@ -74,7 +74,7 @@ mod tests {
         }
         let path = std::env::join_paths(dirs.iter().map(tempfile::TempDir::path)).unwrap();
         let own = identity(&file(0)).unwrap();
-        assert_eq!(find_next(&path, &[own.clone()]), Some(file(3)));
+        assert_eq!(find_next(&path, std::slice::from_ref(&own)), Some(file(3)));
         let next = identity(&file(3)).unwrap();
         assert_eq!(find_next(&path, &[own, next]), None);
     }

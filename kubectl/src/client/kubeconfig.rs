@@ -192,7 +192,7 @@ impl Kubeconfig {
                 message: error.to_string(),
             }
         })?;
-        let parent = path.parent().unwrap_or(Path::new("."));
+        let parent = path.parent().unwrap_or_else(|| Path::new("."));
         let anchor = |file: Option<PathBuf>| file.map(|file| parent.join(file));
         for NamedCluster { name, mut cluster } in file.clusters {
             cluster.certificate_authority = anchor(cluster.certificate_authority);
@@ -211,7 +211,7 @@ impl Kubeconfig {
         self.current = self
             .current
             .take()
-            .or(file.current_context.filter(|name| !name.is_empty()));
+            .or_else(|| file.current_context.filter(|name| !name.is_empty()));
         Ok(())
     }
 

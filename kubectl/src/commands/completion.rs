@@ -64,9 +64,7 @@ pub(super) fn names() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let current = current.to_string_lossy();
         if let Some((word, _)) = current.split_once('/') {
-            let found = Kind::by_word(word)
-                .map(|kind| objects(kind))
-                .unwrap_or_default();
+            let found = Kind::by_word(word).map(objects).unwrap_or_default();
             return offer(
                 &current,
                 found.into_iter().map(|name| format!("{word}/{name}")),

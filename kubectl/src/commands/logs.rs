@@ -81,7 +81,9 @@ pub async fn logs(args: &LogsArgs, globals: &Globals) -> Result<(), Error> {
             }
         },
     };
-    let (namespace, name) = name.split_once('/').unwrap_or((client.namespace(), name));
+    let (namespace, name) = name
+        .split_once('/')
+        .unwrap_or_else(|| (client.namespace(), name));
     if args.build && kind != Function::KIND {
         return message("--build goes with function/NAME: pods are not built");
     }

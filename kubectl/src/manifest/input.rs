@@ -134,7 +134,7 @@ fn read_file(path: &Path) -> Result<Input, Problem> {
     Ok(Input {
         label,
         text,
-        base: Some(parent.unwrap_or(Path::new(".")).to_owned()),
+        base: Some(parent.unwrap_or_else(|| Path::new(".")).to_owned()),
     })
 }
 

@@ -224,7 +224,7 @@ mod tests {
 
         #[test]
         fn what_nobody_else_touched_becomes_what_is_wanted(last in objects(), wanted in objects()) {
-            let after = three_way(&last, &wanted, &last).map_or(last.clone(), |patch| patched(&last, &patch));
+            let after = three_way(&last, &wanted, &last).map_or_else(|| last.clone(), |patch| patched(&last, &patch));
             prop_assert!(same(&after, &wanted), "{} {}", after, wanted);
         }
     }

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -57,21 +58,20 @@ async fn watched<T>(call: &Call<'_>, answer: impl Future<Output = T>) -> T {
         return answer.await;
     }
     progress.say(format!("calling {}", call.name));
-    let look = async {
-        let path = ResourceType::from(Function::KIND).object(call.namespace, call.name);
-        loop {
-            if let Ok(Some(function)) = call.client.find(&path).await {
-                progress.say(stand(call.name, &function));
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        // Tells the compiler that this never ends by itself.
-        #[allow(unreachable_code)]
-        std::future::pending::<std::convert::Infallible>().await
-    };
     tokio::select! {
         answer = &mut answer => answer,
-        never = look => match never {},
+        never = look(call, &progress) => match never {},
+    }
+}
+
+/// Says again and again what the function is doing.
+async fn look(call: &Call<'_>, progress: &Progress) -> Infallible {
+    let path = ResourceType::from(Function::KIND).object(call.namespace, call.name);
+    loop {
+        if let Ok(Some(function)) = call.client.find(&path).await {
+            progress.say(stand(call.name, &function));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
