@@ -34,7 +34,10 @@ pub struct Failure {
 impl Failure {
     /// A failure with a name and a cause.
     pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
-        Failure { error: Some(error.into()), cause: Some(cause.into()) }
+        Failure {
+            error: Some(error.into()),
+            cause: Some(cause.into()),
+        }
     }
 
     /// `States.Runtime` with a cause.
@@ -78,6 +81,9 @@ mod tests {
         assert!(!matches("States.Timeout", &["States.TaskFailed"]));
         assert!(matches("States.HeartbeatTimeout", &["States.Timeout"]));
         assert!(!matches("States.Runtime", &["States.ALL"]));
-        assert!(matches("States.DataLimitExceeded", &["States.DataLimitExceeded"]));
+        assert!(matches(
+            "States.DataLimitExceeded",
+            &["States.DataLimitExceeded"]
+        ));
     }
 }

@@ -10,13 +10,58 @@
 //! [`Run::apply`] rebuilds the run exactly, and [`Run::pending`] then tells what is still owed to it.
 //!
 //! - [`program`]: definitions, problems, checks
-//! - [`states`]: the eight state types
-//! - `data`: paths, payload templates, intrinsic functions, the context object
+//! - [`states`]: the eight state types; [`retry`], [`failure`]: what happens when they fail
+//! - [`data`]: paths, payload templates, intrinsic functions, the context object
 //! - [`run`]: the engine
 //! - [`history`]: the events
 //! - [`workflow`]: `kind: Workflow` compiled to the same program
-//! - [`resource`]: what a Task calls
+//! - [`resource`], [`call`]: what a Task calls, and with what
+//!
+//! # Example
+//!
+//! ```
+//! use asl::{Command, Effect, ExecutionContext, Moment, Outcome, Program, Run};
+//! use serde_json::json;
+//!
+//! let program = Program::parse(&json!({
+//!     "StartAt": "Greet",
+//!     "States": { "Greet": { "Type": "Task", "Resource": "team/hello", "ResultPath": "$.greeting", "End": true } }
+//! }))
+//! .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+//!
+//! let moment = Moment { now: "2026-01-01T00:00:00Z".parse()?, entropy: 42 };
+//! let context = ExecutionContext {
+//!     id: "run-1".into(),
+//!     name: "run-1".into(),
+//!     role: None,
+//!     start_time: moment.now,
+//!     state_machine_id: "greeter".into(),
+//!     state_machine_name: "greeter".into(),
+//! };
+//! let mut run = Run::new();
+//! let mut journal = Vec::new();
+//!
+//! let decision = run.decide(&program, Command::Start { input: json!({"who": "you"}), context }, &moment)?;
+//! journal.extend(decision.records); // durable first …
+//! let Some(Effect::InvokeTask(task)) = decision.effects.first() else { panic!("a task") }; // … then the effects
+//! assert_eq!(task.resource.to_string(), "team/hello");
+//!
+//! // The master dies and comes back: the journal is all it needs.
+//! let mut run = Run::new();
+//! for record in &journal {
+//!     run.apply(record)?;
+//! }
+//! journal.extend(run.decide(&program, Command::Resume, &moment)?.records);
+//! assert_eq!(run.pending(), [Effect::InvokeTask(task.clone())]);
+//!
+//! let answer = Command::TaskSucceeded { task: task.task, output: json!("hello") };
+//! journal.extend(run.decide(&program, answer, &moment)?.records);
+//! let output = json!({"who": "you", "greeting": "hello"}).into();
+//! assert_eq!(run.outcome(), Some(&Outcome::Succeeded { output }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod call;
 pub mod data;
 pub mod failure;
 pub mod history;
@@ -27,6 +72,7 @@ pub mod run;
 pub mod states;
 pub mod workflow;
 
+pub use call::{Answer, FunctionCall};
 pub use failure::Failure;
 pub use history::{EventKind, HistoryEvent, Payload};
 pub use program::{Problem, Program};

@@ -86,14 +86,17 @@ pub enum ResourceError {
     #[error("'{0}' is not an ARN that a Task can call: {1}")]
     Arn(String, &'static str),
     /// It is no ARN and no name.
-    #[error("'{0}' is neither an ARN nor a function's name: names have 1 to 80 of the characters A-Z a-z 0-9 _ . -")]
+    #[error(
+        "'{0}' is neither an ARN nor a function's name: names have 1 to 80 of the characters A-Z a-z 0-9 _ . -"
+    )]
     Name(String),
 }
 
 impl Resource {
     /// Whether the task's context object carries a token (`$$.Task.Token`).
     pub fn waits_for_token(&self) -> bool {
-        self.pattern() == Some(Pattern::WaitForTaskToken) || matches!(self, Resource::Activity { .. })
+        self.pattern() == Some(Pattern::WaitForTaskToken)
+            || matches!(self, Resource::Activity { .. })
     }
 
     /// The integration pattern, where the resource is an integration.
@@ -116,7 +119,11 @@ impl Resource {
             Resource::LambdaInvoke(pattern) => named("lambda", "invoke", *pattern),
             Resource::StartExecution(pattern) => named("states", "startExecution", *pattern),
             Resource::HttpInvoke => named("http", "invoke", Pattern::RequestResponse),
-            Resource::Service { service, action, pattern } => named(service, action, *pattern),
+            Resource::Service {
+                service,
+                action,
+                pattern,
+            } => named(service, action, *pattern),
             Resource::Function { .. } | Resource::Activity { .. } => None,
         }
     }
@@ -145,7 +152,10 @@ impl fmt::Display for Resource {
 }
 
 fn is_name(text: &str) -> bool {
-    (1..=80).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+    (1..=80).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
 }
 
 impl FromStr for FunctionRef {
@@ -170,14 +180,19 @@ impl FromStr for FunctionRef {
             let parts: Vec<&str> = text.split(':').collect();
             return match parts.as_slice() {
                 ["arn", _, "lambda", _, _, "function", name] => function(None, name, None),
-                ["arn", _, "lambda", _, _, "function", name, qualifier] => function(None, name, Some(qualifier)),
+                ["arn", _, "lambda", _, _, "function", name, qualifier] => {
+                    function(None, name, Some(qualifier))
+                }
                 _ => Err(ResourceError::Arn(
                     text.to_owned(),
                     "a function's ARN is arn:aws:lambda:REGION:ACCOUNT:function:NAME",
                 )),
             };
         }
-        let bare = text.strip_prefix('$').and_then(|t| t.strip_suffix('$')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('$')
+            .and_then(|t| t.strip_suffix('$'))
+            .unwrap_or(text);
         match bare.split_once('/') {
             Some((namespace, name)) => function(Some(namespace), name, None),
             None => match bare.split_once(':') {
@@ -196,16 +211,25 @@ impl FromStr for Resource {
         match parts.as_slice() {
             ["arn", _, "states", _, _, "activity", name] => {
                 if is_name(name) {
-                    return Ok(Resource::Activity { name: (*name).to_owned(), arn: text.to_owned() });
+                    return Ok(Resource::Activity {
+                        name: (*name).to_owned(),
+                        arn: text.to_owned(),
+                    });
                 }
-                Err(ResourceError::Arn(text.to_owned(), "the activity's name has other characters than A-Z a-z 0-9 _ . -"))
+                Err(ResourceError::Arn(
+                    text.to_owned(),
+                    "the activity's name has other characters than A-Z a-z 0-9 _ . -",
+                ))
             }
             ["arn", _, "states", "", "", rest @ ..] => integration(text, rest),
             ["arn", _, "states", ..] => Err(ResourceError::Arn(
                 text.to_owned(),
                 "of Step Functions' ARNs only activities and integrations (arn:aws:states:::SERVICE:ACTION) are resources",
             )),
-            _ => Ok(Resource::Function { function: text.parse()?, text: text.to_owned() }),
+            _ => Ok(Resource::Function {
+                function: text.parse()?,
+                text: text.to_owned(),
+            }),
         }
     }
 }
@@ -227,7 +251,11 @@ fn integration(text: &str, rest: &[&str]) -> Result<Resource, ResourceError> {
         Some((action, "sync")) if two => (action, Pattern::Sync2),
         Some((action, "sync")) => (action, Pattern::Sync),
         Some((action, "waitForTaskToken")) => (action, Pattern::WaitForTaskToken),
-        Some(_) => return Err(wrong("the pattern after the action is one of .sync, .sync:2, .waitForTaskToken")),
+        Some(_) => {
+            return Err(wrong(
+                "the pattern after the action is one of .sync, .sync:2, .waitForTaskToken",
+            ));
+        }
     };
     if two && pattern != Pattern::Sync2 {
         return Err(wrong("only .sync has a version :2"));
@@ -239,7 +267,11 @@ fn integration(text: &str, rest: &[&str]) -> Result<Resource, ResourceError> {
         },
         (["states"], "startExecution") => Resource::StartExecution(pattern),
         (["http"], "invoke") if pattern == Pattern::RequestResponse => Resource::HttpInvoke,
-        _ => Resource::Service { service: service.join(":"), action: action.to_owned(), pattern },
+        _ => Resource::Service {
+            service: service.join(":"),
+            action: action.to_owned(),
+            pattern,
+        },
     })
 }
 
@@ -251,7 +283,9 @@ impl Serialize for Resource {
 
 impl<'de> Deserialize<'de> for Resource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -278,15 +312,30 @@ mod tests {
             let resource: Resource = text.parse().unwrap();
             assert_eq!(resource.to_string(), text);
         }
-        let Ok(Resource::Function { function, .. }) = "$activityName$".parse() else { panic!() };
+        let Ok(Resource::Function { function, .. }) = "$activityName$".parse() else {
+            panic!()
+        };
         assert_eq!(function.name, "activityName");
-        let Ok(Resource::Function { function, .. }) = "team/hello".parse() else { panic!() };
-        assert_eq!((function.namespace.as_deref(), function.name.as_str()), (Some("team"), "hello"));
+        let Ok(Resource::Function { function, .. }) = "team/hello".parse() else {
+            panic!()
+        };
+        assert_eq!(
+            (function.namespace.as_deref(), function.name.as_str()),
+            (Some("team"), "hello")
+        );
     }
 
     #[test]
     fn what_cannot_be_called_says_why() {
-        for text in ["", "a b", "a/b/c", "arn:aws:s3:::bucket", "arn:aws:states:::lambda:invoke.sync", "arn:aws:states:::x", "$$"] {
+        for text in [
+            "",
+            "a b",
+            "a/b/c",
+            "arn:aws:s3:::bucket",
+            "arn:aws:states:::lambda:invoke.sync",
+            "arn:aws:states:::x",
+            "$$",
+        ] {
             assert!(text.parse::<Resource>().is_err(), "{text}");
         }
     }

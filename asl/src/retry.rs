@@ -46,7 +46,11 @@ impl Retrier {
         let exponent = i32::try_from(attempts).unwrap_or(i32::MAX);
         let longest = self.max_delay.unwrap_or(31_622_400) as f64;
         let seconds = (self.interval as f64 * self.backoff_rate.powi(exponent)).min(longest);
-        let seconds = if self.jitter { seconds * entropy.unit() } else { seconds };
+        let seconds = if self.jitter {
+            seconds * entropy.unit()
+        } else {
+            seconds
+        };
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 }
@@ -57,7 +61,10 @@ pub(crate) fn retrier<'a>(
     failure: &Failure,
     attempts: &[u32],
 ) -> Option<(usize, &'a Retrier)> {
-    let (index, retrier) = retriers.iter().enumerate().find(|(_, r)| failure.matches(&r.error_equals))?;
+    let (index, retrier) = retriers
+        .iter()
+        .enumerate()
+        .find(|(_, r)| failure.matches(&r.error_equals))?;
     let used = attempts.get(index).copied().unwrap_or(0);
     (u64::from(used) < retrier.max_attempts).then_some((index, retrier))
 }
@@ -69,11 +76,16 @@ pub(crate) fn catcher<'a>(catchers: &'a [Catcher], failure: &Failure) -> Option<
 
 /// Reads `Retry`.
 pub(crate) fn retriers(fields: &mut Fields<'_>) -> Vec<Retrier> {
-    let Some(list) = fields.list("Retry") else { return Vec::new() };
+    let Some(list) = fields.list("Retry") else {
+        return Vec::new();
+    };
     let place = fields.place.key("Retry");
     let mut found = Vec::with_capacity(list.len());
     for (index, item) in list.iter().enumerate() {
-        let Some(mut entry) = Fields::of("a retrier", item, place.index(index), fields.problems) else { continue };
+        let Some(mut entry) = Fields::of("a retrier", item, place.index(index), fields.problems)
+        else {
+            continue;
+        };
         entry.text("Comment");
         let error_equals = error_equals(&mut entry, index + 1 == list.len());
         let retrier = Retrier {
@@ -86,13 +98,22 @@ pub(crate) fn retriers(fields: &mut Fields<'_>) -> Vec<Retrier> {
                 Some("FULL") => true,
                 None | Some("NONE") => false,
                 Some(other) => {
-                    entry.wrong("JitterStrategy", format!("'JitterStrategy' must be 'FULL' or 'NONE' but is '{other}'"));
+                    entry.wrong(
+                        "JitterStrategy",
+                        format!("'JitterStrategy' must be 'FULL' or 'NONE' but is '{other}'"),
+                    );
                     false
                 }
             },
         };
-        if retrier.max_delay.is_some_and(|longest| longest <= retrier.interval) {
-            entry.wrong("MaxDelaySeconds", "'MaxDelaySeconds' must be greater than 'IntervalSeconds'");
+        if retrier
+            .max_delay
+            .is_some_and(|longest| longest <= retrier.interval)
+        {
+            entry.wrong(
+                "MaxDelaySeconds",
+                "'MaxDelaySeconds' must be greater than 'IntervalSeconds'",
+            );
         }
         entry.finish();
         found.push(retrier);
@@ -102,18 +123,28 @@ pub(crate) fn retriers(fields: &mut Fields<'_>) -> Vec<Retrier> {
 
 /// Reads `Catch`.
 pub(crate) fn catchers(fields: &mut Fields<'_>) -> Vec<Catcher> {
-    let Some(list) = fields.list("Catch") else { return Vec::new() };
+    let Some(list) = fields.list("Catch") else {
+        return Vec::new();
+    };
     let place = fields.place.key("Catch");
     let mut found = Vec::with_capacity(list.len());
     for (index, item) in list.iter().enumerate() {
-        let Some(mut entry) = Fields::of("a catcher", item, place.index(index), fields.problems) else { continue };
+        let Some(mut entry) = Fields::of("a catcher", item, place.index(index), fields.problems)
+        else {
+            continue;
+        };
         entry.text("Comment");
         let error_equals = error_equals(&mut entry, index + 1 == list.len());
         let next = entry.required_text("Next").unwrap_or_default().to_owned();
         let result_path = ResultPath::parse(&mut entry);
         let assign = assign(&mut entry);
         entry.finish();
-        found.push(Catcher { error_equals, next, result_path, assign });
+        found.push(Catcher {
+            error_equals,
+            next,
+            result_path,
+            assign,
+        });
     }
     found
 }
@@ -122,13 +153,25 @@ fn error_equals(entry: &mut Fields<'_>, last: bool) -> Vec<String> {
     if entry.required("ErrorEquals").is_none() {
         return Vec::new();
     }
-    let Some(list) = entry.list("ErrorEquals") else { return Vec::new() };
-    let found: Vec<String> = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let Some(list) = entry.list("ErrorEquals") else {
+        return Vec::new();
+    };
+    let found: Vec<String> = list
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     if found.len() != list.len() || list.is_empty() {
-        entry.wrong("ErrorEquals", "'ErrorEquals' must be a list of one or more error names");
+        entry.wrong(
+            "ErrorEquals",
+            "'ErrorEquals' must be a list of one or more error names",
+        );
     }
     if found.iter().any(|e| e == names::ALL) && (found.len() > 1 || !last) {
-        entry.wrong("ErrorEquals", "'States.ALL' must stand alone, and in the last entry");
+        entry.wrong(
+            "ErrorEquals",
+            "'States.ALL' must stand alone, and in the last entry",
+        );
     }
     found
 }
@@ -138,15 +181,32 @@ mod tests {
     use super::*;
 
     fn retrier_with(interval: u64, rate: f64, max_delay: Option<u64>, jitter: bool) -> Retrier {
-        Retrier { error_equals: vec!["E".into()], interval, max_attempts: 3, backoff_rate: rate, max_delay, jitter }
+        Retrier {
+            error_equals: vec!["E".into()],
+            interval,
+            max_attempts: 3,
+            backoff_rate: rate,
+            max_delay,
+            jitter,
+        }
     }
 
     #[test]
     fn pauses_grow_up_to_the_longest() {
         let entropy = Entropy::new(3);
-        let seconds = |r: &Retrier| (0..4).map(|n| r.delay(n, &entropy).as_secs_f64()).collect::<Vec<_>>();
-        assert_eq!(seconds(&retrier_with(2, 2.0, None, false)), [2.0, 4.0, 8.0, 16.0]);
-        assert_eq!(seconds(&retrier_with(2, 2.0, Some(5), false)), [2.0, 4.0, 5.0, 5.0]);
+        let seconds = |r: &Retrier| {
+            (0..4)
+                .map(|n| r.delay(n, &entropy).as_secs_f64())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            seconds(&retrier_with(2, 2.0, None, false)),
+            [2.0, 4.0, 8.0, 16.0]
+        );
+        assert_eq!(
+            seconds(&retrier_with(2, 2.0, Some(5), false)),
+            [2.0, 4.0, 5.0, 5.0]
+        );
         for n in 0..50 {
             let pause = retrier_with(2, 2.0, None, true).delay(n, &entropy);
             assert!(pause < Duration::from_secs(31_622_401));

@@ -2,8 +2,8 @@
 
 mod support;
 
-use asl::{Outcome, Program, Resource, workflow};
-use serde_json::{Value, json};
+use asl::{FunctionCall, Invocation, Outcome, Program, workflow};
+use serde_json::json;
 use support::World;
 
 #[test]
@@ -19,8 +19,11 @@ fn seed_1_ends_with_4_and_minus_4() {
         ]
     });
     let workflow = workflow::compile(&spec, "default").unwrap();
-    let call = |resource: &Resource, input: &Value| {
-        let Resource::Function { function, .. } = resource else { panic!("a function") };
+    let call = |task: &Invocation| {
+        let FunctionCall {
+            function,
+            payload: input,
+        } = task.function_call().unwrap().unwrap();
         let (x, y) = (input["x"].as_i64().unwrap(), input["y"].as_i64().unwrap());
         Ok(match function.name.as_str() {
             "func1" => json!({"x": x - y, "y": y - x}),
@@ -30,17 +33,36 @@ fn seed_1_ends_with_4_and_minus_4() {
     };
     let mut world = World::new(workflow.program.clone());
     let outcome = world.run(workflow.entry.unwrap(), call);
-    assert_eq!(outcome, Outcome::Succeeded { output: json!({"x": 4, "y": -4}).into() });
-    let names: Vec<_> = asl::steps(&world.journal).into_iter().map(|s| s.name).collect();
+    assert_eq!(
+        outcome,
+        Outcome::Succeeded {
+            output: json!({"x": 4, "y": -4}).into()
+        }
+    );
+    let names: Vec<_> = asl::steps(&world.journal)
+        .into_iter()
+        .map(|s| s.name)
+        .collect();
     assert_eq!(names, ["node1", "node2", "node4"]);
 
     // The variable is missing, or something else than a number.
     for (result, wanted) in [
-        (json!({"x": 1}), "'node2' compares $['y'] as a number, but there is no $['y'] in its input '{\"x\":1}'"),
-        (json!({"y": "5"}), "'node2' compares $['y'] as a number, but found a string: \"5\""),
+        (
+            json!({"x": 1}),
+            "'node2' compares $['y'] as a number, but there is no $['y'] in its input '{\"x\":1}'",
+        ),
+        (
+            json!({"y": "5"}),
+            "'node2' compares $['y'] as a number, but found a string: \"5\"",
+        ),
     ] {
-        let outcome = World::new(workflow.program.clone()).run(json!({}), |_, _| Ok(result.clone()));
-        let Outcome::Failed { cause: Some(cause), .. } = outcome else { panic!("{outcome:?}") };
+        let outcome = World::new(workflow.program.clone()).run(json!({}), |_| Ok(result.clone()));
+        let Outcome::Failed {
+            cause: Some(cause), ..
+        } = outcome
+        else {
+            panic!("{outcome:?}")
+        };
         assert!(cause.ends_with(wanted), "{cause}");
     }
 }
@@ -66,11 +88,20 @@ fn seed_2_buys_or_sells() {
     let program = Program::parse(&definition).unwrap();
     for (recommended, path) in [("buy", "Buy Stock"), ("sell", "Sell Stock")] {
         let mut world = World::new(program.clone());
-        let outcome = world.run(json!({"recommended_type": recommended}), |_, input| Ok(input.clone()));
+        let outcome = world.run(json!({"recommended_type": recommended}), |task| {
+            Ok((*task.input).clone())
+        });
         assert!(matches!(outcome, Outcome::Succeeded { .. }));
         assert!(asl::steps(&world.journal).iter().any(|s| s.name == path));
     }
-    let outcome = World::new(program).run(json!({"recommended_type": "hold"}), |_, input| Ok(input.clone()));
-    let Outcome::Failed { cause: Some(cause), .. } = outcome else { panic!("{outcome:?}") };
+    let outcome = World::new(program).run(json!({"recommended_type": "hold"}), |task| {
+        Ok((*task.input).clone())
+    });
+    let Outcome::Failed {
+        cause: Some(cause), ..
+    } = outcome
+    else {
+        panic!("{outcome:?}")
+    };
     assert!(cause.contains("'Buy or Sell?'"), "{cause}");
 }

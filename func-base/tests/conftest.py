@@ -81,6 +81,8 @@ class Pod:
             stdout=open(self.log_file, "wb"),
             stderr=open(home / "stderr", "wb"),
         )
+
+    def listening(self):
         eventually(lambda: self._listens() or self.process.poll() is not None, "the pod listens")
 
     def _listens(self):
@@ -170,6 +172,7 @@ def start():
         files = {name: HEADER.format(home=str(home)) + textwrap.dedent(text) if isinstance(text, str) and "wait_for(" in text else text for name, text in files.items()}
         pod = Pod(home, files, env, arguments)
         pods.append(pod)
+        pod.listening()
         if wait:
             answer = pod.ready()
             assert answer.status == 200, answer.body
@@ -177,11 +180,9 @@ def start():
 
     yield make
     for pod in pods:
-        died = pod.process.poll()
         pod.process.kill()
         pod.process.wait()
         shutil.rmtree(pod.home, ignore_errors=True)
-        pod.died = died
 
 
 HEADER = """

@@ -102,3 +102,22 @@ def test_atexit_of_user_code_runs(start):
     pod.terminate()
     assert pod.wait() == 0
     assert (pod.home / "exit").exists()
+
+
+def test_while_the_main_thread_is_inside_c_code(start):
+    """Python's own signal handlers wait for it."""
+    pod = start(
+        """
+        import ctypes, functools
+        sleep = functools.partial(ctypes.CDLL(None).sleep, 3600)
+        mark("started")
+        list(iter(sleep, -1))  # No bytecode runs between one sleep and the next.
+        # wait_for(
+        def main(params):
+            pass
+        """,
+        wait=False,
+    )
+    pod.marked("started")
+    pod.terminate()
+    assert pod.wait() == 0

@@ -15,6 +15,7 @@ def guard(pod) -> None:
         global in_child
         in_child = True
         logs.after_fork()
+        signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         pod.forget_sockets()

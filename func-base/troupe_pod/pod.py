@@ -25,6 +25,7 @@ EXIT_IMPORT_FAILED = 70
 FAILURE_SHOWN = 5.0
 """Seconds for which a pod whose import failed stays up so that the reason can be read."""
 DRAIN_TICK = 0.01
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def _raise_descriptor_limit() -> None:
@@ -57,6 +58,13 @@ class Pod:
 
     def run(self) -> None:
         """Never returns: ends the process."""
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        # The signal's number goes to the accepting thread even when the main thread, which alone runs handlers, is inside C code.
+        signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
+        for number in ENDING:
+            signal.signal(number, self._on_signal)
         try:
             self.listener = listen(self.settings)
         except SettingsError as error:
@@ -67,9 +75,6 @@ class Pod:
         _raise_descriptor_limit()
         logs.install()
         forks.guard(self)
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
         self.watcher.start()
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
         if self.awaits_specialize:
@@ -130,9 +135,9 @@ class Pod:
             os._exit(EXIT_IMPORT_FAILED)
 
     def _on_signal(self, number, frame) -> None:
-        self.draining = True
+        """Wakes the accepting thread also where user code took the wakeup descriptor for itself."""
         try:
-            self._wake_writer.send(b"x", socket.MSG_DONTWAIT)
+            self._wake_writer.send(bytes([number]))
         except OSError:
             pass
 
@@ -143,9 +148,16 @@ class Pod:
         self.listener.setblocking(False)
         while not self.draining:
             poller.poll()
+            self.draining = self._was_told_to_end()
             self._accept_waiting()
         self.listener.close()
         self._drain()
+
+    def _was_told_to_end(self) -> bool:
+        try:
+            return any(number in ENDING for number in self._wake_reader.recv(4096))
+        except BlockingIOError:
+            return False
 
     def _accept_waiting(self) -> None:
         """Also those that arrived just before a drain."""

@@ -1,6 +1,30 @@
 //! Troupe's control plane.
+//!
+//! A tree of actors decides, the gateway forwards, the store remembers:
+//!
+//! - [`store`]: keys, revisions, watches, leases; embedded or etcd.
+//! - [`objects`]: the API's objects in the store, for everybody inside.
+//! - [`supervisor`]: the root of the tree, death watch, restarts.
+//! - [`functions`], [`workflows`], [`nodes`], [`scheduler`], [`images`], [`router`]: the rooms of the
+//!   tree, one folder each; [`house`] puts them together.
+//! - [`api`]: the Kubernetes-style face; [`join`]: how nodes get in.
+//! - [`calls`] and [`upstream`]: one call's way to a pod and back; [`gateway`]: the same over HTTP.
 
 pub mod api;
+pub mod calls;
 pub mod clock;
+pub mod functions;
+pub mod gateway;
+pub mod house;
+pub mod images;
+pub mod join;
+pub mod key;
+pub mod nodes;
 pub mod objects;
+pub mod router;
+pub mod scheduler;
+pub mod settings;
 pub mod store;
+pub mod supervisor;
+pub mod upstream;
+pub mod workflows;

@@ -1,1 +1,28 @@
-//! placeholder
+//! The agent of one machine.
+//!
+//! - [`agent`]: puts the rooms together and ends them in order.
+//! - [`settings`]: what an operator can choose.
+//! - [`layout`]: where things stand in the data directory.
+//! - [`link`]: the session with the master: joining, certificates, messages.
+//! - [`pods`]: the life of each pod: a pure state machine and an actor around it.
+//! - [`runtime`]: what starts pods: child processes or containers.
+//! - [`layers`]: functions' layers, by digest.
+//! - [`builds`]: from a function's source to its layer.
+//! - [`proxy`]: the data plane: calls and logs.
+//! - [`supervisor`]: the process that watches over one pod's processes.
+
+pub mod agent;
+pub mod builds;
+pub mod chain;
+pub mod cli;
+pub mod clock;
+pub mod func_base;
+pub mod layers;
+pub mod layout;
+pub mod link;
+pub mod machine;
+pub mod pods;
+pub mod proxy;
+pub mod runtime;
+pub mod settings;
+pub mod supervisor;

@@ -29,7 +29,12 @@ impl<'a> Scope<'a> {
         variables: &'a IndexMap<String, Payload>,
         entropy: &'a Entropy,
     ) -> Self {
-        Scope { make_context: Box::new(make_context), context: OnceCell::new(), variables, entropy }
+        Scope {
+            make_context: Box::new(make_context),
+            context: OnceCell::new(),
+            variables,
+            entropy,
+        }
     }
 
     /// `$$`.
@@ -43,7 +48,11 @@ impl<'a> Scope<'a> {
     }
 
     /// Follows a path; `input` is what `$` means.
-    pub fn find<'v>(&'v self, path: &Path, input: &'v Value) -> Result<Cow<'v, Value>, NothingFound> {
+    pub fn find<'v>(
+        &'v self,
+        path: &Path,
+        input: &'v Value,
+    ) -> Result<Cow<'v, Value>, NothingFound> {
         match path.root() {
             Root::Input => path.find_ref(input),
             Root::Context => path.find_ref(self.context()),

@@ -19,22 +19,45 @@ fn decimal(text: &str) -> Decimal {
     };
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         // An exponent beyond i64 is as good as infinite; the sign decides the direction.
-        Some((m, e)) => (m, e.parse().unwrap_or(if e.starts_with('-') { -1 << 40 } else { 1 << 40 })),
+        Some((m, e)) => (
+            m,
+            e.parse().unwrap_or_else(|_| {
+                if e.starts_with('-') {
+                    -1 << 40
+                } else {
+                    1 << 40
+                }
+            }),
+        ),
         None => (text, 0_i64),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|b| b.wrapping_sub(b'0')).collect();
+    let mut digits: Vec<u8> = whole
+        .bytes()
+        .chain(fraction.bytes())
+        .map(|b| b.wrapping_sub(b'0'))
+        .collect();
     let leading = digits.iter().take_while(|d| **d == 0).count();
     digits.drain(..leading);
     while digits.last() == Some(&0) {
         digits.pop();
     }
     let length = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let exponent = length(whole.len()).saturating_sub(length(leading)).saturating_add(exponent);
+    let exponent = length(whole.len())
+        .saturating_sub(length(leading))
+        .saturating_add(exponent);
     if digits.is_empty() {
-        return Decimal { negative: false, digits, exponent: 0 };
+        return Decimal {
+            negative: false,
+            digits,
+            exponent: 0,
+        };
     }
-    Decimal { negative, digits, exponent }
+    Decimal {
+        negative,
+        digits,
+        exponent,
+    }
 }
 
 /// Compares two JSON numbers by value.
@@ -49,8 +72,15 @@ pub(crate) fn compare(a: &Number, b: &Number) -> Ordering {
     if sign_a != sign_b || sign_a == 0 {
         return sign_a.cmp(&sign_b);
     }
-    let magnitude = a.exponent.cmp(&b.exponent).then_with(|| a.digits.cmp(&b.digits));
-    if sign_a < 0 { magnitude.reverse() } else { magnitude }
+    let magnitude = a
+        .exponent
+        .cmp(&b.exponent)
+        .then_with(|| a.digits.cmp(&b.digits));
+    if sign_a < 0 {
+        magnitude.reverse()
+    } else {
+        magnitude
+    }
 }
 
 /// The number as an integer, if it is one (`3`, `3.0`, `3e2`) and fits.
@@ -68,10 +98,18 @@ pub(crate) fn integer(number: &Number) -> Option<i64> {
     }
     let mut value: i64 = 0;
     for position in 0..d.exponent {
-        let digit = d.digits.get(usize::try_from(position).ok()?).copied().unwrap_or(0);
+        let digit = d
+            .digits
+            .get(usize::try_from(position).ok()?)
+            .copied()
+            .unwrap_or(0);
         value = value.checked_mul(10)?.checked_sub(i64::from(digit))?;
     }
-    if d.negative { Some(value) } else { value.checked_neg() }
+    if d.negative {
+        Some(value)
+    } else {
+        value.checked_neg()
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +122,13 @@ mod tests {
 
     #[test]
     fn compares_by_value() {
-        let equal = [("0", "-0.0"), ("1", "1.000"), ("1e3", "1000"), ("0.1", "0.10"), ("12e-1", "1.2")];
+        let equal = [
+            ("0", "-0.0"),
+            ("1", "1.000"),
+            ("1e3", "1000"),
+            ("0.1", "0.10"),
+            ("12e-1", "1.2"),
+        ];
         for (a, b) in equal {
             assert_eq!(compare(&number(a), &number(b)), Ordering::Equal, "{a} {b}");
         }

@@ -34,13 +34,22 @@ impl Expression {
     /// Reads a path or a call.
     pub(crate) fn parse(text: &str) -> Result<Expression, String> {
         if text.starts_with('$') {
-            return Path::parse(text).map(Expression::Path).map_err(|e| e.to_string());
+            return Path::parse(text)
+                .map(Expression::Path)
+                .map_err(|e| e.to_string());
         }
-        Call::parse(text).map(Expression::Call).map_err(|e| e.to_string())
+        Call::parse(text)
+            .map(Expression::Call)
+            .map_err(|e| e.to_string())
     }
 
     /// Evaluates; `field` is named in the failure's cause.
-    pub(crate) fn evaluate(&self, field: &str, input: &Value, scope: &Scope<'_>) -> Result<Value, Failure> {
+    pub(crate) fn evaluate(
+        &self,
+        field: &str,
+        input: &Value,
+        scope: &Scope<'_>,
+    ) -> Result<Value, Failure> {
         match self {
             Expression::Path(path) => match scope.find(path, input) {
                 Ok(value) => Ok(value.into_owned()),
@@ -85,7 +94,10 @@ impl Template {
                         )),
                     }
                 }
-                if fields.iter().all(|(_, t)| matches!(t, Template::Literal(_))) {
+                if fields
+                    .iter()
+                    .all(|(_, t)| matches!(t, Template::Literal(_)))
+                {
                     return Template::Literal(value.clone());
                 }
                 Template::Object(fields)
@@ -116,9 +128,12 @@ impl Template {
                 }
                 Value::Object(map)
             }
-            Template::Array(items) => {
-                Value::Array(items.iter().map(|t| t.evaluate(input, scope)).collect::<Result<_, _>>()?)
-            }
+            Template::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|t| t.evaluate(input, scope))
+                    .collect::<Result<_, _>>()?,
+            ),
             Template::Expression(field, expression) => expression.evaluate(field, input, scope)?,
         })
     }

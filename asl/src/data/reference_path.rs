@@ -26,14 +26,19 @@ impl ReferencePath {
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let path = Path::parse(text)?;
         let writable = path.root() == &Root::Input
-            && path.segments().iter().all(|s| matches!(s, Segment::Key(_)) || matches!(s, Segment::Index(i) if *i >= 0));
+            && path
+                .segments()
+                .iter()
+                .all(|s| matches!(s, Segment::Key(_)) || matches!(s, Segment::Index(i) if *i >= 0));
         if writable {
             return Ok(ReferencePath { path });
         }
         Err(PathError {
             text: text.to_owned(),
             at: 1,
-            message: "a reference path names one place in the input: '$' with names and indices only".to_owned(),
+            message:
+                "a reference path names one place in the input: '$' with names and indices only"
+                    .to_owned(),
         })
     }
 
@@ -51,19 +56,30 @@ impl ReferencePath {
                 Segment::Key(key) => {
                     if !slot.is_object() {
                         if !slot.is_null() {
-                            return Err(CannotPlace { step: key.clone(), input: slot.to_string() });
+                            return Err(CannotPlace {
+                                step: key.clone(),
+                                input: slot.to_string(),
+                            });
                         }
                         *slot = Value::Object(Map::new());
                     }
                     match slot {
                         Value::Object(map) => map.entry(key.clone()).or_insert(Value::Null),
-                        _ => return Err(CannotPlace { step: key.clone(), input: String::new() }),
+                        _ => {
+                            return Err(CannotPlace {
+                                step: key.clone(),
+                                input: String::new(),
+                            });
+                        }
                     }
                 }
                 Segment::Index(index) => {
                     let text = slot.to_string();
                     let place = usize::try_from(*index).ok().and_then(|i| slot.get_mut(i));
-                    place.ok_or_else(|| CannotPlace { step: index.to_string(), input: text })?
+                    place.ok_or_else(|| CannotPlace {
+                        step: index.to_string(),
+                        input: text,
+                    })?
                 }
                 _ => return Ok(document),
             };
@@ -80,11 +96,21 @@ mod tests {
 
     #[test]
     fn places_and_creates() {
-        let place = |path: &str, document: Value| ReferencePath::parse(path).unwrap().place(document, json!(7));
+        let place = |path: &str, document: Value| {
+            ReferencePath::parse(path)
+                .unwrap()
+                .place(document, json!(7))
+        };
         assert_eq!(place("$", json!({"a": 1})), Ok(json!(7)));
-        assert_eq!(place("$.a", json!({"a": 1, "b": 2})), Ok(json!({"a": 7, "b": 2})));
+        assert_eq!(
+            place("$.a", json!({"a": 1, "b": 2})),
+            Ok(json!({"a": 7, "b": 2}))
+        );
         assert_eq!(place("$.x.y", json!({})), Ok(json!({"x": {"y": 7}})));
-        assert_eq!(place("$.l[1]", json!({"l": [1, 2]})), Ok(json!({"l": [1, 7]})));
+        assert_eq!(
+            place("$.l[1]", json!({"l": [1, 2]})),
+            Ok(json!({"l": [1, 7]}))
+        );
         assert!(place("$.l[5]", json!({"l": [1, 2]})).is_err());
         assert!(place("$.x", json!([1])).is_err());
         assert!(ReferencePath::parse("$.a[*]").is_err());

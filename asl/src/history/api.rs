@@ -10,7 +10,10 @@ impl HistoryEvent {
     /// and the details under the name that the type has there.
     pub fn to_api(&self) -> Value {
         let mut event = Map::new();
-        event.insert("timestamp".into(), json!(self.at.as_millisecond() as f64 / 1000.0));
+        event.insert(
+            "timestamp".into(),
+            json!(self.at.as_millisecond() as f64 / 1000.0),
+        );
         event.insert("type".into(), json!(self.kind.type_name()));
         event.insert("id".into(), json!(self.id));
         event.insert("previousEventId".into(), json!(self.previous));
@@ -42,11 +45,13 @@ impl Details {
     }
 
     fn document(self, key: &str, payload: &Payload) -> Self {
-        self.set(key, payload.to_string()).set(&format!("{key}Details"), json!({"truncated": false}))
+        self.set(key, payload.to_string())
+            .set(&format!("{key}Details"), json!({"truncated": false}))
     }
 
     fn failure(self, failure: &Failure) -> Self {
-        self.maybe("error", failure.error.as_deref()).maybe("cause", failure.cause.as_deref())
+        self.maybe("error", failure.error.as_deref())
+            .maybe("cause", failure.cause.as_deref())
     }
 
     fn integration(self, service: &str, action: &str) -> Self {
@@ -62,77 +67,137 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
             "executionStartedEventDetails",
             d.document("input", input).maybe("roleArn", role.as_deref()),
         ),
-        K::ExecutionSucceeded { output } => ("executionSucceededEventDetails", d.document("output", output)),
+        K::ExecutionSucceeded { output } => (
+            "executionSucceededEventDetails",
+            d.document("output", output),
+        ),
         K::ExecutionFailed { failure } => ("executionFailedEventDetails", d.failure(failure)),
         K::ExecutionTimedOut { failure } => ("executionTimedOutEventDetails", d.failure(failure)),
         K::ExecutionAborted { failure } => ("executionAbortedEventDetails", d.failure(failure)),
-        K::StateEntered { name, input, .. } => {
-            ("stateEnteredEventDetails", d.set("name", name.as_str()).document("input", input))
-        }
-        K::StateExited { name, output, assigned, .. } => {
+        K::StateEntered { name, input, .. } => (
+            "stateEnteredEventDetails",
+            d.set("name", name.as_str()).document("input", input),
+        ),
+        K::StateExited {
+            name,
+            output,
+            assigned,
+            ..
+        } => {
             let d = d.set("name", name.as_str()).document("output", output);
             let d = if assigned.is_empty() {
                 d
             } else {
-                let texts: Map<String, Value> =
-                    assigned.iter().map(|(k, v)| (k.clone(), Value::String(v.to_string()))).collect();
-                d.set("assignedVariables", texts).set("assignedVariablesDetails", json!({"truncated": false}))
+                let texts: Map<String, Value> = assigned
+                    .iter()
+                    .map(|(k, v)| (k.clone(), Value::String(v.to_string())))
+                    .collect();
+                d.set("assignedVariables", texts)
+                    .set("assignedVariablesDetails", json!({"truncated": false}))
             };
             ("stateExitedEventDetails", d)
         }
-        K::LambdaFunctionScheduled { resource, input, timeout } => (
+        K::LambdaFunctionScheduled {
+            resource,
+            input,
+            timeout,
+        } => (
             "lambdaFunctionScheduledEventDetails",
-            d.set("resource", resource.as_str()).document("input", input).maybe("timeoutInSeconds", *timeout),
+            d.set("resource", resource.as_str())
+                .document("input", input)
+                .maybe("timeoutInSeconds", *timeout),
         ),
-        K::LambdaFunctionSucceeded { output } => {
-            ("lambdaFunctionSucceededEventDetails", d.document("output", output))
+        K::LambdaFunctionSucceeded { output } => (
+            "lambdaFunctionSucceededEventDetails",
+            d.document("output", output),
+        ),
+        K::LambdaFunctionFailed { failure } => {
+            ("lambdaFunctionFailedEventDetails", d.failure(failure))
         }
-        K::LambdaFunctionFailed { failure } => ("lambdaFunctionFailedEventDetails", d.failure(failure)),
-        K::LambdaFunctionTimedOut { failure } => ("lambdaFunctionTimedOutEventDetails", d.failure(failure)),
-        K::ActivityScheduled { resource, input, timeout, heartbeat } => (
+        K::LambdaFunctionTimedOut { failure } => {
+            ("lambdaFunctionTimedOutEventDetails", d.failure(failure))
+        }
+        K::ActivityScheduled {
+            resource,
+            input,
+            timeout,
+            heartbeat,
+        } => (
             "activityScheduledEventDetails",
             d.set("resource", resource.as_str())
                 .document("input", input)
                 .maybe("timeoutInSeconds", *timeout)
                 .maybe("heartbeatInSeconds", *heartbeat),
         ),
-        K::ActivityStarted { worker } => {
-            ("activityStartedEventDetails", d.maybe("workerName", worker.as_deref()))
-        }
-        K::ActivitySucceeded { output } => ("activitySucceededEventDetails", d.document("output", output)),
+        K::ActivityStarted { worker } => (
+            "activityStartedEventDetails",
+            d.maybe("workerName", worker.as_deref()),
+        ),
+        K::ActivitySucceeded { output } => (
+            "activitySucceededEventDetails",
+            d.document("output", output),
+        ),
         K::ActivityFailed { failure } => ("activityFailedEventDetails", d.failure(failure)),
         K::ActivityTimedOut { failure } => ("activityTimedOutEventDetails", d.failure(failure)),
-        K::TaskScheduled { service, action, parameters, timeout, heartbeat } => (
+        K::TaskScheduled {
+            service,
+            action,
+            region,
+            parameters,
+            timeout,
+            heartbeat,
+        } => (
             "taskScheduledEventDetails",
             d.integration(service, action)
-                .set("region", "us-east-1")
+                .set("region", region.as_str())
                 .set("parameters", parameters.to_string())
                 .maybe("timeoutInSeconds", *timeout)
                 .maybe("heartbeatInSeconds", *heartbeat),
         ),
-        K::TaskStarted { service, action } => ("taskStartedEventDetails", d.integration(service, action)),
-        K::TaskSucceeded { service, action, output } => {
-            ("taskSucceededEventDetails", d.integration(service, action).document("output", output))
+        K::TaskStarted { service, action } => {
+            ("taskStartedEventDetails", d.integration(service, action))
         }
-        K::TaskFailed { service, action, failure } => {
-            ("taskFailedEventDetails", d.integration(service, action).failure(failure))
-        }
-        K::TaskTimedOut { service, action, failure } => {
-            ("taskTimedOutEventDetails", d.integration(service, action).failure(failure))
-        }
+        K::TaskSucceeded {
+            service,
+            action,
+            output,
+        } => (
+            "taskSucceededEventDetails",
+            d.integration(service, action).document("output", output),
+        ),
+        K::TaskFailed {
+            service,
+            action,
+            failure,
+        } => (
+            "taskFailedEventDetails",
+            d.integration(service, action).failure(failure),
+        ),
+        K::TaskTimedOut {
+            service,
+            action,
+            failure,
+        } => (
+            "taskTimedOutEventDetails",
+            d.integration(service, action).failure(failure),
+        ),
         K::MapStateStarted { length } => ("mapStateStartedEventDetails", d.set("length", *length)),
-        K::MapIterationStarted { name, index } => {
-            ("mapIterationStartedEventDetails", d.set("name", name.as_str()).set("index", *index))
-        }
-        K::MapIterationSucceeded { name, index } => {
-            ("mapIterationSucceededEventDetails", d.set("name", name.as_str()).set("index", *index))
-        }
-        K::MapIterationFailed { name, index } => {
-            ("mapIterationFailedEventDetails", d.set("name", name.as_str()).set("index", *index))
-        }
-        K::MapIterationAborted { name, index } => {
-            ("mapIterationAbortedEventDetails", d.set("name", name.as_str()).set("index", *index))
-        }
+        K::MapIterationStarted { name, index } => (
+            "mapIterationStartedEventDetails",
+            d.set("name", name.as_str()).set("index", *index),
+        ),
+        K::MapIterationSucceeded { name, index } => (
+            "mapIterationSucceededEventDetails",
+            d.set("name", name.as_str()).set("index", *index),
+        ),
+        K::MapIterationFailed { name, index } => (
+            "mapIterationFailedEventDetails",
+            d.set("name", name.as_str()).set("index", *index),
+        ),
+        K::MapIterationAborted { name, index } => (
+            "mapIterationAbortedEventDetails",
+            d.set("name", name.as_str()).set("index", *index),
+        ),
         K::StateAborted { .. }
         | K::LambdaFunctionStarted
         | K::ParallelStateStarted

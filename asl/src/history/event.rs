@@ -30,45 +30,121 @@ pub struct HistoryEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum EventKind {
-    ExecutionStarted { input: Payload, role: Option<String> },
-    ExecutionSucceeded { output: Payload },
-    ExecutionFailed { failure: Failure },
-    ExecutionTimedOut { failure: Failure },
-    ExecutionAborted { failure: Failure },
-    StateEntered { state: StateType, name: String, input: Payload },
-    StateExited { state: StateType, name: String, output: Payload, assigned: IndexMap<String, Payload> },
-    StateAborted { state: StateType, name: String },
-    LambdaFunctionScheduled { resource: String, input: Payload, timeout: Option<u64> },
+    ExecutionStarted {
+        input: Payload,
+        role: Option<String>,
+    },
+    ExecutionSucceeded {
+        output: Payload,
+    },
+    ExecutionFailed {
+        failure: Failure,
+    },
+    ExecutionTimedOut {
+        failure: Failure,
+    },
+    ExecutionAborted {
+        failure: Failure,
+    },
+    StateEntered {
+        state: StateType,
+        name: String,
+        input: Payload,
+    },
+    StateExited {
+        state: StateType,
+        name: String,
+        output: Payload,
+        assigned: IndexMap<String, Payload>,
+    },
+    StateAborted {
+        state: StateType,
+        name: String,
+    },
+    LambdaFunctionScheduled {
+        resource: String,
+        input: Payload,
+        timeout: Option<u64>,
+    },
     LambdaFunctionStarted,
-    LambdaFunctionSucceeded { output: Payload },
-    LambdaFunctionFailed { failure: Failure },
-    LambdaFunctionTimedOut { failure: Failure },
-    ActivityScheduled { resource: String, input: Payload, timeout: Option<u64>, heartbeat: Option<u64> },
-    ActivityStarted { worker: Option<String> },
-    ActivitySucceeded { output: Payload },
-    ActivityFailed { failure: Failure },
-    ActivityTimedOut { failure: Failure },
+    LambdaFunctionSucceeded {
+        output: Payload,
+    },
+    LambdaFunctionFailed {
+        failure: Failure,
+    },
+    LambdaFunctionTimedOut {
+        failure: Failure,
+    },
+    ActivityScheduled {
+        resource: String,
+        input: Payload,
+        timeout: Option<u64>,
+        heartbeat: Option<u64>,
+    },
+    ActivityStarted {
+        worker: Option<String>,
+    },
+    ActivitySucceeded {
+        output: Payload,
+    },
+    ActivityFailed {
+        failure: Failure,
+    },
+    ActivityTimedOut {
+        failure: Failure,
+    },
     TaskScheduled {
         service: String,
         action: String,
+        region: String,
         parameters: Payload,
         timeout: Option<u64>,
         heartbeat: Option<u64>,
     },
-    TaskStarted { service: String, action: String },
-    TaskSucceeded { service: String, action: String, output: Payload },
-    TaskFailed { service: String, action: String, failure: Failure },
-    TaskTimedOut { service: String, action: String, failure: Failure },
+    TaskStarted {
+        service: String,
+        action: String,
+    },
+    TaskSucceeded {
+        service: String,
+        action: String,
+        output: Payload,
+    },
+    TaskFailed {
+        service: String,
+        action: String,
+        failure: Failure,
+    },
+    TaskTimedOut {
+        service: String,
+        action: String,
+        failure: Failure,
+    },
     ParallelStateStarted,
     ParallelStateSucceeded,
     ParallelStateFailed,
-    MapStateStarted { length: u64 },
+    MapStateStarted {
+        length: u64,
+    },
     MapStateSucceeded,
     MapStateFailed,
-    MapIterationStarted { name: String, index: u64 },
-    MapIterationSucceeded { name: String, index: u64 },
-    MapIterationFailed { name: String, index: u64 },
-    MapIterationAborted { name: String, index: u64 },
+    MapIterationStarted {
+        name: String,
+        index: u64,
+    },
+    MapIterationSucceeded {
+        name: String,
+        index: u64,
+    },
+    MapIterationFailed {
+        name: String,
+        index: u64,
+    },
+    MapIterationAborted {
+        name: String,
+        index: u64,
+    },
 }
 
 impl EventKind {

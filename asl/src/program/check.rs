@@ -13,8 +13,15 @@ pub(super) fn check(definition: &Value, problems: &mut Vec<Problem>) {
     machine(definition, &Place::root(), &mut names, problems);
 }
 
-fn machine(value: &Value, place: &Place, names: &mut HashMap<String, Place>, problems: &mut Vec<Problem>) {
-    let Some(states) = value.get("States").and_then(Value::as_object) else { return };
+fn machine(
+    value: &Value,
+    place: &Place,
+    names: &mut HashMap<String, Place>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(states) = value.get("States").and_then(Value::as_object) else {
+        return;
+    };
     let at = place.key("States");
     let start = value.get("StartAt").and_then(Value::as_str);
     if let Some(start) = start {
@@ -37,7 +44,10 @@ fn machine(value: &Value, place: &Place, names: &mut HashMap<String, Place>, pro
     }
     if let Some(start) = start.filter(|s| states.contains_key(*s)) {
         let reached = reach(states, [start]);
-        for name in states.keys().filter(|name| !reached.contains(name.as_str())) {
+        for name in states
+            .keys()
+            .filter(|name| !reached.contains(name.as_str()))
+        {
             let message = format!("State \"{name}\" is not reachable.");
             problems.push(at.key(name).problem(Code::MissingTransitionTarget, message));
         }
@@ -54,11 +64,19 @@ fn target(name: &str, states: &Map<String, Value>, place: &Place, problems: &mut
 }
 
 /// States from which no end can be reached. Reported once for each group, at its first state.
-fn loops(states: &Map<String, Value>, reached: &HashSet<&str>, at: &Place, problems: &mut Vec<Problem>) {
+fn loops(
+    states: &Map<String, Value>,
+    reached: &HashSet<&str>,
+    at: &Place,
+    problems: &mut Vec<Problem>,
+) {
     let mut ways_back: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut ends = Vec::new();
     for (name, state) in states {
-        let next: Vec<&str> = transitions(state, at).into_iter().map(|(next, _)| next).collect();
+        let next: Vec<&str> = transitions(state, at)
+            .into_iter()
+            .map(|(next, _)| next)
+            .collect();
         // A state without a way on is an end; if it should have one, that is another problem.
         if next.is_empty() || is_end(state) || next.iter().any(|n| !states.contains_key(*n)) {
             ends.push(name.as_str());
@@ -80,7 +98,11 @@ fn loops(states: &Map<String, Value>, reached: &HashSet<&str>, at: &Place, probl
             continue;
         }
         let group = reach(states, [name]);
-        let listed: Vec<&str> = states.keys().map(String::as_str).filter(|n| group.contains(n)).collect();
+        let listed: Vec<&str> = states
+            .keys()
+            .map(String::as_str)
+            .filter(|n| group.contains(n))
+            .collect();
         told.extend(listed.iter().copied());
         let message = format!(
             "from here the run could never end: {} lead only to each other; give one of them \"End\": true or a way to a Succeed or Fail state",
@@ -92,16 +114,28 @@ fn loops(states: &Map<String, Value>, reached: &HashSet<&str>, at: &Place, probl
 
 fn is_end(state: &Value) -> bool {
     state.get("End") == Some(&Value::Bool(true))
-        || matches!(state.get("Type").and_then(Value::as_str), Some("Succeed" | "Fail"))
+        || matches!(
+            state.get("Type").and_then(Value::as_str),
+            Some("Succeed" | "Fail")
+        )
 }
 
-fn reach<'a>(states: &'a Map<String, Value>, from: impl IntoIterator<Item = &'a str>) -> HashSet<&'a str> {
+fn reach<'a>(
+    states: &'a Map<String, Value>,
+    from: impl IntoIterator<Item = &'a str>,
+) -> HashSet<&'a str> {
     let mut open: Vec<&str> = from.into_iter().collect();
     let mut reached = HashSet::new();
     while let Some(name) = open.pop() {
-        let Some((name, state)) = states.get_key_value(name) else { continue };
+        let Some((name, state)) = states.get_key_value(name) else {
+            continue;
+        };
         if reached.insert(name.as_str()) {
-            open.extend(transitions(state, &Place::root()).into_iter().map(|(next, _)| next));
+            open.extend(
+                transitions(state, &Place::root())
+                    .into_iter()
+                    .map(|(next, _)| next),
+            );
         }
     }
     reached
@@ -128,8 +162,15 @@ fn transitions<'a>(state: &'a Value, at: &Place) -> Vec<(&'a str, Place)> {
 
 /// The machines inside a state.
 fn machines<'a>(state: &'a Value, at: &Place) -> Vec<(&'a Value, Place)> {
-    let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten().enumerate();
-    let mut found: Vec<_> = branches.map(|(i, b)| (b, at.key("Branches").index(i))).collect();
+    let branches = state
+        .get("Branches")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .enumerate();
+    let mut found: Vec<_> = branches
+        .map(|(i, b)| (b, at.key("Branches").index(i)))
+        .collect();
     for field in ["ItemProcessor", "Iterator"] {
         if let Some(inner) = state.get(field) {
             found.push((inner, at.key(field)));

@@ -26,7 +26,13 @@ impl<'a> Fields<'a> {
     ) -> Option<Self> {
         let what = what.into();
         match value {
-            Value::Object(map) => Some(Fields { what, map, place, known: Vec::new(), problems }),
+            Value::Object(map) => Some(Fields {
+                what,
+                map,
+                place,
+                known: Vec::new(),
+                problems,
+            }),
             other => {
                 let message = format!("{what} must be an object but is {}", shape(other));
                 problems.push(place.problem(Code::SchemaValidationFailed, message));
@@ -37,7 +43,10 @@ impl<'a> Fields<'a> {
 
     /// Reports a problem at a field.
     pub(crate) fn wrong(&mut self, name: &str, message: impl Into<String>) {
-        let problem = self.place.key(name).problem(Code::SchemaValidationFailed, message);
+        let problem = self
+            .place
+            .key(name)
+            .problem(Code::SchemaValidationFailed, message);
         self.problems.push(problem);
     }
 
@@ -104,7 +113,10 @@ impl<'a> Fields<'a> {
             .and_then(|n| u64::try_from(n).ok())
             .filter(|n| (least..=most).contains(n));
         if number.is_none() {
-            self.wrong(name, format!("'{name}' must be an integer from {least} to {most} but is {value}"));
+            self.wrong(
+                name,
+                format!("'{name}' must be an integer from {least} to {most} but is {value}"),
+            );
         }
         number
     }
@@ -114,7 +126,10 @@ impl<'a> Fields<'a> {
         let value = self.get(name)?;
         let number = value.as_f64().filter(|n| *n >= least && n.is_finite());
         if number.is_none() {
-            self.wrong(name, format!("'{name}' must be a number of {least} or more but is {value}"));
+            self.wrong(
+                name,
+                format!("'{name}' must be a number of {least} or more but is {value}"),
+            );
         }
         number
     }
@@ -133,7 +148,10 @@ impl<'a> Fields<'a> {
 
     fn typed<T>(&mut self, name: &str, wanted: &str, found: &Value, value: Option<T>) -> Option<T> {
         if value.is_none() {
-            self.wrong(name, format!("'{name}' must be {wanted} but is {}", shape(found)));
+            self.wrong(
+                name,
+                format!("'{name}' must be {wanted} but is {}", shape(found)),
+            );
         }
         value
     }
@@ -144,7 +162,10 @@ impl<'a> Fields<'a> {
             if !self.known.contains(&name.as_str()) {
                 let hint = nearest(name, self.known.iter().copied());
                 let message = format!("the field '{name}' is not supported in {}{hint}", self.what);
-                let problem = self.place.key(name).problem(Code::SchemaValidationFailed, message);
+                let problem = self
+                    .place
+                    .key(name)
+                    .problem(Code::SchemaValidationFailed, message);
                 self.problems.push(problem);
             }
         }

@@ -44,9 +44,11 @@ impl Program {
         let parsed = parse::program(definition, &mut problems);
         check::check(definition, &mut problems);
         match parsed {
-            Some((machine, timeout)) if problems.is_empty() => {
-                Ok(Program { definition: definition.clone(), machine, timeout })
-            }
+            Some((machine, timeout)) if problems.is_empty() => Ok(Program {
+                definition: definition.clone(),
+                machine,
+                timeout,
+            }),
             _ => Err(problems),
         }
     }

@@ -12,7 +12,10 @@ use crate::states::State;
 pub(crate) const LONGEST_TIMEOUT: u64 = 99_999_999;
 
 /// Reads a whole definition: the machine and its timeout.
-pub(super) fn program(definition: &Value, problems: &mut Vec<Problem>) -> Option<(Machine, Option<u64>)> {
+pub(super) fn program(
+    definition: &Value,
+    problems: &mut Vec<Problem>,
+) -> Option<(Machine, Option<u64>)> {
     let mut fields = Fields::of("a state machine", definition, Place::root(), problems)?;
     fields.text("Comment");
     // Seed documents carry their name inside.
@@ -20,7 +23,10 @@ pub(super) fn program(definition: &Value, problems: &mut Vec<Problem>) -> Option
     if let Some(version) = fields.text("Version")
         && version != "1.0"
     {
-        fields.wrong("Version", format!("'Version' must be '1.0' but is '{version}'"));
+        fields.wrong(
+            "Version",
+            format!("'Version' must be '1.0' but is '{version}'"),
+        );
     }
     let timeout = fields.integer("TimeoutSeconds", 1, LONGEST_TIMEOUT);
     query_language(&mut fields);
@@ -34,12 +40,16 @@ pub(crate) fn query_language(fields: &mut Fields<'_>) -> bool {
     match fields.text("QueryLanguage") {
         None | Some("JSONPath") => true,
         Some("JSONata") => {
-            let message = format!("not supported yet: {} in JSONata (JSONPath is)", fields.what());
+            let message = format!(
+                "not supported yet: {} in JSONata (JSONPath is)",
+                fields.what()
+            );
             fields.report(Code::NotSupported, "QueryLanguage", message);
             false
         }
         Some(other) => {
-            let message = format!("'QueryLanguage' must be 'JSONPath' or 'JSONata' but is '{other}'");
+            let message =
+                format!("'QueryLanguage' must be 'JSONPath' or 'JSONata' but is '{other}'");
             fields.wrong("QueryLanguage", message);
             false
         }
@@ -54,7 +64,10 @@ pub(crate) fn machine(fields: &mut Fields<'_>) -> Option<Machine> {
     let states = fields.required("States")?;
     let place = fields.place.key("States");
     let Value::Object(map) = states else {
-        fields.wrong("States", "'States' must be an object: a state for each name");
+        fields.wrong(
+            "States",
+            "'States' must be an object: a state for each name",
+        );
         return None;
     };
     if map.is_empty() {
@@ -67,12 +80,20 @@ pub(crate) fn machine(fields: &mut Fields<'_>) -> Option<Machine> {
     for (name, value) in map {
         let at = place.key(name);
         if name.chars().count() > 80 {
-            let message = format!("a state's name has at most 80 characters, this one {}", name.chars().count());
-            fields.problems.push(at.problem(Code::SchemaValidationFailed, message));
+            let message = format!(
+                "a state's name has at most 80 characters, this one {}",
+                name.chars().count()
+            );
+            fields
+                .problems
+                .push(at.problem(Code::SchemaValidationFailed, message));
         }
         if let Some(state) = State::parse(name, value, at, fields.problems) {
             parsed.insert(name.clone(), state);
         }
     }
-    Some(Machine { start_at: start_at?, states: parsed })
+    Some(Machine {
+        start_at: start_at?,
+        states: parsed,
+    })
 }

@@ -17,7 +17,10 @@ impl Index {
             rest: text.chars().peekable(),
             line: 1,
             column: 1,
-            index: Index { places: HashMap::new(), repeated: Vec::new() },
+            index: Index {
+                places: HashMap::new(),
+                repeated: Vec::new(),
+            },
         };
         scanner.value(String::new());
         scanner.index
@@ -37,9 +40,15 @@ impl Index {
     /// Keys that one object has twice: JSON readers keep one of them silently.
     pub(super) fn repeated_keys(&self) -> Vec<Problem> {
         let problem = |(pointer, key): &(String, String)| {
-            let state = pointer.rsplit_once('/').is_some_and(|(parent, _)| parent.ends_with("/States"));
+            let state = pointer
+                .rsplit_once('/')
+                .is_some_and(|(parent, _)| parent.ends_with("/States"));
             Problem {
-                code: if state { Code::DuplicateStateName } else { Code::SchemaValidationFailed },
+                code: if state {
+                    Code::DuplicateStateName
+                } else {
+                    Code::SchemaValidationFailed
+                },
                 path: pointer.trim_start_matches('/').replace('/', "."),
                 pointer: pointer.clone(),
                 position: None,
@@ -70,7 +79,12 @@ impl Scanner<'_> {
     }
 
     fn blanks(&mut self) -> Option<char> {
-        while self.rest.next_if(|c| c.is_ascii_whitespace()).map(|c| self.count(c)).is_some() {}
+        while self
+            .rest
+            .next_if(|c| c.is_ascii_whitespace())
+            .map(|c| self.count(c))
+            .is_some()
+        {}
         self.rest.peek().copied()
     }
 
@@ -99,16 +113,25 @@ impl Scanner<'_> {
 
     fn value(&mut self, pointer: String) {
         let first = self.blanks();
-        self.index.places.entry(pointer.clone()).or_insert((self.line, self.column));
+        self.index
+            .places
+            .entry(pointer.clone())
+            .or_insert((self.line, self.column));
         match first {
             Some('{') => self.object(&pointer),
             Some('[') => self.array(&pointer),
             Some('"') => {
                 self.string();
             }
-            _ => while self.rest.peek().is_some_and(|c| !",]}".contains(*c) && !c.is_ascii_whitespace()) {
-                self.next();
-            },
+            _ => {
+                while self
+                    .rest
+                    .peek()
+                    .is_some_and(|c| !",]}".contains(*c) && !c.is_ascii_whitespace())
+                {
+                    self.next();
+                }
+            }
         }
     }
 
@@ -168,7 +191,8 @@ mod tests {
 
     #[test]
     fn finds_keys_and_items() {
-        let index = Index::of("{\n  \"a\": [1,\n    {\"b\": \"x\\\"y\"}],\n  \"c/d\": null, \"a\": 2\n}");
+        let index =
+            Index::of("{\n  \"a\": [1,\n    {\"b\": \"x\\\"y\"}],\n  \"c/d\": null, \"a\": 2\n}");
         assert_eq!(index.find("/a"), Some((2, 3)));
         assert_eq!(index.find("/a/1/b"), Some((3, 6)));
         assert_eq!(index.find("/c~1d"), Some((4, 3)));

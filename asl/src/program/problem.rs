@@ -94,11 +94,17 @@ impl Place {
             (_, false) => format!("{}['{key}']", self.path),
         };
         let escaped = key.replace('~', "~0").replace('/', "~1");
-        Place { path, pointer: format!("{}/{escaped}", self.pointer) }
+        Place {
+            path,
+            pointer: format!("{}/{escaped}", self.pointer),
+        }
     }
 
     pub(crate) fn index(&self, index: usize) -> Place {
-        Place { path: format!("{}[{index}]", self.path), pointer: format!("{}/{index}", self.pointer) }
+        Place {
+            path: format!("{}[{index}]", self.path),
+            pointer: format!("{}/{index}", self.pointer),
+        }
     }
 
     pub(crate) fn problem(&self, code: Code, message: impl Into<String>) -> Problem {

@@ -46,7 +46,10 @@ mod tests {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", "abc"), 0);
-        assert_eq!(nearest("node11", ["node1", "other"]), "; did you mean 'node1'?");
+        assert_eq!(
+            nearest("node11", ["node1", "other"]),
+            "; did you mean 'node1'?"
+        );
         assert_eq!(nearest("zzz", ["node1"]), "");
     }
 }

@@ -6,7 +6,10 @@ use super::*;
 
 fn problems(definition: Value) -> Vec<(String, Code, String)> {
     let problems = Program::parse(&definition).expect_err("a problem");
-    problems.into_iter().map(|p| (p.path, p.code, p.message)).collect()
+    problems
+        .into_iter()
+        .map(|p| (p.path, p.code, p.message))
+        .collect()
 }
 
 #[test]
@@ -44,12 +47,24 @@ fn all_problems_at_once_each_with_its_place() {
     }}));
     let at = |path: &str| found.iter().any(|(p, ..)| p == path);
     for path in [
-        "Strats", "States.A", "States.A.TimeoutSeconds", "States.A.Retry[0].ErrorEquals",
-        "States.B.Choices[0].NumericEquals", "States.B.Choices[1]", "States.C", "States.C.Timestamp", "States.D.Type", "States.D",
+        "Strats",
+        "States.A",
+        "States.A.TimeoutSeconds",
+        "States.A.Retry[0].ErrorEquals",
+        "States.B.Choices[0].NumericEquals",
+        "States.B.Choices[1]",
+        "States.C",
+        "States.C.Timestamp",
+        "States.D.Type",
+        "States.D",
     ] {
         assert!(at(path), "{path} in {found:#?}");
     }
-    assert!(found.iter().any(|(_, _, m)| m.contains("did you mean 'Pass'")));
+    assert!(
+        found
+            .iter()
+            .any(|(_, _, m)| m.contains("did you mean 'Pass'"))
+    );
 }
 
 #[test]
@@ -67,9 +82,11 @@ fn loops_need_a_way_out() {
 
 #[test]
 fn what_is_not_there_yet_is_said() {
-    let found = problems(json!({"StartAt": "A", "QueryLanguage": "JSONata", "States": {
-        "A": {"Type": "Pass", "Output": "{% 1 %}", "End": true}
-    }}));
+    let found = problems(
+        json!({"StartAt": "A", "QueryLanguage": "JSONata", "States": {
+            "A": {"Type": "Pass", "Output": "{% 1 %}", "End": true}
+        }}),
+    );
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].1, Code::NotSupported);
     let found = problems(json!({"StartAt": "A", "States": {
@@ -78,13 +95,20 @@ fn what_is_not_there_yet_is_said() {
             "StartAt": "B", "States": {"B": {"Type": "Succeed"}}
         }}
     }}));
-    assert!(found.iter().all(|(_, code, m)| *code == Code::NotSupported && m.starts_with("not supported yet")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .all(|(_, code, m)| *code == Code::NotSupported && m.starts_with("not supported yet")),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn names_are_unique_over_branches() {
     let branch = json!({"StartAt": "X", "States": {"X": {"Type": "Succeed"}}});
-    let found = problems(json!({"StartAt": "P", "States": {"P": {"Type": "Parallel", "Branches": [branch, branch], "End": true}}}));
+    let found = problems(
+        json!({"StartAt": "P", "States": {"P": {"Type": "Parallel", "Branches": [branch, branch], "End": true}}}),
+    );
     assert_eq!(found[0].1, Code::DuplicateStateName);
 }
 
@@ -93,7 +117,12 @@ fn text_has_lines_and_columns() {
     let text = "{\n \"StartAt\": \"A\",\n \"States\": {\n  \"A\": {\"Type\": \"Pass\", \"Next\": \"B\"},\n  \"A\": {\"Type\": \"Pass\", \"End\": true, \"Nxet\": 1}\n }\n}";
     let problems = Program::parse_str(text).unwrap_err();
     let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert!(shown.iter().any(|s| s.starts_with("line 4 ") || s.starts_with("line 5 ")), "{shown:?}");
+    assert!(
+        shown
+            .iter()
+            .any(|s| s.starts_with("line 4 ") || s.starts_with("line 5 ")),
+        "{shown:?}"
+    );
     assert!(problems.iter().any(|p| p.code == Code::DuplicateStateName));
     let broken = Program::parse_str("{\n \"StartAt\": }").unwrap_err();
     assert_eq!(broken[0].code, Code::InvalidJsonDescription);

@@ -9,11 +9,10 @@ use super::id::{StrandId, TaskId, TimerId, TimerKind};
 use super::record::{Note, Record};
 use super::strand::{Fan, Phase, Strand, Visit};
 use super::{EngineError, Run, Started};
-use crate::history::{EventKind, HistoryEvent, Payload};
-use crate::states::StateType;
+use crate::history::{EventKind, HistoryEvent};
 
 /// What a fold asks to be done outside, in order.
-type Sink = Vec<Effect>;
+pub(super) type Sink = Vec<Effect>;
 
 impl Run {
     /// Folds one record of the journal.
@@ -31,7 +30,10 @@ impl Run {
         }
         if let Some(event) = &record.event {
             if event.id != self.last_event + 1 {
-                return Err(EngineError::OutOfOrder { wanted: self.last_event + 1, found: event.id });
+                return Err(EngineError::OutOfOrder {
+                    wanted: self.last_event + 1,
+                    found: event.id,
+                });
             }
             self.fold_event(record, event, sink)?;
             self.last_event = event.id;
@@ -42,12 +44,27 @@ impl Run {
         Ok(())
     }
 
-    fn fold_event(&mut self, record: &Record, event: &HistoryEvent, sink: &mut Sink) -> Result<(), EngineError> {
+    fn fold_event(
+        &mut self,
+        record: &Record,
+        event: &HistoryEvent,
+        sink: &mut Sink,
+    ) -> Result<(), EngineError> {
         use EventKind as K;
         let id = event.id;
         match (&event.kind, &record.note) {
-            (K::ExecutionStarted { input, .. }, Some(Note::Begin { context, start_at, deadline })) => {
-                self.started = Some(Started { context: context.clone(), input: input.clone() });
+            (
+                K::ExecutionStarted { input, .. },
+                Some(Note::Begin {
+                    context,
+                    start_at,
+                    deadline,
+                }),
+            ) => {
+                self.started = Some(Started {
+                    context: context.clone(),
+                    input: input.clone(),
+                });
                 self.strands.insert(
                     StrandId::ROOT,
                     Strand {
@@ -60,18 +77,46 @@ impl Run {
                 );
                 self.next_strand = 1;
                 if let Some(at) = deadline {
-                    self.start_timer(TimerId::new(TimerKind::Execution, id), StrandId::ROOT, *at, sink);
+                    self.start_timer(
+                        TimerId::new(TimerKind::Execution, id),
+                        StrandId::ROOT,
+                        *at,
+                        sink,
+                    );
                 }
             }
-            (K::ExecutionSucceeded { output }, _) => self.finish(Outcome::Succeeded { output: output.clone() }, sink),
+            (K::ExecutionSucceeded { output }, _) => self.finish(
+                Outcome::Succeeded {
+                    output: output.clone(),
+                },
+                sink,
+            ),
             (K::ExecutionFailed { failure: f }, _) => {
-                self.finish(Outcome::Failed { error: f.error.clone(), cause: f.cause.clone() }, sink);
+                self.finish(
+                    Outcome::Failed {
+                        error: f.error.clone(),
+                        cause: f.cause.clone(),
+                    },
+                    sink,
+                );
             }
             (K::ExecutionTimedOut { failure: f }, _) => {
-                self.finish(Outcome::TimedOut { error: f.error.clone(), cause: f.cause.clone() }, sink);
+                self.finish(
+                    Outcome::TimedOut {
+                        error: f.error.clone(),
+                        cause: f.cause.clone(),
+                    },
+                    sink,
+                );
             }
             (K::ExecutionAborted { failure: f }, _) => {
-                self.finish(Outcome::Aborted { error: f.error.clone(), cause: f.cause.clone() }, sink);
+                self.finish(
+                    Outcome::Aborted {
+                        error: f.error.clone(),
+                        cause: f.cause.clone(),
+                    },
+                    sink,
+                );
             }
             (K::StateEntered { state, name, input }, _) => {
                 let strand = self.strand_mut(record)?;
@@ -87,12 +132,18 @@ impl Run {
                 });
                 strand.phase = Phase::Entered;
             }
-            (K::StateExited { output, assigned, .. }, Some(Note::Go { next })) => {
+            (
+                K::StateExited {
+                    output, assigned, ..
+                },
+                Some(Note::Go { next }),
+            ) => {
                 let strand = self.strand_mut(record)?;
                 strand.last = id;
                 strand.visit = None;
                 if !assigned.is_empty() {
-                    Arc::make_mut(&mut strand.variables).extend(assigned.iter().map(|(k, v)| (k.clone(), v.clone())));
+                    Arc::make_mut(&mut strand.variables)
+                        .extend(assigned.iter().map(|(k, v)| (k.clone(), v.clone())));
                 }
                 match next {
                     Some(next) => strand.phase = Phase::Goto(next.clone(), output.clone()),
@@ -105,7 +156,9 @@ impl Run {
             (
                 K::LambdaFunctionScheduled { input, .. }
                 | K::ActivityScheduled { input, .. }
-                | K::TaskScheduled { parameters: input, .. },
+                | K::TaskScheduled {
+                    parameters: input, ..
+                },
                 Some(note @ Note::Task { .. }),
             ) => self.schedule(record, event, input, note, sink)?,
             (K::LambdaFunctionStarted | K::ActivityStarted { .. } | K::TaskStarted { .. }, _) => {
@@ -126,11 +179,16 @@ impl Run {
                 self.strand_mut(record)?.phase = Phase::Result(output.clone());
             }
             (
-                K::LambdaFunctionFailed { failure } | K::ActivityFailed { failure } | K::TaskFailed { failure, .. },
+                K::LambdaFunctionFailed { failure }
+                | K::ActivityFailed { failure }
+                | K::TaskFailed { failure, .. },
                 _,
             ) => {
                 self.end_task(record, id, sink)?;
-                self.strand_mut(record)?.phase = Phase::Failed { failure: failure.clone(), told: false };
+                self.strand_mut(record)?.phase = Phase::Failed {
+                    failure: failure.clone(),
+                    told: false,
+                };
             }
             (
                 K::LambdaFunctionTimedOut { failure }
@@ -140,7 +198,10 @@ impl Run {
             ) => {
                 let task = self.end_task(record, id, sink)?;
                 sink.push(Effect::CancelTask { task });
-                self.strand_mut(record)?.phase = Phase::Failed { failure: failure.clone(), told: false };
+                self.strand_mut(record)?.phase = Phase::Failed {
+                    failure: failure.clone(),
+                    told: false,
+                };
             }
             (K::ParallelStateStarted, Some(Note::Branches { count, input })) => {
                 self.start_branches(record, id, *count, input.clone())?;
@@ -149,7 +210,8 @@ impl Run {
                 let strand = self.strand_mut(record)?;
                 strand.last = id;
                 strand.phase = Phase::Fan(Fan {
-                    length: u32::try_from(*length).map_err(|_| misfit(record, "the list is too long"))?,
+                    length: u32::try_from(*length)
+                        .map_err(|_| misfit(record, "the list is too long"))?,
                     concurrency: *concurrency,
                     next: 0,
                     running: Default::default(),
@@ -168,7 +230,10 @@ impl Run {
                     return Err(misfit(record, "no branches or iterations run"));
                 };
                 let results = std::mem::take(&mut fan.results);
-                let list = results.into_values().map(|v| Arc::try_unwrap(v).unwrap_or_else(|v| (*v).clone())).collect();
+                let list = results
+                    .into_values()
+                    .map(|v| Arc::try_unwrap(v).unwrap_or_else(|v| (*v).clone()))
+                    .collect();
                 strand.phase = Phase::Result(Arc::new(Value::Array(list)));
             }
             (K::ParallelStateFailed | K::MapStateFailed, _) => {
@@ -179,8 +244,18 @@ impl Run {
                     _ => return Err(misfit(record, "the state has not failed")),
                 }
             }
-            (K::MapIterationFailed { .. } | K::MapIterationAborted { .. } | K::StateAborted { .. }, _) => {}
-            _ => return Err(misfit(record, "the engine's note is missing or another one's")),
+            (
+                K::MapIterationFailed { .. }
+                | K::MapIterationAborted { .. }
+                | K::StateAborted { .. },
+                _,
+            ) => {}
+            _ => {
+                return Err(misfit(
+                    record,
+                    "the engine's note is missing or another one's",
+                ));
+            }
         }
         Ok(())
     }
@@ -202,19 +277,27 @@ impl Run {
                     _ => return Err(misfit(record, "it does not wait")),
                 };
                 strand.phase = next;
-                self.timers.remove(&timer);
+                self.cancel_timer(timer, sink);
             }
             Some(Note::Heartbeat { due }) => {
                 let strand = self.strand_mut(record)?;
                 let Phase::Task { task, .. } = strand.phase else {
                     return Err(misfit(record, "no task is in flight"));
                 };
-                self.start_timer(TimerId::new(TimerKind::Heartbeat, task.0), record.strand, *due, sink);
+                self.start_timer(
+                    TimerId::new(TimerKind::Heartbeat, task.0),
+                    record.strand,
+                    *due,
+                    sink,
+                );
             }
             Some(Note::Retry { retrier, due }) => {
                 let strand = self.strand_mut(record)?;
                 let timer = TimerId::new(TimerKind::Retry, strand.last);
-                let visit = strand.visit.as_mut().ok_or_else(|| misfit(record, "it is in no state"))?;
+                let visit = strand
+                    .visit
+                    .as_mut()
+                    .ok_or_else(|| misfit(record, "it is in no state"))?;
                 let index = usize::try_from(*retrier).unwrap_or(usize::MAX);
                 if index > 1_000_000 {
                     return Err(misfit(record, "there is no such retrier"));
@@ -230,148 +313,34 @@ impl Run {
                 self.start_timer(timer, record.strand, *due, sink);
             }
             Some(Note::Failed { failure }) => {
-                self.strand_mut(record)?.phase = Phase::Failed { failure: failure.clone(), told: false };
+                self.strand_mut(record)?.phase = Phase::Failed {
+                    failure: failure.clone(),
+                    told: false,
+                };
             }
             Some(Note::Fallen { child, failure }) => {
                 let last = self.strands.get(child).map(|c| c.last);
                 self.end_children(record.strand, sink);
                 let strand = self.strand_mut(record)?;
                 strand.last = last.unwrap_or(strand.last);
-                strand.phase = Phase::Failed { failure: failure.clone(), told: false };
+                strand.phase = Phase::Failed {
+                    failure: failure.clone(),
+                    told: false,
+                };
             }
             _ => return Err(misfit(record, "neither an event nor a note of its own")),
         }
         Ok(())
     }
 
-    fn strand_mut(&mut self, record: &Record) -> Result<&mut Strand, EngineError> {
+    pub(super) fn strand_mut(&mut self, record: &Record) -> Result<&mut Strand, EngineError> {
         let event = record.event.as_ref().map(|e| e.id);
-        self.strands.get_mut(&record.strand).ok_or(EngineError::UnknownStrand { strand: record.strand.0, event })
-    }
-
-    /// The end of a Parallel's branch has no event of its own: its last `…StateExited` is it.
-    fn deliver_branch(&mut self, child: StrandId, output: &Payload) {
-        let Some(Strand { parent: Some((parent, index)), last, .. }) = self.strands.get(&child) else { return };
-        let (parent, index, last) = (*parent, *index, *last);
-        let Some(strand) = self.strands.get_mut(&parent) else { return };
-        if strand.visit.as_ref().map(|v| v.kind) != Some(StateType::Parallel) {
-            return;
-        }
-        if let Phase::Fan(fan) = &mut strand.phase {
-            fan.running.remove(&index);
-            fan.results.insert(index, output.clone());
-            strand.last = last;
-        }
-        self.strands.remove(&child);
-        self.settle(parent);
-    }
-
-    fn start_branches(
-        &mut self,
-        record: &Record,
-        id: u64,
-        count: u32,
-        input: Option<Payload>,
-    ) -> Result<(), EngineError> {
-        let first = self.next_strand;
-        let strand = self.strand_mut(record)?;
-        strand.last = id;
-        let variables = strand.variables.clone();
-        let running = (0..count).map(|index| (index, StrandId(first + index))).collect();
-        strand.phase = Phase::Fan(Fan {
-            length: count,
-            concurrency: 0,
-            next: count,
-            running,
-            results: Default::default(),
-            input,
-            previous: id,
-        });
-        self.next_strand = first + count;
-        for index in 0..count {
-            self.add_child(StrandId(first + index), record.strand, index, id, variables.clone());
-        }
-        Ok(())
-    }
-
-    fn start_iteration(
-        &mut self,
-        record: &Record,
-        id: u64,
-        parent: StrandId,
-        index: u32,
-    ) -> Result<(), EngineError> {
-        let strand = self.strands.get_mut(&parent);
-        let strand = strand.ok_or(EngineError::UnknownStrand { strand: parent.0, event: Some(id) })?;
-        let variables = strand.variables.clone();
-        let Phase::Fan(fan) = &mut strand.phase else {
-            return Err(misfit(record, "no iterations run"));
-        };
-        fan.running.insert(index, record.strand);
-        fan.next = index + 1;
-        self.next_strand = self.next_strand.max(record.strand.0 + 1);
-        self.add_child(record.strand, parent, index, id, variables);
-        self.settle(parent);
-        Ok(())
-    }
-
-    fn add_child(
-        &mut self,
-        child: StrandId,
-        parent: StrandId,
-        index: u32,
-        last: u64,
-        variables: crate::data::context::Variables,
-    ) {
-        let parent = Some((parent, index));
-        self.strands.insert(child, Strand { parent, last, variables, visit: None, phase: Phase::Begin });
-        self.settle(child);
-    }
-
-    fn end_iteration(&mut self, record: &Record, id: u64) -> Result<(), EngineError> {
-        let strand = self.strand_mut(record)?;
-        let last = strand.last;
-        let (Some((parent, index)), Phase::Ended(output)) = (strand.parent, &strand.phase) else {
-            return Err(misfit(record, "the iteration has not ended"));
-        };
-        let output = output.clone();
-        self.strands.remove(&record.strand);
-        if let Some(strand) = self.strands.get_mut(&parent)
-            && let Phase::Fan(fan) = &mut strand.phase
-        {
-            fan.running.remove(&index);
-            fan.results.insert(index, output);
-            fan.previous = last;
-            strand.last = id;
-        }
-        self.settle(parent);
-        Ok(())
-    }
-
-    /// Ends everything that runs inside a strand's state.
-    fn end_children(&mut self, parent: StrandId, sink: &mut Sink) {
-        let mut open: Vec<StrandId> = self.children(parent);
-        while let Some(child) = open.pop() {
-            open.extend(self.children(child));
-            let Some(strand) = self.strands.remove(&child) else { continue };
-            self.ready.remove(&child);
-            match strand.phase {
-                Phase::Task { task, .. } => {
-                    self.drop_task(task, sink);
-                    sink.push(Effect::CancelTask { task });
-                }
-                Phase::Waiting(timer) | Phase::Pausing(timer) => self.cancel_timer(timer, sink),
-                _ => {}
-            }
-        }
-    }
-
-    /// The strands that run inside a strand's state.
-    pub(super) fn children(&self, parent: StrandId) -> Vec<StrandId> {
-        match self.strands.get(&parent).map(|s| &s.phase) {
-            Some(Phase::Fan(fan)) => fan.running.values().copied().collect(),
-            _ => Vec::new(),
-        }
+        self.strands
+            .get_mut(&record.strand)
+            .ok_or(EngineError::UnknownStrand {
+                strand: record.strand.0,
+                event,
+            })
     }
 
     fn finish(&mut self, outcome: Outcome, sink: &mut Sink) {
@@ -381,6 +350,7 @@ impl Run {
         for timer in std::mem::take(&mut self.timers).into_keys() {
             sink.push(Effect::CancelTimer { timer });
         }
+        self.due.clear();
         self.strands.clear();
         self.ready.clear();
         sink.push(Effect::Finish(outcome.clone()));
@@ -388,7 +358,7 @@ impl Run {
     }
 
     /// Notes whether a strand can go on by itself.
-    fn settle(&mut self, id: StrandId) {
+    pub(super) fn settle(&mut self, id: StrandId) {
         let ready = self.strands.get(&id).is_some_and(|strand| {
             let starts_itself = match &strand.phase {
                 Phase::Task { task, started } => !started && self.starts_by_itself(*task),
@@ -404,7 +374,9 @@ impl Run {
     }
 
     fn starts_by_itself(&self, task: TaskId) -> bool {
-        self.tasks.get(&task).is_some_and(|t| !matches!(t.invocation.resource, crate::Resource::Activity { .. }))
+        self.tasks
+            .get(&task)
+            .is_some_and(|t| !matches!(t.invocation.resource, crate::Resource::Activity { .. }))
     }
 }
 

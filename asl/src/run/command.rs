@@ -46,8 +46,8 @@ pub enum Command {
         /// Who runs.
         context: ExecutionContext,
     },
-    /// Go on where the journal ends. Send it once after replaying a journal, before carrying out
-    /// [`Run::pending`](crate::Run::pending): if the journal was cut in the middle of a decision, it finishes that decision.
+    /// Go on where the journal ends. Send it once after replaying a journal: if it was cut in the middle of a decision, this
+    /// finishes the decision. Append its records; [`Run::pending`](crate::Run::pending) then has its effects too.
     Resume,
     /// A worker took the task of an activity (other tasks count as started when they are scheduled).
     TaskStarted {

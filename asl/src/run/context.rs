@@ -10,7 +10,12 @@ use crate::data::entropy::Entropy;
 use crate::states::StateType;
 
 /// What expressions of a strand's state see. `token` is that of the task that is being scheduled.
-pub(super) fn scope<'a>(run: &'a Run, entropy: &'a Entropy, id: StrandId, token: Option<&'a str>) -> Scope<'a> {
+pub(super) fn scope<'a>(
+    run: &'a Run,
+    entropy: &'a Entropy,
+    id: StrandId,
+    token: Option<&'a str>,
+) -> Scope<'a> {
     static NONE: std::sync::LazyLock<indexmap::IndexMap<String, crate::Payload>> =
         std::sync::LazyLock::new(indexmap::IndexMap::new);
     let variables = run.strands.get(&id).map_or(&*NONE, |s| &*s.variables);
@@ -27,7 +32,11 @@ pub(super) fn item_scope<'a>(
     static NONE: std::sync::LazyLock<indexmap::IndexMap<String, crate::Payload>> =
         std::sync::LazyLock::new(indexmap::IndexMap::new);
     let variables = run.strands.get(&map).map_or(&*NONE, |s| &*s.variables);
-    Scope::new(move || context(run, map, None, Some(item)), variables, entropy)
+    Scope::new(
+        move || context(run, map, None, Some(item)),
+        variables,
+        entropy,
+    )
 }
 
 fn context(run: &Run, id: StrandId, token: Option<&str>, item: Option<(u32, &Value)>) -> Value {
@@ -52,7 +61,10 @@ fn context(run: &Run, id: StrandId, token: Option<&str>, item: Option<(u32, &Val
     }
     if let Some(visit) = run.strands.get(&id).and_then(|s| s.visit.as_ref()) {
         let mut state = json!({"Name": visit.state, "EnteredTime": time(visit.entered_at)});
-        let retried = matches!(visit.kind, StateType::Task | StateType::Parallel | StateType::Map);
+        let retried = matches!(
+            visit.kind,
+            StateType::Task | StateType::Parallel | StateType::Map
+        );
         if let (true, Some(state)) = (retried, state.as_object_mut()) {
             state.insert("RetryCount".into(), visit.retries.into());
         }
@@ -62,7 +74,10 @@ fn context(run: &Run, id: StrandId, token: Option<&str>, item: Option<(u32, &Val
         root.insert("Task".into(), json!({"Token": token}));
     }
     if let Some((index, value)) = item {
-        root.insert("Map".into(), json!({"Item": {"Index": index, "Value": value}}));
+        root.insert(
+            "Map".into(),
+            json!({"Item": {"Index": index, "Value": value}}),
+        );
     } else if let Some(index) = iteration(run, id) {
         root.insert("Map".into(), json!({"Item": {"Index": index}}));
     }

@@ -73,7 +73,10 @@ impl Run {
             Err(Halt::Engine(error)) => return Err(error),
             Err(Halt::Full) => maker.history_is_full()?,
         }
-        Ok(Decision { records: maker.records, effects: tidy(maker.effects) })
+        Ok(Decision {
+            records: maker.records,
+            effects: tidy(maker.effects),
+        })
     }
 }
 
@@ -83,26 +86,37 @@ impl Maker<'_> {
             Command::Start { input, context } => self.start(Payload::new(input), context),
             Command::Resume => Ok(()),
             Command::TaskStarted { task, worker } => {
-                let Some(strand) = self.strand_of(task) else { return Ok(()) };
-                let is_activity = self
-                    .run
-                    .tasks
-                    .get(&task)
-                    .is_some_and(|t| matches!(t.invocation.resource, Resource::Activity { .. }));
+                let Some(strand) = self.strand_of(task) else {
+                    return Ok(());
+                };
+                let is_activity =
+                    self.run.tasks.get(&task).is_some_and(|t| {
+                        matches!(t.invocation.resource, Resource::Activity { .. })
+                    });
                 let started = self.run.strands.get(&strand).map(|s| &s.phase);
                 if is_activity && matches!(started, Some(Phase::Task { started: false, .. })) {
                     return self.event(strand, EventKind::ActivityStarted { worker }, None);
                 }
                 Ok(())
             }
-            Command::TaskSucceeded { task, output } => self.task_succeeded(task, Payload::new(output)),
-            Command::TaskFailed { task, error, cause } => {
-                self.task_failed(task, Failure { error: Some(error), cause })
+            Command::TaskSucceeded { task, output } => {
+                self.task_succeeded(task, Payload::new(output))
             }
+            Command::TaskFailed { task, error, cause } => self.task_failed(
+                task,
+                Failure {
+                    error: Some(error),
+                    cause,
+                },
+            ),
             Command::TaskHeartbeat { task } => {
-                let Some(flight) = self.run.tasks.get(&task) else { return Ok(()) };
+                let Some(flight) = self.run.tasks.get(&task) else {
+                    return Ok(());
+                };
                 let (strand, heartbeat) = (flight.strand, flight.invocation.heartbeat);
-                let Some(heartbeat) = heartbeat else { return Ok(()) };
+                let Some(heartbeat) = heartbeat else {
+                    return Ok(());
+                };
                 let due = self.now.checked_add(heartbeat).unwrap_or(Timestamp::MAX);
                 self.note(strand, Note::Heartbeat { due })
             }
@@ -111,7 +125,9 @@ impl Maker<'_> {
                 if self.run.started.is_none() {
                     return Ok(());
                 }
-                self.last_event(EventKind::ExecutionAborted { failure: Failure { error, cause } })
+                self.last_event(EventKind::ExecutionAborted {
+                    failure: Failure { error, cause },
+                })
             }
         }
     }
@@ -121,42 +137,64 @@ impl Maker<'_> {
             return Ok(());
         }
         let deadline = self.program.timeout_seconds().map(|seconds| {
-            self.now.checked_add(std::time::Duration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+            self.now
+                .checked_add(std::time::Duration::from_secs(seconds))
+                .unwrap_or(Timestamp::MAX)
         });
         let start_at = self.program.machine().start_at.clone();
         let role = context.role.clone();
-        let note = Note::Begin { context, start_at, deadline };
-        self.event(StrandId::ROOT, EventKind::ExecutionStarted { input, role }, Some(note))
+        let note = Note::Begin {
+            context,
+            start_at,
+            deadline,
+        };
+        self.event(
+            StrandId::ROOT,
+            EventKind::ExecutionStarted { input, role },
+            Some(note),
+        )
     }
 
     fn timer_fired(&mut self, timer: TimerId) -> Result<(), Halt> {
-        let Some(running) = self.run.timers.get(&timer).copied() else { return Ok(()) };
+        let Some(running) = self.run.timers.get(&timer).copied() else {
+            return Ok(());
+        };
         if running.at > self.now {
             // It fired early, or an older one with the same name did: wait for the rest.
-            self.effects.push(Effect::StartTimer { timer, at: running.at });
+            self.effects.push(Effect::StartTimer {
+                timer,
+                at: running.at,
+            });
             return Ok(());
         }
         // Timers of one moment fire together, whatever their order outside: all timeouts of a Map are in its history.
-        let due: Vec<TimerId> = self.run.timers.iter().filter(|(_, t)| t.at <= running.at).map(|(id, _)| *id).collect();
+        let due = self.run.due.iter().take_while(|(at, _)| *at <= running.at);
+        let due: Vec<TimerId> = due.map(|(_, timer)| *timer).collect();
         for timer in due {
             self.fire(timer)?;
         }
+        self.effects
+            .retain(|effect| effect != &Effect::CancelTimer { timer });
         Ok(())
     }
 
     fn fire(&mut self, timer: TimerId) -> Result<(), Halt> {
-        let Some(running) = self.run.timers.get(&timer).copied() else { return Ok(()) };
-        let failed = |error: &str| Failure { error: Some(error.to_owned()), cause: None };
+        let Some(running) = self.run.timers.get(&timer).copied() else {
+            return Ok(());
+        };
+        let failed = |error: &str| Failure {
+            error: Some(error.to_owned()),
+            cause: None,
+        };
         match timer.kind {
-            TimerKind::Wait | TimerKind::Retry => {
-                self.effects.push(Effect::CancelTimer { timer });
-                self.note(running.strand, Note::Woken)
-            }
+            TimerKind::Wait | TimerKind::Retry => self.note(running.strand, Note::Woken),
             TimerKind::Timeout => self.task_failed(TaskId(timer.event), failed(names::TIMEOUT)),
-            TimerKind::Heartbeat => self.task_failed(TaskId(timer.event), failed(names::HEARTBEAT_TIMEOUT)),
-            TimerKind::Execution => {
-                self.last_event(EventKind::ExecutionTimedOut { failure: failed(names::TIMEOUT) })
+            TimerKind::Heartbeat => {
+                self.task_failed(TaskId(timer.event), failed(names::HEARTBEAT_TIMEOUT))
             }
+            TimerKind::Execution => self.last_event(EventKind::ExecutionTimedOut {
+                failure: failed(names::TIMEOUT),
+            }),
         }
     }
 
@@ -183,7 +221,12 @@ impl Maker<'_> {
     }
 
     /// Appends an event to a strand's chain.
-    pub(super) fn event(&mut self, strand: StrandId, kind: EventKind, note: Option<Note>) -> Result<(), Halt> {
+    pub(super) fn event(
+        &mut self,
+        strand: StrandId,
+        kind: EventKind,
+        note: Option<Note>,
+    ) -> Result<(), Halt> {
         let previous = self.run.strands.get(&strand).map_or(0, |s| s.last);
         self.event_after(previous, strand, kind, note)
     }
@@ -200,8 +243,17 @@ impl Maker<'_> {
         if id >= self.run.limits.events {
             return Err(Halt::Full);
         }
-        let event = HistoryEvent { id, previous, at: self.now, kind };
-        Ok(self.append(Record { strand, event: Some(event), note })?)
+        let event = HistoryEvent {
+            id,
+            previous,
+            at: self.now,
+            kind,
+        };
+        Ok(self.append(Record {
+            strand,
+            event: Some(event),
+            note,
+        })?)
     }
 
     /// Appends the run's end: there is always room for it.
@@ -211,13 +263,26 @@ impl Maker<'_> {
     }
 
     pub(super) fn last_event_after(&mut self, previous: u64, kind: EventKind) -> Result<(), Halt> {
-        let event = HistoryEvent { id: self.next_id(), previous, at: self.now, kind };
-        Ok(self.append(Record { strand: StrandId::ROOT, event: Some(event), note: None })?)
+        let event = HistoryEvent {
+            id: self.next_id(),
+            previous,
+            at: self.now,
+            kind,
+        };
+        Ok(self.append(Record {
+            strand: StrandId::ROOT,
+            event: Some(event),
+            note: None,
+        })?)
     }
 
     /// Appends what only the engine notes.
     pub(super) fn note(&mut self, strand: StrandId, note: Note) -> Result<(), Halt> {
-        Ok(self.append(Record { strand, event: None, note: Some(note) })?)
+        Ok(self.append(Record {
+            strand,
+            event: None,
+            note: Some(note),
+        })?)
     }
 
     fn append(&mut self, record: Record) -> Result<(), EngineError> {
@@ -228,8 +293,11 @@ impl Maker<'_> {
 
     fn history_is_full(&mut self) -> Result<(), EngineError> {
         let limit = self.run.limits.events;
-        let cause = format!("The execution reached the maximum number of history events ({limit}).");
-        match self.last_event(EventKind::ExecutionFailed { failure: Failure::runtime(cause) }) {
+        let cause =
+            format!("The execution reached the maximum number of history events ({limit}).");
+        match self.last_event(EventKind::ExecutionFailed {
+            failure: Failure::runtime(cause),
+        }) {
             Err(Halt::Engine(error)) => Err(error),
             _ => Ok(()),
         }

@@ -27,7 +27,10 @@ impl Maker<'_> {
             visit.entered,
             failure.cause.unwrap_or_default()
         );
-        let failure = Failure { error: failure.error, cause: Some(cause) };
+        let failure = Failure {
+            error: failure.error,
+            cause: Some(cause),
+        };
         if failure.error.as_deref() == Some(names::RUNTIME) {
             return self.end_failed(id, failure);
         }
@@ -40,13 +43,26 @@ impl Maker<'_> {
     }
 
     /// A state has failed: its retriers, its catchers, or whoever is around it.
-    pub(super) fn failed(&mut self, id: StrandId, failure: Failure, told: bool) -> Result<(), Halt> {
+    pub(super) fn failed(
+        &mut self,
+        id: StrandId,
+        failure: Failure,
+        told: bool,
+    ) -> Result<(), Halt> {
         let (state, visit) = self.state(id)?;
-        if !told && let Some((index, retrier)) = retry::retrier(state.retry(), &failure, &visit.attempts) {
+        if !told
+            && let Some((index, retrier)) = retry::retrier(state.retry(), &failure, &visit.attempts)
+        {
             let used = visit.attempts.get(index).copied().unwrap_or(0);
             let pause = retrier.delay(used, &self.entropy);
             let due = self.now.checked_add(pause).unwrap_or(Timestamp::MAX);
-            return self.note(id, Note::Retry { retrier: u32::try_from(index).unwrap_or(0), due });
+            return self.note(
+                id,
+                Note::Retry {
+                    retrier: u32::try_from(index).unwrap_or(0),
+                    due,
+                },
+            );
         }
         if !told {
             let kind = match state.kind() {
@@ -65,8 +81,9 @@ impl Maker<'_> {
             });
             let computed = {
                 let scope = scope(self.run, &self.entropy, id, None);
-                crate::states::io::assigned(catcher.assign.as_ref(), &output, &scope)
-                    .and_then(|assigned| Ok((catcher.result_path.combine(&visit.input, output)?, assigned)))
+                crate::states::io::assigned(catcher.assign.as_ref(), &output, &scope).and_then(
+                    |assigned| Ok((catcher.result_path.combine(&visit.input, output)?, assigned)),
+                )
             };
             return match computed {
                 Ok(computed) => self.leave(id, Ok(computed), Some(&catcher.next)),
@@ -94,7 +111,10 @@ impl Maker<'_> {
         let name = outer_visit.state;
         let last = self.run.strands.get(&id).map_or(0, |s| s.last);
         if is_map {
-            let failed = EventKind::MapIterationFailed { name: name.clone(), index: u64::from(index) };
+            let failed = EventKind::MapIterationFailed {
+                name: name.clone(),
+                index: u64::from(index),
+            };
             self.event_after(last, id, failed, None)?;
         }
         if visit.kind == StateType::Task {
@@ -104,9 +124,17 @@ impl Maker<'_> {
             if child == id {
                 continue;
             }
-            let sibling = self.run.strands.get(&child).and_then(|s| s.parent).map(|(_, index)| index);
+            let sibling = self
+                .run
+                .strands
+                .get(&child)
+                .and_then(|s| s.parent)
+                .map(|(_, index)| index);
             if let (true, Some(index)) = (is_map, sibling) {
-                let aborted = EventKind::MapIterationAborted { name: name.clone(), index: u64::from(index) };
+                let aborted = EventKind::MapIterationAborted {
+                    name: name.clone(),
+                    index: u64::from(index),
+                };
                 self.event_after(last, child, aborted, None)?;
             }
             self.aborted(child, last)?;
@@ -119,11 +147,16 @@ impl Maker<'_> {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
             open.extend(self.run.children(id));
-            let Some(visit) = self.run.strands.get(&id).and_then(|s| s.visit.as_ref()) else { continue };
+            let Some(visit) = self.run.strands.get(&id).and_then(|s| s.visit.as_ref()) else {
+                continue;
+            };
             if !Self::can_be_aborted(visit.kind) {
                 continue;
             }
-            let kind = EventKind::StateAborted { state: visit.kind, name: visit.state.clone() };
+            let kind = EventKind::StateAborted {
+                state: visit.kind,
+                name: visit.state.clone(),
+            };
             self.event_after(previous, id, kind, None)?;
         }
         Ok(())

@@ -17,19 +17,31 @@ use crate::states::parallel::Parallel;
 use crate::states::{Body, StateType};
 
 impl Maker<'_> {
-    pub(super) fn start_branches(&mut self, id: StrandId, parallel: &Parallel, visit: &Visit) -> Result<(), Halt> {
+    pub(super) fn start_branches(
+        &mut self,
+        id: StrandId,
+        parallel: &Parallel,
+        visit: &Visit,
+    ) -> Result<(), Halt> {
         let input = {
             let scope = scope(self.run, &self.entropy, id, None);
-            parallel.io.effective_input(&visit.input, &scope).map(|input| match input {
-                Cow::Borrowed(same) if std::ptr::eq(same, &*visit.input) => None,
-                other => Some(Payload::new(other.into_owned())),
-            })
+            parallel
+                .io
+                .effective_input(&visit.input, &scope)
+                .map(|input| match input {
+                    Cow::Borrowed(same) if std::ptr::eq(same, &*visit.input) => None,
+                    other => Some(Payload::new(other.into_owned())),
+                })
         };
         match input {
             Err(failure) => self.fails(id, failure),
             Ok(input) => {
                 let count = u32::try_from(parallel.branches.len()).unwrap_or(u32::MAX);
-                self.event(id, EventKind::ParallelStateStarted, Some(Note::Branches { count, input }))
+                self.event(
+                    id,
+                    EventKind::ParallelStateStarted,
+                    Some(Note::Branches { count, input }),
+                )
             }
         }
     }
@@ -37,15 +49,19 @@ impl Maker<'_> {
     pub(super) fn start_map(&mut self, id: StrandId, map: &Map, visit: &Visit) -> Result<(), Halt> {
         let evaluated = {
             let scope = scope(self.run, &self.entropy, id, None);
-            map.io.effective_input(&visit.input, &scope).and_then(|input| {
-                let length = map.items(&input, &scope)?.as_array().map_or(0, Vec::len);
-                Ok((length, map.at_once(&input, &scope)?))
-            })
+            map.io
+                .effective_input(&visit.input, &scope)
+                .and_then(|input| {
+                    let length = map.items(&input, &scope)?.as_array().map_or(0, Vec::len);
+                    Ok((length, map.at_once(&input, &scope)?))
+                })
         };
         match evaluated {
             Err(failure) => self.fails(id, failure),
             Ok((length, concurrency)) => {
-                let started = EventKind::MapStateStarted { length: u64::try_from(length).unwrap_or(u64::MAX) };
+                let started = EventKind::MapStateStarted {
+                    length: u64::try_from(length).unwrap_or(u64::MAX),
+                };
                 self.event(id, started, Some(Note::Iterations { concurrency }))
             }
         }
@@ -55,7 +71,9 @@ impl Maker<'_> {
     pub(super) fn fan(&mut self, id: StrandId) -> Result<(), Halt> {
         let (state, visit) = self.state(id)?;
         loop {
-            let Some(Phase::Fan(fan)) = self.run.strands.get(&id).map(|s| &s.phase) else { return Ok(()) };
+            let Some(Phase::Fan(fan)) = self.run.strands.get(&id).map(|s| &s.phase) else {
+                return Ok(());
+            };
             if fan.is_done() {
                 let done = match state.kind() {
                     StateType::Map => EventKind::MapStateSucceeded,
@@ -68,8 +86,16 @@ impl Maker<'_> {
             }
             let (index, previous) = (fan.next, fan.previous);
             let child = StrandId(self.run.next_strand);
-            let started = EventKind::MapIterationStarted { name: visit.state.clone(), index: u64::from(index) };
-            self.event_after(previous, child, started, Some(Note::Iteration { parent: id, index }))?;
+            let started = EventKind::MapIterationStarted {
+                name: visit.state.clone(),
+                index: u64::from(index),
+            };
+            self.event_after(
+                previous,
+                child,
+                started,
+                Some(Note::Iteration { parent: id, index }),
+            )?;
         }
     }
 
@@ -83,8 +109,10 @@ impl Maker<'_> {
         let input = match &state.body {
             Body::Map(map) => self.item(parent, map, &visit, index),
             _ => match self.run.strands.get(&parent).map(|s| &s.phase) {
-                Some(Phase::Fan(fan)) => Ok(fan.input.clone().unwrap_or_else(|| visit.input.clone())),
-                _ => Ok(visit.input.clone()),
+                Some(Phase::Fan(fan)) => {
+                    Ok(fan.input.clone().unwrap_or_else(|| visit.input.clone()))
+                }
+                _ => Ok(visit.input),
             },
         };
         match input {
@@ -95,13 +123,21 @@ impl Maker<'_> {
     }
 
     /// The input of one iteration.
-    fn item(&self, parent: StrandId, map: &Map, visit: &Visit, index: u32) -> Result<Payload, Failure> {
+    fn item(
+        &self,
+        parent: StrandId,
+        map: &Map,
+        visit: &Visit,
+        index: u32,
+    ) -> Result<Payload, Failure> {
         let outer = scope(self.run, &self.entropy, parent, None);
         let input = map.io.effective_input(&visit.input, &outer)?;
         let items = map.items(&input, &outer)?;
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         let item = items.get(place).cloned().unwrap_or(Value::Null);
-        let Some(selector) = &map.item_selector else { return Ok(Payload::new(item)) };
+        let Some(selector) = &map.item_selector else {
+            return Ok(Payload::new(item));
+        };
         let inner = item_scope(self.run, &self.entropy, parent, (index, &item));
         Ok(Payload::new(selector.evaluate(&input, &inner)?))
     }

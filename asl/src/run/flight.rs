@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::apply::misfit;
 use super::effect::{Effect, Invocation};
 use super::id::{StrandId, TaskId, TimerId, TimerKind};
 use super::record::{Note, Record};
 use super::strand::Phase;
-use super::apply::misfit;
 use super::{EngineError, Run};
 use crate::history::{HistoryEvent, Payload};
 
@@ -27,8 +27,14 @@ pub(super) struct Timer {
 impl Run {
     /// What is still owed after a replay: tasks in flight, running timers, or the outcome of a finished run.
     pub fn pending(&self) -> Vec<Effect> {
-        let tasks = self.tasks.values().map(|flight| Effect::InvokeTask(flight.invocation.clone()));
-        let timers = self.timers.iter().map(|(timer, t)| Effect::StartTimer { timer: *timer, at: t.at });
+        let tasks = self
+            .tasks
+            .values()
+            .map(|flight| Effect::InvokeTask(flight.invocation.clone()));
+        let timers = self.timers.iter().map(|(timer, t)| Effect::StartTimer {
+            timer: *timer,
+            at: t.at,
+        });
         let end = self.outcome.iter().cloned().map(Effect::Finish);
         tasks.chain(timers).chain(end).collect()
     }
@@ -41,14 +47,26 @@ impl Run {
         note: &Note,
         sink: &mut Vec<Effect>,
     ) -> Result<(), EngineError> {
-        let Note::Task { resource, timeout, heartbeat, token } = note else {
+        let Note::Task {
+            resource,
+            timeout,
+            heartbeat,
+            token,
+        } = note
+        else {
             return Err(misfit(record, "the engine's note is another one's"));
         };
         let task = TaskId(event.id);
         let Some(strand) = self.strands.get_mut(&record.strand) else {
-            return Err(EngineError::UnknownStrand { strand: record.strand.0, event: Some(event.id) });
+            return Err(EngineError::UnknownStrand {
+                strand: record.strand.0,
+                event: Some(event.id),
+            });
         };
-        let visit = strand.visit.as_ref().ok_or_else(|| misfit(record, "it is in no state"))?;
+        let visit = strand
+            .visit
+            .as_ref()
+            .ok_or_else(|| misfit(record, "it is in no state"))?;
         let invocation = Invocation {
             task,
             state: visit.state.clone(),
@@ -60,10 +78,22 @@ impl Run {
             token: token.clone(),
         };
         strand.last = event.id;
-        strand.phase = Phase::Task { task, started: false };
+        strand.phase = Phase::Task {
+            task,
+            started: false,
+        };
         sink.push(Effect::InvokeTask(invocation.clone()));
-        self.tasks.insert(task, Flight { strand: record.strand, invocation });
-        for (kind, limit) in [(TimerKind::Timeout, timeout), (TimerKind::Heartbeat, heartbeat)] {
+        self.tasks.insert(
+            task,
+            Flight {
+                strand: record.strand,
+                invocation,
+            },
+        );
+        for (kind, limit) in [
+            (TimerKind::Timeout, timeout),
+            (TimerKind::Heartbeat, heartbeat),
+        ] {
             if let Some(limit) = limit {
                 let at = event.at.checked_add(*limit).unwrap_or(Timestamp::MAX);
                 self.start_timer(TimerId::new(kind, event.id), record.strand, at, sink);
@@ -80,7 +110,10 @@ impl Run {
         sink: &mut Vec<Effect>,
     ) -> Result<TaskId, EngineError> {
         let Some(strand) = self.strands.get_mut(&record.strand) else {
-            return Err(EngineError::UnknownStrand { strand: record.strand.0, event: Some(event) });
+            return Err(EngineError::UnknownStrand {
+                strand: record.strand.0,
+                event: Some(event),
+            });
         };
         let Phase::Task { task, .. } = strand.phase else {
             return Err(misfit(record, "no task is in flight"));
@@ -96,13 +129,23 @@ impl Run {
         self.cancel_timer(TimerId::new(TimerKind::Heartbeat, task.0), sink);
     }
 
-    pub(super) fn start_timer(&mut self, timer: TimerId, strand: StrandId, at: Timestamp, sink: &mut Vec<Effect>) {
-        self.timers.insert(timer, Timer { strand, at });
+    pub(super) fn start_timer(
+        &mut self,
+        timer: TimerId,
+        strand: StrandId,
+        at: Timestamp,
+        sink: &mut Vec<Effect>,
+    ) {
+        if let Some(earlier) = self.timers.insert(timer, Timer { strand, at }) {
+            self.due.remove(&(earlier.at, timer));
+        }
+        self.due.insert((at, timer));
         sink.push(Effect::StartTimer { timer, at });
     }
 
     pub(super) fn cancel_timer(&mut self, timer: TimerId, sink: &mut Vec<Effect>) {
-        if self.timers.remove(&timer).is_some() {
+        if let Some(running) = self.timers.remove(&timer) {
+            self.due.remove(&(running.at, timer));
             sink.push(Effect::CancelTimer { timer });
         }
     }

@@ -82,7 +82,10 @@ impl FromStr for TimerId {
             "execution" => TimerKind::Execution,
             _ => return Err(wrong()),
         };
-        Ok(TimerId { kind, event: event.parse().map_err(|_| wrong())? })
+        Ok(TimerId {
+            kind,
+            event: event.parse().map_err(|_| wrong())?,
+        })
     }
 }
 
@@ -94,7 +97,9 @@ impl Serialize for TimerId {
 
 impl<'de> Deserialize<'de> for TimerId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,17 +1,19 @@
 //! The engine: a run is a fold over its records.
 //!
 //! Journal before effect: append a [`Decision`]'s records durably, then carry out its effects. To resume after a crash:
-//! fold the journal with [`Run::apply`], then `decide(Command::Resume)` (carry out what it returns as usual), then
-//! carry out [`Run::pending`]. Effects may so be issued twice; task and timer ids stay the same.
+//! fold the journal with [`Run::apply`], then `decide(Command::Resume)`, append what it records, and carry out
+//! [`Run::pending`] (which has that decision's effects too). Effects may so be issued twice, under the same ids. A task of the run
+//! that is still executed somewhere and is not among the pending ones is nobody's any more.
 
 //!
 //! - [`command`], [`effect`], [`record`], [`id`]: what goes in and comes out
-//! - `decide`: a command becomes records; `apply`: records change the run
+//! - `decide`: a command becomes records; `apply`, `children`: records change the run
 //! - `step`, `task`, `fan`, `fail`: what the states do when it is their turn
 //! - `strand`, `flight`: threads of control; tasks and timers in flight
 //! - `steps`: the readable list
 
 mod apply;
+mod children;
 pub mod command;
 mod context;
 mod decide;
@@ -31,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use command::{Command, ExecutionContext, Moment};
 pub use effect::{Decision, Effect, Invocation, Outcome};
 pub use id::{StrandId, TaskId, TimerId, TimerKind};
+use jiff::Timestamp;
 pub use record::{Note, Record};
 pub use steps::{StepStatus, StepView, steps};
 use thiserror::Error;
@@ -50,7 +53,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { events: 25_000, payload: 262_144 }
+        Limits {
+            events: 25_000,
+            payload: 262_144,
+        }
     }
 }
 
@@ -84,7 +90,9 @@ pub enum EngineError {
         why: &'static str,
     },
     /// The program has no such state: it is not the one the run was started with.
-    #[error("the program has no state '{0}': this is not the definition that the run was started with")]
+    #[error(
+        "the program has no state '{0}': this is not the definition that the run was started with"
+    )]
     UnknownState(String),
 }
 
@@ -100,6 +108,8 @@ pub struct Run {
     next_strand: u32,
     tasks: BTreeMap<TaskId, Flight>,
     timers: BTreeMap<TimerId, Timer>,
+    /// The same timers by time.
+    due: BTreeSet<(Timestamp, TimerId)>,
     /// The strands that can go on by themselves.
     ready: BTreeSet<StrandId>,
     outcome: Option<Outcome>,
@@ -120,7 +130,10 @@ impl Run {
 
     /// The same with other limits than Step Functions'.
     pub fn with_limits(limits: Limits) -> Self {
-        Run { limits, ..Run::default() }
+        Run {
+            limits,
+            ..Run::default()
+        }
     }
 
     /// How the run ended, if it did.
@@ -140,6 +153,10 @@ impl Run {
 
     /// The names of the states that are being executed now.
     pub fn current_states(&self) -> Vec<&str> {
-        self.strands.values().filter_map(|s| s.visit.as_ref()).map(|v| v.state.as_str()).collect()
+        self.strands
+            .values()
+            .filter_map(|s| s.visit.as_ref())
+            .map(|v| v.state.as_str())
+            .collect()
     }
 }

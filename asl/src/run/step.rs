@@ -19,7 +19,9 @@ pub(super) type Computed = Result<(Value, IndexMap<String, Payload>), Failure>;
 
 impl<'a> Maker<'a> {
     pub(super) fn step(&mut self, id: StrandId) -> Result<(), Halt> {
-        let Some(strand) = self.run.strands.get(&id) else { return Ok(()) };
+        let Some(strand) = self.run.strands.get(&id) else {
+            return Ok(());
+        };
         // A fan can be large: the other phases are small enough to copy.
         if matches!(strand.phase, Phase::Fan(_)) {
             return self.fan(id);
@@ -44,7 +46,12 @@ impl<'a> Maker<'a> {
         while let Some(strand) = self.run.strands.get(&at)
             && let Some((parent, index)) = strand.parent
         {
-            let state = self.run.strands.get(&parent).and_then(|p| p.visit.as_ref()).map(|v| v.state.clone());
+            let state = self
+                .run
+                .strands
+                .get(&parent)
+                .and_then(|p| p.visit.as_ref())
+                .map(|v| v.state.clone());
             path.push((state.unwrap_or_default(), index));
             at = parent;
         }
@@ -75,7 +82,11 @@ impl<'a> Maker<'a> {
     pub(super) fn enter(&mut self, id: StrandId, name: &str, input: Payload) -> Result<(), Halt> {
         let state = self.machine(id)?.states.get(name);
         let state = state.ok_or_else(|| EngineError::UnknownState(name.to_owned()))?;
-        let entered = EventKind::StateEntered { state: state.kind(), name: name.to_owned(), input };
+        let entered = EventKind::StateEntered {
+            state: state.kind(),
+            name: name.to_owned(),
+            input,
+        };
         self.event(id, entered, None)?;
         self.work(id)
     }
@@ -85,17 +96,25 @@ impl<'a> Maker<'a> {
         let (state, visit) = self.state(id)?;
         match &state.body {
             Body::Pass(pass) => {
-                let computed = pass.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
+                let computed =
+                    pass.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
                 self.leave(id, computed, pass.transition.next())
             }
             Body::Succeed(succeed) => {
-                let computed = succeed.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
+                let computed =
+                    succeed.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
                 self.leave(id, computed.map(|output| (output, IndexMap::new())), None)
             }
             Body::Choice(choice) => {
-                let decided = choice.evaluate(&visit.state, &visit.input, &scope(self.run, &self.entropy, id, None));
+                let decided = choice.evaluate(
+                    &visit.state,
+                    &visit.input,
+                    &scope(self.run, &self.entropy, id, None),
+                );
                 match decided {
-                    Ok((next, output, assigned)) => self.leave(id, Ok((output, assigned)), Some(&next)),
+                    Ok((next, output, assigned)) => {
+                        self.leave(id, Ok((output, assigned)), Some(&next))
+                    }
                     Err(mut failure) => {
                         if failure.error.as_deref() == Some(names::NO_CHOICE_MATCHED) {
                             failure.error = Some(names::RUNTIME.to_owned());
@@ -105,14 +124,19 @@ impl<'a> Maker<'a> {
                 }
             }
             Body::Fail(fail) => {
-                let computed = fail.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
+                let computed =
+                    fail.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
                 match computed {
                     Ok(failure) => self.note(id, Note::Failed { failure }),
                     Err(failure) => self.fails(id, failure),
                 }
             }
             Body::Wait(wait) => {
-                let end = wait.end(&visit.input, self.now, &scope(self.run, &self.entropy, id, None));
+                let end = wait.end(
+                    &visit.input,
+                    self.now,
+                    &scope(self.run, &self.entropy, id, None),
+                );
                 match end {
                     Ok(until) if until <= self.now => self.wait_is_over(id),
                     Ok(until) => self.note(id, Note::Wait { until }),
@@ -133,7 +157,8 @@ impl<'a> Maker<'a> {
         let computed = {
             let scope = scope(self.run, &self.entropy, id, None);
             wait.output(&visit.input, &scope).and_then(|output| {
-                let assigned = crate::states::io::assigned(wait.io.assign.as_ref(), &visit.input, &scope)?;
+                let assigned =
+                    crate::states::io::assigned(wait.io.assign.as_ref(), &visit.input, &scope)?;
                 Ok((output, assigned))
             })
         };
@@ -149,12 +174,21 @@ impl<'a> Maker<'a> {
             Body::Map(map) => (&map.io, &map.transition),
             _ => return Err(EngineError::UnknownState(visit.state).into()),
         };
-        let computed = io.finish(&visit.input, (**result).clone(), &scope(self.run, &self.entropy, id, None));
+        let computed = io.finish(
+            &visit.input,
+            (**result).clone(),
+            &scope(self.run, &self.entropy, id, None),
+        );
         self.leave(id, computed, transition.next())
     }
 
     /// Out of the state, or into its failure.
-    pub(super) fn leave(&mut self, id: StrandId, computed: Computed, next: Option<&str>) -> Result<(), Halt> {
+    pub(super) fn leave(
+        &mut self,
+        id: StrandId,
+        computed: Computed,
+        next: Option<&str>,
+    ) -> Result<(), Halt> {
         let (state, visit) = self.state(id)?;
         let (output, assigned) = match computed {
             Ok(computed) => computed,
@@ -173,7 +207,13 @@ impl<'a> Maker<'a> {
             output: Payload::new(output),
             assigned,
         };
-        self.event(id, exited, Some(Note::Go { next: next.map(str::to_owned) }))
+        self.event(
+            id,
+            exited,
+            Some(Note::Go {
+                next: next.map(str::to_owned),
+            }),
+        )
     }
 
     /// Whether a document has more bytes than a state may hold.
@@ -198,13 +238,28 @@ impl<'a> Maker<'a> {
         let Some((parent, index)) = strand.and_then(|s| s.parent) else {
             return self.last_event(EventKind::ExecutionSucceeded { output });
         };
-        let name = self.run.strands.get(&parent).and_then(|p| p.visit.as_ref()).map(|v| v.state.clone());
+        let name = self
+            .run
+            .strands
+            .get(&parent)
+            .and_then(|p| p.visit.as_ref())
+            .map(|v| v.state.clone());
         let name = name.unwrap_or_default();
-        self.event(id, EventKind::MapIterationSucceeded { name, index: u64::from(index) }, None)
+        self.event(
+            id,
+            EventKind::MapIterationSucceeded {
+                name,
+                index: u64::from(index),
+            },
+            None,
+        )
     }
 
     /// Whether a state type has an event for being broken off.
     pub(super) fn can_be_aborted(kind: StateType) -> bool {
-        matches!(kind, StateType::Task | StateType::Wait | StateType::Parallel | StateType::Map)
+        matches!(
+            kind,
+            StateType::Task | StateType::Wait | StateType::Parallel | StateType::Map
+        )
     }
 }

@@ -64,7 +64,10 @@ struct Reader {
 /// The steps of a run, in the order they were entered, read from its journal. (From the journal and not from the
 /// [`Run`](crate::Run): a waiting run need not keep its past in memory.)
 pub fn steps<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<StepView> {
-    let mut reader = Reader { strands: 1, ..Reader::default() };
+    let mut reader = Reader {
+        strands: 1,
+        ..Reader::default()
+    };
     for record in records {
         reader.read(record);
     }
@@ -98,8 +101,18 @@ impl Reader {
                     });
                 }
                 K::StateExited { output, .. } => {
-                    let caught = self.step(strand).is_some_and(|s| s.status == StepStatus::Failed);
-                    self.close(strand, event.at, if caught { StepStatus::Caught } else { StepStatus::Succeeded });
+                    let caught = self
+                        .step(strand)
+                        .is_some_and(|s| s.status == StepStatus::Failed);
+                    self.close(
+                        strand,
+                        event.at,
+                        if caught {
+                            StepStatus::Caught
+                        } else {
+                            StepStatus::Succeeded
+                        },
+                    );
                     if let Some(step) = self.step(strand) {
                         step.output = Some(output.clone());
                     }
@@ -118,8 +131,10 @@ impl Reader {
                     };
                     self.close(strand, event.at, status);
                 }
-                K::ExecutionFailed { failure } | K::ExecutionTimedOut { failure } | K::ExecutionAborted { failure } => {
-                    self.end(event.at, event.previous, &event.kind, failure);
+                K::ExecutionFailed { failure }
+                | K::ExecutionTimedOut { failure }
+                | K::ExecutionAborted { failure } => {
+                    self.end(event.at, &event.kind, failure);
                 }
                 K::MapIterationStarted { index, .. } => {
                     if let Some(Note::Iteration { parent, .. }) = &record.note {
@@ -152,12 +167,20 @@ impl Reader {
             Some(Note::Fallen { child, failure }) => {
                 let at = self.steps.last().map(|s| s.exited.unwrap_or(s.entered));
                 for inner in self.inside(strand) {
-                    let status = if inner == *child { StepStatus::Failed } else { StepStatus::Aborted };
+                    let status = if inner == *child {
+                        StepStatus::Failed
+                    } else {
+                        StepStatus::Aborted
+                    };
                     if let (Some(at), Some(step)) = (at, self.step(inner))
                         && step.exited.is_none()
                     {
                         step.exited = Some(at);
-                        step.status = if step.status == StepStatus::Failed { StepStatus::Failed } else { status };
+                        step.status = if step.status == StepStatus::Failed {
+                            StepStatus::Failed
+                        } else {
+                            status
+                        };
                     }
                     self.open.remove(&inner);
                 }
@@ -186,7 +209,11 @@ impl Reader {
             }
             false
         };
-        self.open.keys().copied().filter(|strand| within(strand)).collect()
+        self.open
+            .keys()
+            .copied()
+            .filter(|strand| within(strand))
+            .collect()
     }
 
     fn step(&mut self, strand: StrandId) -> Option<&mut StepView> {
@@ -209,23 +236,94 @@ impl Reader {
     }
 
     /// The run ended in mid-work: the state that it names as its cause failed, the rest was broken off.
-    fn end(&mut self, at: Timestamp, _previous: u64, kind: &EventKind, failure: &Failure) {
-        let open: Vec<StrandId> = self.open.drain().map(|(strand, index)| {
-            if let Some(step) = self.steps.get_mut(index)
-                && step.exited.is_none()
-            {
-                step.exited = Some(at);
-                let named = failure.cause.as_ref().is_some_and(|c| c.contains(&format!("the state '{}' ", step.name)));
-                let failed = matches!(kind, EventKind::ExecutionFailed { .. }) && (named || step.depth == 0);
-                if step.status == StepStatus::Running {
-                    step.status = if failed { StepStatus::Failed } else { StepStatus::Aborted };
-                }
-                if failed && step.failure.is_none() {
-                    step.failure = Some(failure.clone());
-                }
+    fn end(&mut self, at: Timestamp, kind: &EventKind, failure: &Failure) {
+        let cause = failure.cause.as_deref().unwrap_or_default();
+        for (_, index) in self.open.drain() {
+            let Some(step) = self.steps.get_mut(index) else {
+                continue;
+            };
+            if step.exited.is_some() {
+                continue;
             }
-            strand
-        }).collect();
-        drop(open);
+            step.exited = Some(at);
+            let named = step.depth == 0 || cause.contains(&format!("the state '{}' ", step.name));
+            let failed = named && matches!(kind, EventKind::ExecutionFailed { .. });
+            if step.status == StepStatus::Running {
+                step.status = if failed {
+                    StepStatus::Failed
+                } else {
+                    StepStatus::Aborted
+                };
+            }
+            if failed && step.failure.is_none() {
+                step.failure = Some(failure.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Command, ExecutionContext, Moment, Run, TaskId};
+    use serde_json::json;
+
+    #[test]
+    fn a_failed_branch_shows_what_failed_and_what_was_broken_off() {
+        let branch = |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Task", "Resource": "f", "End": true}}});
+        let program = crate::Program::parse(&json!({"StartAt": "P", "States": {
+            "P": {"Type": "Parallel", "Branches": [branch("A"), branch("B")], "Next": "Q",
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Q"}]},
+            "Q": {"Type": "Task", "Resource": "g", "End": true}
+        }}));
+        let program = program.unwrap();
+        let moment = Moment {
+            now: "2026-01-01T00:00:00Z".parse().unwrap(),
+            entropy: 1,
+        };
+        let context = ExecutionContext {
+            id: "e".into(),
+            name: "e".into(),
+            role: None,
+            start_time: moment.now,
+            state_machine_id: "m".into(),
+            state_machine_name: "m".into(),
+        };
+        let mut run = Run::new();
+        let mut journal = Vec::new();
+        let start = Command::Start {
+            input: json!({}),
+            context,
+        };
+        journal.extend(run.decide(&program, start, &moment).unwrap().records);
+        let (task, error) = (*run.tasks.keys().max().unwrap(), "E".to_owned());
+        let failed = Command::TaskFailed {
+            task,
+            error,
+            cause: None,
+        };
+        journal.extend(run.decide(&program, failed, &moment).unwrap().records);
+        let seen = |journal: &[Record]| {
+            steps(journal)
+                .into_iter()
+                .map(|s| (s.name, s.depth, s.status))
+                .collect::<Vec<_>>()
+        };
+        let wanted = |last: StepStatus| {
+            vec![
+                ("P".to_owned(), 0, StepStatus::Caught),
+                ("A".to_owned(), 1, StepStatus::Aborted),
+                ("B".to_owned(), 1, StepStatus::Failed),
+                ("Q".to_owned(), 0, last),
+            ]
+        };
+        assert_eq!(seen(&journal), wanted(StepStatus::Running));
+        let task: TaskId = *run.tasks.keys().next().unwrap();
+        let done = Command::TaskSucceeded {
+            task,
+            output: json!(1),
+        };
+        journal.extend(run.decide(&program, done, &moment).unwrap().records);
+        assert_eq!(seen(&journal), wanted(StepStatus::Succeeded));
     }
 }

@@ -11,48 +11,96 @@ use crate::resource::Resource;
 use crate::states::task::Task;
 
 impl Maker<'_> {
-    pub(super) fn schedule_task(&mut self, id: StrandId, task: &Task, visit: &Visit) -> Result<(), Halt> {
+    pub(super) fn schedule_task(
+        &mut self,
+        id: StrandId,
+        task: &Task,
+        visit: &Visit,
+    ) -> Result<(), Halt> {
         let token = task.resource.waits_for_token().then(|| self.token());
         let evaluated = {
             let scope = scope(self.run, &self.entropy, id, token.as_deref());
             let seconds = |seconds: &Option<crate::states::task::Seconds>, field: &str| {
-                seconds.as_ref().map(|s| s.evaluate(field, &visit.input, &scope)).transpose()
+                seconds
+                    .as_ref()
+                    .map(|s| s.evaluate(field, &visit.input, &scope))
+                    .transpose()
             };
-            task.io.effective_input(&visit.input, &scope).and_then(|input| {
-                let input = Payload::new(input.into_owned());
-                Ok((input, seconds(&task.timeout, "TimeoutSeconds")?, seconds(&task.heartbeat, "HeartbeatSeconds")?))
-            })
+            task.io
+                .effective_input(&visit.input, &scope)
+                .and_then(|input| {
+                    let input = Payload::new(input.into_owned());
+                    Ok((
+                        input,
+                        seconds(&task.timeout, "TimeoutSeconds")?,
+                        seconds(&task.heartbeat, "HeartbeatSeconds")?,
+                    ))
+                })
         };
         let (input, timeout, heartbeat) = match evaluated {
             Ok(evaluated) => evaluated,
             Err(failure) => return self.fails(id, failure),
         };
-        let (in_seconds, alive_seconds) = (timeout.map(|t| t.as_secs()), heartbeat.map(|t| t.as_secs()));
+        let (in_seconds, alive_seconds) =
+            (timeout.map(|t| t.as_secs()), heartbeat.map(|t| t.as_secs()));
         let resource = task.resource.to_string();
         let kind = match (&task.resource, task.resource.integration()) {
-            (Resource::Activity { .. }, _) => {
-                EventKind::ActivityScheduled { resource, input, timeout: in_seconds, heartbeat: alive_seconds }
-            }
+            (Resource::Activity { .. }, _) => EventKind::ActivityScheduled {
+                resource,
+                input,
+                timeout: in_seconds,
+                heartbeat: alive_seconds,
+            },
             (_, Some((service, action))) => EventKind::TaskScheduled {
                 service,
                 action,
+                region: self.region(),
                 parameters: input,
                 timeout: in_seconds,
                 heartbeat: alive_seconds,
             },
-            _ => EventKind::LambdaFunctionScheduled { resource, input, timeout: in_seconds },
+            _ => EventKind::LambdaFunctionScheduled {
+                resource,
+                input,
+                timeout: in_seconds,
+            },
         };
-        let note = Note::Task { resource: task.resource.clone(), timeout, heartbeat, token };
+        let note = Note::Task {
+            resource: task.resource.clone(),
+            timeout,
+            heartbeat,
+            token,
+        };
         self.event(id, kind, Some(note))
+    }
+
+    /// The region in the state machine's ARN.
+    fn region(&self) -> String {
+        let id = self
+            .run
+            .started
+            .as_ref()
+            .map(|s| s.context.state_machine_id.as_str());
+        let region = id
+            .and_then(|id| id.split(':').nth(3))
+            .filter(|region| !region.is_empty());
+        region.unwrap_or("us-east-1").to_owned()
     }
 
     /// A token that nobody guesses: 128 random bits and the task it is for.
     fn token(&self) -> String {
-        format!("{:016x}{:016x}-{}", self.entropy.next(), self.entropy.next(), self.next_id())
+        format!(
+            "{:016x}{:016x}-{}",
+            self.entropy.next(),
+            self.entropy.next(),
+            self.next_id()
+        )
     }
 
     pub(super) fn task_starts(&mut self, id: StrandId, task: TaskId) -> Result<(), Halt> {
-        let Some(flight) = self.run.tasks.get(&task) else { return Ok(()) };
+        let Some(flight) = self.run.tasks.get(&task) else {
+            return Ok(());
+        };
         let kind = match flight.invocation.resource.integration() {
             Some((service, action)) => EventKind::TaskStarted { service, action },
             None => EventKind::LambdaFunctionStarted,
@@ -61,10 +109,15 @@ impl Maker<'_> {
     }
 
     pub(super) fn task_succeeded(&mut self, task: TaskId, output: Payload) -> Result<(), Halt> {
-        let Some(flight) = self.run.tasks.get(&task) else { return Ok(()) };
+        let Some(flight) = self.run.tasks.get(&task) else {
+            return Ok(());
+        };
         if self.is_too_large(&output) {
             let integration = flight.invocation.resource.integration();
-            let who = integration.map_or_else(|| flight.invocation.resource.to_string(), |(service, _)| service);
+            let who = integration.map_or_else(
+                || flight.invocation.resource.to_string(),
+                |(service, _)| service,
+            );
             let cause = format!(
                 "The state/task '{who}' returned a result with a size exceeding the maximum number of bytes service limit."
             );
@@ -73,21 +126,38 @@ impl Maker<'_> {
         let (strand, resource) = (flight.strand, flight.invocation.resource.clone());
         let kind = match (&resource, resource.integration()) {
             (Resource::Activity { .. }, _) => EventKind::ActivitySucceeded { output },
-            (_, Some((service, action))) => EventKind::TaskSucceeded { service, action, output },
+            (_, Some((service, action))) => EventKind::TaskSucceeded {
+                service,
+                action,
+                output,
+            },
             _ => EventKind::LambdaFunctionSucceeded { output },
         };
         self.event(strand, kind, None)
     }
 
     pub(super) fn task_failed(&mut self, task: TaskId, failure: Failure) -> Result<(), Halt> {
-        let Some(flight) = self.run.tasks.get(&task) else { return Ok(()) };
+        let Some(flight) = self.run.tasks.get(&task) else {
+            return Ok(());
+        };
         let (strand, resource) = (flight.strand, flight.invocation.resource.clone());
-        let late = matches!(failure.error.as_deref(), Some(names::TIMEOUT | names::HEARTBEAT_TIMEOUT));
+        let late = matches!(
+            failure.error.as_deref(),
+            Some(names::TIMEOUT | names::HEARTBEAT_TIMEOUT)
+        );
         let kind = match (&resource, resource.integration(), late) {
             (Resource::Activity { .. }, _, false) => EventKind::ActivityFailed { failure },
             (Resource::Activity { .. }, _, true) => EventKind::ActivityTimedOut { failure },
-            (_, Some((service, action)), false) => EventKind::TaskFailed { service, action, failure },
-            (_, Some((service, action)), true) => EventKind::TaskTimedOut { service, action, failure },
+            (_, Some((service, action)), false) => EventKind::TaskFailed {
+                service,
+                action,
+                failure,
+            },
+            (_, Some((service, action)), true) => EventKind::TaskTimedOut {
+                service,
+                action,
+                failure,
+            },
             (_, None, false) => EventKind::LambdaFunctionFailed { failure },
             (_, None, true) => EventKind::LambdaFunctionTimedOut { failure },
         };

@@ -46,15 +46,23 @@ impl Fail {
                 ))),
             },
         };
-        Ok(Failure { error: show(&self.error, "ErrorPath")?, cause: show(&self.cause, "CausePath")? })
+        Ok(Failure {
+            error: show(&self.error, "ErrorPath")?,
+            cause: show(&self.cause, "CausePath")?,
+        })
     }
 }
 
 fn text(fields: &mut Fields<'_>, fixed: &'static str, computed: &'static str) -> Option<Text> {
     let plain = fields.text(fixed).map(|text| Text::Fixed(text.to_owned()));
-    let Some(path) = fields.text(computed) else { return plain };
+    let Some(path) = fields.text(computed) else {
+        return plain;
+    };
     if plain.is_some() {
-        fields.wrong(computed, format!("'{fixed}' is there too: one of the two is too many"));
+        fields.wrong(
+            computed,
+            format!("'{fixed}' is there too: one of the two is too many"),
+        );
     }
     match Expression::parse(path) {
         Ok(expression) => Some(Text::Computed(expression)),

@@ -74,7 +74,11 @@ impl Selection {
         }
     }
 
-    pub(crate) fn select<'v>(&self, value: &'v Value, scope: &'v Scope<'_>) -> Result<Cow<'v, Value>, Failure> {
+    pub(crate) fn select<'v>(
+        &self,
+        value: &'v Value,
+        scope: &'v Scope<'_>,
+    ) -> Result<Cow<'v, Value>, Failure> {
         match self {
             Selection::All => Ok(Cow::Borrowed(value)),
             Selection::Nothing => Ok(Cow::Owned(json!({}))),
@@ -119,12 +123,18 @@ pub(crate) fn assign(fields: &mut Fields<'_>) -> Option<Template> {
     let value = fields.get("Assign")?;
     let place = fields.place.key("Assign");
     let Value::Object(map) = value else {
-        fields.wrong("Assign", "'Assign' must be an object: a value for each variable");
+        fields.wrong(
+            "Assign",
+            "'Assign' must be an object: a value for each variable",
+        );
         return None;
     };
     for key in map.keys() {
         let name = key.strip_suffix(".$").unwrap_or(key);
-        let good = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        let good = name
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_alphanumeric() || c == '_')
             && name.chars().count() <= 80
             && name != "states";
@@ -132,7 +142,11 @@ pub(crate) fn assign(fields: &mut Fields<'_>) -> Option<Template> {
             let message = format!(
                 "'{name}' is no name for a variable: letters, digits and '_' only, a letter first, at most 80 characters, not 'states'"
             );
-            fields.problems.push(place.key(key).problem(Code::SchemaValidationFailed, message));
+            fields.problems.push(
+                place
+                    .key(key)
+                    .problem(Code::SchemaValidationFailed, message),
+            );
         }
     }
     Some(Template::parse(value, &place, fields.problems))
@@ -144,8 +158,13 @@ pub(crate) fn assigned(
     data: &Value,
     scope: &Scope<'_>,
 ) -> Result<IndexMap<String, Payload>, Failure> {
-    match assign.map(|template| template.evaluate(data, scope)).transpose()? {
-        Some(Value::Object(map)) => Ok(map.into_iter().map(|(k, v)| (k, Payload::new(v))).collect()),
+    match assign
+        .map(|template| template.evaluate(data, scope))
+        .transpose()?
+    {
+        Some(Value::Object(map)) => {
+            Ok(map.into_iter().map(|(k, v)| (k, Payload::new(v))).collect())
+        }
         _ => Ok(IndexMap::new()),
     }
 }
@@ -162,16 +181,32 @@ impl InputOutput {
         let result = has != Has::Paths;
         InputOutput {
             input_path: Selection::parse(fields, "InputPath"),
-            parameters: if result { template(fields, "Parameters") } else { None },
-            result_selector: if has == Has::ResultAndSelector { template(fields, "ResultSelector") } else { None },
-            result_path: if result { ResultPath::parse(fields) } else { ResultPath::Replace },
+            parameters: if result {
+                template(fields, "Parameters")
+            } else {
+                None
+            },
+            result_selector: if has == Has::ResultAndSelector {
+                template(fields, "ResultSelector")
+            } else {
+                None
+            },
+            result_path: if result {
+                ResultPath::parse(fields)
+            } else {
+                ResultPath::Replace
+            },
             output_path: Selection::parse(fields, "OutputPath"),
             assign: assign(fields),
         }
     }
 
     /// What the state works on: `InputPath`, then `Parameters`.
-    pub(crate) fn effective_input<'v>(&self, raw: &'v Value, scope: &'v Scope<'_>) -> Result<Cow<'v, Value>, Failure> {
+    pub(crate) fn effective_input<'v>(
+        &self,
+        raw: &'v Value,
+        scope: &'v Scope<'_>,
+    ) -> Result<Cow<'v, Value>, Failure> {
         let selected = self.input_path.select(raw, scope)?;
         match &self.parameters {
             None => Ok(selected),

@@ -67,32 +67,57 @@ impl Map {
         let catch = retry::catchers(fields);
         for name in DISTRIBUTED {
             if fields.get(name).is_some() {
-                fields.report(Code::NotSupported, name, format!("not supported yet: '{name}' (distributed Map)"));
+                fields.report(
+                    Code::NotSupported,
+                    name,
+                    format!("not supported yet: '{name}' (distributed Map)"),
+                );
             }
         }
         let items_path = fields.path("ItemsPath");
         let item_selector = template(fields, "ItemSelector");
         if item_selector.is_some() && io.parameters.is_some() {
-            fields.wrong("Parameters", "'Parameters' is the old name of 'ItemSelector': one of the two is too many");
+            fields.wrong(
+                "Parameters",
+                "'Parameters' is the old name of 'ItemSelector': one of the two is too many",
+            );
         }
-        let item_selector = item_selector.or(io.parameters.take());
-        let fixed = fields.integer("MaxConcurrency", 0, u64::from(u32::MAX)).map(Concurrency::Fixed);
+        let item_selector = item_selector.or_else(|| io.parameters.take());
+        let fixed = fields
+            .integer("MaxConcurrency", 0, u64::from(u32::MAX))
+            .map(Concurrency::Fixed);
         let path = fields.path("MaxConcurrencyPath").map(Concurrency::Path);
         if fixed.is_some() && path.is_some() {
-            fields.wrong("MaxConcurrencyPath", "'MaxConcurrency' is there too: one of the two is too many");
+            fields.wrong(
+                "MaxConcurrencyPath",
+                "'MaxConcurrency' is there too: one of the two is too many",
+            );
         }
         let concurrency = fixed.or(path).unwrap_or(Concurrency::Fixed(0));
         let processor = processor(fields)?;
-        Some(Map { io, items_path, item_selector, concurrency, processor, retry, catch, transition })
+        Some(Map {
+            io,
+            items_path,
+            item_selector,
+            concurrency,
+            processor,
+            retry,
+            catch,
+            transition,
+        })
     }
 
     /// The list that is mapped over.
-    pub(crate) fn items<'v>(&self, input: &'v Value, scope: &'v Scope<'_>) -> Result<Cow<'v, Value>, Failure> {
+    pub(crate) fn items<'v>(
+        &self,
+        input: &'v Value,
+        scope: &'v Scope<'_>,
+    ) -> Result<Cow<'v, Value>, Failure> {
         let items = match &self.items_path {
             None => Cow::Borrowed(input),
-            Some(path) => scope
-                .find(path, input)
-                .map_err(|nothing| Failure::runtime(format!("Invalid path '{path}' : {nothing}")))?,
+            Some(path) => scope.find(path, input).map_err(|nothing| {
+                Failure::runtime(format!("Invalid path '{path}' : {nothing}"))
+            })?,
         };
         if items.is_array() {
             return Ok(items);
@@ -112,7 +137,10 @@ impl Map {
         let value = scope
             .find(path, input)
             .map_err(|nothing| Failure::runtime(format!("Invalid path '{path}' : {nothing}")))?;
-        let count = value.as_number().and_then(number::integer).and_then(|n| u32::try_from(n).ok());
+        let count = value
+            .as_number()
+            .and_then(number::integer)
+            .and_then(|n| u32::try_from(n).ok());
         count.ok_or_else(|| {
             Failure::runtime(format!(
                 "The MaxConcurrencyPath field refers to value \"{value}\" which is not a valid integer: {path}"
@@ -127,7 +155,10 @@ fn processor(fields: &mut Fields<'_>) -> Option<Machine> {
         (Some(value), None) => ("ItemProcessor", value),
         (None, Some(value)) => ("Iterator", value),
         (Some(_), Some(_)) => {
-            fields.wrong("Iterator", "'Iterator' is the old name of 'ItemProcessor': one of the two is too many");
+            fields.wrong(
+                "Iterator",
+                "'Iterator' is the old name of 'ItemProcessor': one of the two is too many",
+            );
             return None;
         }
         (None, None) => {
@@ -139,16 +170,28 @@ fn processor(fields: &mut Fields<'_>) -> Option<Machine> {
     let mut inner = Fields::of("a Map's processor", value, place.clone(), fields.problems)?;
     inner.text("Comment");
     if let Some(config) = inner.get("ProcessorConfig")
-        && let Some(mut config) = Fields::of("a processor's configuration", config, place.key("ProcessorConfig"), inner.problems)
+        && let Some(mut config) = Fields::of(
+            "a processor's configuration",
+            config,
+            place.key("ProcessorConfig"),
+            inner.problems,
+        )
     {
         config.get("ExecutionType");
         match config.text("Mode") {
             None | Some("INLINE") => {}
             Some("DISTRIBUTED") => {
-                config.report(Code::NotSupported, "Mode", "not supported yet: a distributed Map (INLINE is)");
+                config.report(
+                    Code::NotSupported,
+                    "Mode",
+                    "not supported yet: a distributed Map (INLINE is)",
+                );
             }
             Some(other) => {
-                config.wrong("Mode", format!("'Mode' must be 'INLINE' or 'DISTRIBUTED' but is '{other}'"));
+                config.wrong(
+                    "Mode",
+                    format!("'Mode' must be 'INLINE' or 'DISTRIBUTED' but is '{other}'"),
+                );
             }
         }
         config.finish();

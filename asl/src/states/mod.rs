@@ -101,8 +101,12 @@ impl Transition {
             (Some(_), Some(_)) => wrong("a state has either 'Next' or 'End', this one has both"),
             (Some(next), None) => return Transition::Next(next),
             (None, Some(true)) => {}
-            (None, Some(false)) => wrong("'End' is false and there is no 'Next': where does it lead?"),
-            (None, None) => wrong("where does this state lead? It lacks 'Next' (a state's name) or 'End' (true)"),
+            (None, Some(false)) => {
+                wrong("'End' is false and there is no 'Next': where does it lead?")
+            }
+            (None, None) => wrong(
+                "where does this state lead? It lacks 'Next' (a state's name) or 'End' (true)",
+            ),
         }
         Transition::End
     }
@@ -134,7 +138,12 @@ pub enum Body {
 }
 
 impl State {
-    pub(crate) fn parse(name: &str, value: &Value, place: Place, problems: &mut Vec<Problem>) -> Option<State> {
+    pub(crate) fn parse(
+        name: &str,
+        value: &Value,
+        place: Place,
+        problems: &mut Vec<Problem>,
+    ) -> Option<State> {
         let mut fields = Fields::of(format!("the state '{name}'"), value, place, problems)?;
         let comment = fields.text("Comment").map(str::to_owned);
         let text = fields.required_text("Type")?;
@@ -153,11 +162,17 @@ impl State {
             StateType::Wait => wait::Wait::parse(&mut fields).map(Body::Wait),
             StateType::Succeed => Some(Body::Succeed(succeed::Succeed::parse(&mut fields))),
             StateType::Fail => Some(Body::Fail(fail::Fail::parse(&mut fields))),
-            StateType::Parallel => parallel::Parallel::parse(&mut fields).map(|p| Body::Parallel(Box::new(p))),
+            StateType::Parallel => {
+                parallel::Parallel::parse(&mut fields).map(|p| Body::Parallel(Box::new(p)))
+            }
             StateType::Map => map::Map::parse(&mut fields).map(|m| Body::Map(Box::new(m))),
         };
         fields.finish();
-        Some(State { name: name.to_owned(), comment, body: body? })
+        Some(State {
+            name: name.to_owned(),
+            comment,
+            body: body?,
+        })
     }
 
     /// The state's type.

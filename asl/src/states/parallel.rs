@@ -36,11 +36,21 @@ impl Parallel {
         let place = fields.place.key("Branches");
         let mut branches = Vec::with_capacity(list.len());
         for (index, value) in list.iter().enumerate() {
-            let Some(mut branch) = Fields::of("a branch", value, place.index(index), fields.problems) else { continue };
+            let Some(mut branch) =
+                Fields::of("a branch", value, place.index(index), fields.problems)
+            else {
+                continue;
+            };
             branch.text("Comment");
             branches.extend(parse::machine(&mut branch));
             branch.finish();
         }
-        (branches.len() == list.len()).then_some(Parallel { io, branches, retry, catch, transition })
+        (branches.len() == list.len()).then_some(Parallel {
+            io,
+            branches,
+            retry,
+            catch,
+            transition,
+        })
     }
 }

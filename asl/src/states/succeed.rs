@@ -16,7 +16,9 @@ pub struct Succeed {
 
 impl Succeed {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Succeed {
-        Succeed { io: InputOutput::parse(fields, Has::Paths) }
+        Succeed {
+            io: InputOutput::parse(fields, Has::Paths),
+        }
     }
 
     pub(crate) fn evaluate(&self, raw: &Value, scope: &Scope<'_>) -> Result<Value, Failure> {

@@ -52,10 +52,13 @@ impl Task {
         fields.get("Credentials");
         let timeout = seconds(fields, "TimeoutSeconds", "TimeoutSecondsPath");
         let heartbeat = seconds(fields, "HeartbeatSeconds", "HeartbeatSecondsPath");
-        if let (Some(Seconds::Fixed(timeout)), Some(Seconds::Fixed(heartbeat))) = (&timeout, &heartbeat)
+        if let (Some(Seconds::Fixed(timeout)), Some(Seconds::Fixed(heartbeat))) =
+            (&timeout, &heartbeat)
             && heartbeat >= timeout
         {
-            let message = format!("'HeartbeatSeconds' ({heartbeat}) must be less than 'TimeoutSeconds' ({timeout})");
+            let message = format!(
+                "'HeartbeatSeconds' ({heartbeat}) must be less than 'TimeoutSeconds' ({timeout})"
+            );
             fields.wrong("HeartbeatSeconds", message);
         }
         let retry = retry::retriers(fields);
@@ -67,12 +70,22 @@ impl Task {
                 return None;
             }
         };
-        Some(Task { io, resource, timeout, heartbeat, retry, catch, transition })
+        Some(Task {
+            io,
+            resource,
+            timeout,
+            heartbeat,
+            retry,
+            catch,
+            transition,
+        })
     }
 }
 
 fn seconds(fields: &mut Fields<'_>, fixed: &'static str, path: &'static str) -> Option<Seconds> {
-    let seconds = fields.integer(fixed, 1, LONGEST_TIMEOUT).map(Seconds::Fixed);
+    let seconds = fields
+        .integer(fixed, 1, LONGEST_TIMEOUT)
+        .map(Seconds::Fixed);
     let found = fields.path(path).map(Seconds::Path);
     if seconds.is_some() && found.is_some() {
         fields.report(
@@ -85,7 +98,12 @@ fn seconds(fields: &mut Fields<'_>, fixed: &'static str, path: &'static str) -> 
 }
 
 impl Seconds {
-    pub(crate) fn evaluate(&self, field: &str, raw: &Value, scope: &Scope<'_>) -> Result<Duration, Failure> {
+    pub(crate) fn evaluate(
+        &self,
+        field: &str,
+        raw: &Value,
+        scope: &Scope<'_>,
+    ) -> Result<Duration, Failure> {
         let path = match self {
             Seconds::Fixed(seconds) => return Ok(Duration::from_secs(*seconds)),
             Seconds::Path(path) => path,
@@ -93,7 +111,10 @@ impl Seconds {
         let value = scope
             .find(path, raw)
             .map_err(|nothing| Failure::runtime(format!("Invalid path '{path}' : {nothing}")))?;
-        let seconds = value.as_number().and_then(number::integer).and_then(|n| u64::try_from(n).ok());
+        let seconds = value
+            .as_number()
+            .and_then(number::integer)
+            .and_then(|n| u64::try_from(n).ok());
         seconds.filter(|n| (1..=LONGEST_TIMEOUT).contains(n)).map(Duration::from_secs).ok_or_else(|| {
             Failure::runtime(format!(
                 "The {field}Path parameter does not reference a positive integer: {path} == {value}"

@@ -48,7 +48,11 @@ impl Wait {
         let names = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
         let given: Vec<&str> = names.into_iter().filter(|name| fields.has(name)).collect();
         if given.len() != 1 {
-            let found = if given.is_empty() { "none".to_owned() } else { given.join(" and ") };
+            let found = if given.is_empty() {
+                "none".to_owned()
+            } else {
+                given.join(" and ")
+            };
             let message = format!(
                 "a Wait state has exactly one of Seconds, SecondsPath, Timestamp and TimestampPath; this one has {found}"
             );
@@ -60,17 +64,31 @@ impl Wait {
         let fixed = fields.text("Timestamp").and_then(|text| {
             let parsed = timestamp::parse(text);
             if parsed.is_none() {
-                fields.wrong("Timestamp", format!("'{text}' is no ISO-8601 time with offset, such as 2030-01-31T12:00:00Z"));
+                fields.wrong(
+                    "Timestamp",
+                    format!(
+                        "'{text}' is no ISO-8601 time with offset, such as 2030-01-31T12:00:00Z"
+                    ),
+                );
             }
             parsed.map(Until::Timestamp)
         });
         let path = fields.path("TimestampPath").map(Until::TimestampPath);
         let until = seconds.or(seconds_path).or(fixed).or(path)?;
-        Some(Wait { io, until, transition })
+        Some(Wait {
+            io,
+            until,
+            transition,
+        })
     }
 
     /// When it ends.
-    pub(crate) fn end(&self, raw: &Value, now: Timestamp, scope: &Scope<'_>) -> Result<Timestamp, Failure> {
+    pub(crate) fn end(
+        &self,
+        raw: &Value,
+        now: Timestamp,
+        scope: &Scope<'_>,
+    ) -> Result<Timestamp, Failure> {
         let input = self.io.input_path.select(raw, scope)?;
         let find = |path: &Path, field: &str| {
             scope.find(path, &input).map(std::borrow::Cow::into_owned).map_err(|_| {
@@ -80,13 +98,19 @@ impl Wait {
                 ))
             })
         };
-        let after = |seconds: u64| now.checked_add(Duration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        let after = |seconds: u64| {
+            now.checked_add(Duration::from_secs(seconds))
+                .unwrap_or(Timestamp::MAX)
+        };
         match &self.until {
             Until::Seconds(seconds) => Ok(after(*seconds)),
             Until::Timestamp(at) => Ok(*at),
             Until::SecondsPath(path) => {
                 let value = find(path, "SecondsPath")?;
-                let seconds = value.as_number().and_then(number::integer).and_then(|n| u64::try_from(n).ok());
+                let seconds = value
+                    .as_number()
+                    .and_then(number::integer)
+                    .and_then(|n| u64::try_from(n).ok());
                 seconds.filter(|n| *n <= LONGEST).map(after).ok_or_else(|| {
                     Failure::runtime(format!(
                         "The SecondsPath parameter does not reference a valid value (an integer from 0 to {LONGEST}): {path} == {value}"

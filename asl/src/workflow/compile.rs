@@ -7,23 +7,40 @@ use crate::program::{Code, Problem, Program};
 
 /// The state machine of a workflow, in Step Functions' notation.
 pub(super) fn program(spec: &Spec, namespace: &str) -> Result<Program, Vec<Problem>> {
-    let states: Map<String, Value> =
-        spec.nodes.iter().map(|node| (node.name.clone(), state(&node.work, namespace))).collect();
+    let states: Map<String, Value> = spec
+        .nodes
+        .iter()
+        .map(|node| (node.name.clone(), state(&node.work, namespace)))
+        .collect();
     let definition = json!({"StartAt": spec.entry_node, "States": states});
-    Program::parse(&definition).map_err(|problems| problems.into_iter().map(|p| translate(p, spec)).collect())
+    Program::parse(&definition)
+        .map_err(|problems| problems.into_iter().map(|p| translate(p, spec)).collect())
 }
 
 fn state(work: &Work, namespace: &str) -> Value {
     match work {
-        Work::Function { namespace: own, name, next } => {
+        Work::Function {
+            namespace: own,
+            name,
+            next,
+        } => {
             let resource = format!("{}/{name}", own.as_deref().unwrap_or(namespace));
             match next {
                 Some(next) => json!({"Type": "Task", "Resource": resource, "Next": next}),
                 None => json!({"Type": "Task", "Resource": resource, "End": true}),
             }
         }
-        Work::Choice { yes, no, check, variable, value } => {
-            let path = format!("$['{}']", variable.replace('\\', "\\\\").replace('\'', "\\'"));
+        Work::Choice {
+            yes,
+            no,
+            check,
+            variable,
+            value,
+        } => {
+            let path = format!(
+                "$['{}']",
+                variable.replace('\\', "\\\\").replace('\'', "\\'")
+            );
             let kind = if check.numeric { "number" } else { "string" };
             let (matched, otherwise) = if check.negated { (no, yes) } else { (yes, no) };
             json!({
@@ -38,10 +55,17 @@ fn state(work: &Work, namespace: &str) -> Value {
 
 /// A problem of the state machine, said in the words of the workflow.
 fn translate(problem: Problem, spec: &Spec) -> Problem {
-    let name = problem.pointer.strip_prefix("/States/").map(|rest| rest.split('/').next().unwrap_or(rest));
+    let name = problem
+        .pointer
+        .strip_prefix("/States/")
+        .map(|rest| rest.split('/').next().unwrap_or(rest));
     let name = name.map(|n| n.replace("~1", "/").replace("~0", "~"));
-    let index = name.as_ref().and_then(|name| spec.nodes.iter().position(|node| &node.name == name));
-    let (Some(name), Some(index)) = (name, index) else { return problem };
+    let index = name
+        .as_ref()
+        .and_then(|name| spec.nodes.iter().position(|node| &node.name == name));
+    let (Some(name), Some(index)) = (name, index) else {
+        return problem;
+    };
     let message = match problem.code {
         Code::MissingTransitionTarget => {
             format!("no node leads to '{name}', and it is not the entry node: it would never run")

@@ -37,7 +37,10 @@ pub fn compile(spec: &Value, namespace: &str) -> Result<Workflow, Vec<Problem>> 
     match parsed {
         Some(parsed) if problems.is_empty() => {
             let program = compile::program(&parsed, namespace)?;
-            Ok(Workflow { program, entry: parsed.entry })
+            Ok(Workflow {
+                program,
+                entry: parsed.entry,
+            })
         }
         _ => Err(problems),
     }

@@ -19,8 +19,18 @@ pub(super) struct Node {
 }
 
 pub(super) enum Work {
-    Function { namespace: Option<String>, name: String, next: Option<String> },
-    Choice { yes: String, no: String, check: Check, variable: String, value: Value },
+    Function {
+        namespace: Option<String>,
+        name: String,
+        next: Option<String>,
+    },
+    Choice {
+        yes: String,
+        no: String,
+        check: Check,
+        variable: String,
+        value: Value,
+    },
 }
 
 /// A `checkType`: the operator of a Choice that it becomes (negated or not), and what it compares.
@@ -33,7 +43,12 @@ pub(super) struct Check {
 }
 
 const fn check(name: &'static str, numeric: bool, operator: &'static str, negated: bool) -> Check {
-    Check { name, numeric, operator, negated }
+    Check {
+        name,
+        numeric,
+        operator,
+        negated,
+    }
 }
 
 const CHECKS: [Check; 12] = [
@@ -41,19 +56,34 @@ const CHECKS: [Check; 12] = [
     check("numNotEqual", true, "NumericEquals", true),
     check("numGreaterThan", true, "NumericGreaterThan", false),
     check("numLessThan", true, "NumericLessThan", false),
-    check("numGreaterAndEqualThan", true, "NumericGreaterThanEquals", false),
+    check(
+        "numGreaterAndEqualThan",
+        true,
+        "NumericGreaterThanEquals",
+        false,
+    ),
     check("numLessAndEqualThan", true, "NumericLessThanEquals", false),
     check("strEqual", false, "StringEquals", false),
     check("strNotEqual", false, "StringEquals", true),
     check("strGreaterThan", false, "StringGreaterThan", false),
     check("strLessThan", false, "StringLessThan", false),
-    check("strGreaterAndEqualThan", false, "StringGreaterThanEquals", false),
+    check(
+        "strGreaterAndEqualThan",
+        false,
+        "StringGreaterThanEquals",
+        false,
+    ),
     check("strLessAndEqualThan", false, "StringLessThanEquals", false),
 ];
 
 /// Reads a spec.
 pub(super) fn parse(spec: &Value, problems: &mut Vec<Problem>) -> Option<Spec> {
-    let mut fields = Fields::of("a workflow's spec", spec, Place::root().key("spec"), problems)?;
+    let mut fields = Fields::of(
+        "a workflow's spec",
+        spec,
+        Place::root().key("spec"),
+        problems,
+    )?;
     let entry = entry(&mut fields);
     // Who may call it is the gateway's matter.
     fields.get("access");
@@ -61,7 +91,10 @@ pub(super) fn parse(spec: &Value, problems: &mut Vec<Problem>) -> Option<Spec> {
     fields.required("workflowNodes");
     let list = fields.list("workflowNodes").cloned().unwrap_or_default();
     if list.is_empty() && fields.has("workflowNodes") {
-        fields.wrong("workflowNodes", "'workflowNodes' must have at least one node");
+        fields.wrong(
+            "workflowNodes",
+            "'workflowNodes' must have at least one node",
+        );
     }
     let place = fields.place.key("workflowNodes");
     let mut nodes: Vec<Node> = Vec::with_capacity(list.len());
@@ -70,7 +103,11 @@ pub(super) fn parse(spec: &Value, problems: &mut Vec<Problem>) -> Option<Spec> {
     }
     fields.finish();
     transitions(entry_node.as_deref(), &list, problems);
-    Some(Spec { entry, entry_node: entry_node?, nodes })
+    Some(Spec {
+        entry,
+        entry_node: entry_node?,
+        nodes,
+    })
 }
 
 fn entry(fields: &mut Fields<'_>) -> Option<Value> {
@@ -103,7 +140,10 @@ fn node(value: &Value, place: Place, problems: &mut Vec<Problem>) -> Option<Node
     let work = match kind {
         Some("func") => {
             if choice.is_some() {
-                fields.wrong("choiceData", "a node of type 'func' has 'funcData', not 'choiceData'");
+                fields.wrong(
+                    "choiceData",
+                    "a node of type 'func' has 'funcData', not 'choiceData'",
+                );
             }
             match fields.required("funcData") {
                 Some(data) => function_data(data, fields.place.key("funcData"), fields.problems),
@@ -112,7 +152,10 @@ fn node(value: &Value, place: Place, problems: &mut Vec<Problem>) -> Option<Node
         }
         Some("choice") => {
             if function.is_some() {
-                fields.wrong("funcData", "a node of type 'choice' has 'choiceData', not 'funcData'");
+                fields.wrong(
+                    "funcData",
+                    "a node of type 'choice' has 'choiceData', not 'funcData'",
+                );
             }
             match fields.required("choiceData") {
                 Some(data) => choice_data(data, fields.place.key("choiceData"), fields.problems),
@@ -120,35 +163,54 @@ fn node(value: &Value, place: Place, problems: &mut Vec<Problem>) -> Option<Node
             }
         }
         Some(other) => {
-            fields.wrong("type", format!("a node's 'type' must be 'func' or 'choice' but is '{other}'"));
+            fields.wrong(
+                "type",
+                format!("a node's 'type' must be 'func' or 'choice' but is '{other}'"),
+            );
             None
         }
         None => None,
     };
     fields.finish();
-    Some(Node { name: name?, work: work? })
+    Some(Node {
+        name: name?,
+        work: work?,
+    })
 }
 
 fn function_data(data: &Value, place: Place, problems: &mut Vec<Problem>) -> Option<Work> {
     let mut fields = Fields::of("funcData", data, place, problems)?;
     let name = fields.required_text("funcName").map(str::to_owned);
-    let namespace = fields.text("funcNamespace").filter(|n| !n.is_empty()).map(str::to_owned);
+    let namespace = fields
+        .text("funcNamespace")
+        .filter(|n| !n.is_empty())
+        .map(str::to_owned);
     let next = optional_text(&mut fields, "nextNodeName");
     for (field, text) in [("funcName", &name), ("funcNamespace", &namespace)] {
         if let Some(text) = text
             && (text.contains('/') || text.parse::<crate::resource::FunctionRef>().is_err())
         {
-            fields.wrong(field, format!("'{text}' is no name: 1 to 80 of the characters A-Z a-z 0-9 _ . -"));
+            fields.wrong(
+                field,
+                format!("'{text}' is no name: 1 to 80 of the characters A-Z a-z 0-9 _ . -"),
+            );
         }
     }
     fields.finish();
-    Some(Work::Function { namespace, name: name?, next })
+    Some(Work::Function {
+        namespace,
+        name: name?,
+        next,
+    })
 }
 
 fn optional_text(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
     match fields.get(name) {
         None | Some(Value::Null) => None,
-        Some(_) => fields.text(name).filter(|text| !text.is_empty()).map(str::to_owned),
+        Some(_) => fields
+            .text(name)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned),
     }
 }
 
@@ -165,27 +227,48 @@ fn choice_data(data: &Value, place: Place, problems: &mut Vec<Problem>) -> Optio
     if let (Some(text), None) = (text, check) {
         let hint = nearest(text, CHECKS.iter().map(|check| check.name));
         let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
-        fields.wrong("checkType", format!("there is no checkType '{text}'{hint}; there are {}", known.join(", ")));
+        fields.wrong(
+            "checkType",
+            format!(
+                "there is no checkType '{text}'{hint}; there are {}",
+                known.join(", ")
+            ),
+        );
     }
     let found = fields.required("compareValue");
     let value = check.zip(found).and_then(|(check, found)| {
         let coerced = coerce(check, found);
         if coerced.is_none() {
-            let wanted = if check.numeric { "a number (2 or \"2\")" } else { "a text or a number" };
-            let message = format!("'{}' compares with {wanted}, but 'compareValue' is {found}", check.name);
+            let wanted = if check.numeric {
+                "a number (2 or \"2\")"
+            } else {
+                "a text or a number"
+            };
+            let message = format!(
+                "'{}' compares with {wanted}, but 'compareValue' is {found}",
+                check.name
+            );
             fields.wrong("compareValue", message);
         }
         coerced
     });
     fields.finish();
-    Some(Work::Choice { yes: yes?, no: no?, check: check?, variable: variable?, value: value? })
+    Some(Work::Choice {
+        yes: yes?,
+        no: no?,
+        check: check?,
+        variable: variable?,
+        value: value?,
+    })
 }
 
 /// `compareValue` may be a number or a text; which is meant is the checkType's matter.
 fn coerce(check: Check, value: &Value) -> Option<Value> {
     match (check.numeric, value) {
         (true, Value::Number(_)) | (false, Value::String(_)) => Some(value.clone()),
-        (true, Value::String(text)) => serde_json::from_str::<Number>(text.trim()).ok().map(Value::Number),
+        (true, Value::String(text)) => serde_json::from_str::<Number>(text.trim())
+            .ok()
+            .map(Value::Number),
         (false, Value::Number(number)) => Some(Value::String(number.to_string())),
         _ => None,
     }
@@ -200,18 +283,25 @@ fn transitions(entry: Option<&str>, list: &[Value], problems: &mut Vec<Problem>)
     let mut leads = |target: &str, place: Place| {
         if !names.iter().any(|n| n == target) {
             let hint = nearest(target, names.iter().map(String::as_str));
-            problems.push(place.problem(Code::MissingTransitionTarget, format!("there is no node '{target}'{hint}")));
-            return;
+            problems.push(place.problem(
+                Code::MissingTransitionTarget,
+                format!("there is no node '{target}'{hint}"),
+            ));
         }
     };
     if let Some(entry) = entry {
         leads(entry, root.key("entryNodeName"));
     }
     for (index, value) in list.iter().enumerate() {
-        for (data, field) in
-            [("funcData", "nextNodeName"), ("choiceData", "trueNextNodeName"), ("choiceData", "falseNextNodeName")]
-        {
-            let target = value.get(data).and_then(|d| d.get(field)).and_then(Value::as_str);
+        for (data, field) in [
+            ("funcData", "nextNodeName"),
+            ("choiceData", "trueNextNodeName"),
+            ("choiceData", "falseNextNodeName"),
+        ] {
+            let target = value
+                .get(data)
+                .and_then(|d| d.get(field))
+                .and_then(Value::as_str);
             if let Some(target) = target.filter(|t| !t.is_empty()) {
                 leads(target, nodes.index(index).key(data).key(field));
             }
@@ -219,10 +309,18 @@ fn transitions(entry: Option<&str>, list: &[Value], problems: &mut Vec<Problem>)
     }
     for (index, value) in list.iter().enumerate() {
         if let Some(name) = name(value)
-            && list.iter().take(index).any(|other| other.get("name").and_then(Value::as_str) == Some(name.as_str()))
+            && list
+                .iter()
+                .take(index)
+                .any(|other| other.get("name").and_then(Value::as_str) == Some(name.as_str()))
         {
             let message = format!("there is another node '{name}' before this one");
-            problems.push(nodes.index(index).key("name").problem(Code::DuplicateStateName, message));
+            problems.push(
+                nodes
+                    .index(index)
+                    .key("name")
+                    .problem(Code::DuplicateStateName, message),
+            );
         }
     }
 }

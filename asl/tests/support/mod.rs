@@ -1,11 +1,11 @@
 //! A world for runs: a virtual clock, simulated functions, and a journal.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, VecDeque};
 
 use asl::{
-    Command, Decision, Effect, ExecutionContext, Failure, Invocation, Moment, Outcome, Program, Record, Resource, Run,
-    TimerId,
+    Command, Decision, Effect, ExecutionContext, Failure, Invocation, Moment, Outcome, Program,
+    Record, Run, TimerId,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -47,8 +47,14 @@ impl World {
     }
 
     pub fn moment(&mut self) -> Moment {
-        self.entropy = self.entropy.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        Moment { now: self.now, entropy: self.entropy }
+        self.entropy = self
+            .entropy
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        Moment {
+            now: self.now,
+            entropy: self.entropy,
+        }
     }
 
     pub fn send(&mut self, command: Command) -> Decision {
@@ -76,25 +82,66 @@ impl World {
     }
 
     /// The next thing that happens: a task answers, or a timer fires. None if nothing is in flight.
-    pub fn next_command(&mut self, call: &impl Fn(&Resource, &Value) -> Result<Value, Failure>) -> Option<Command> {
+    pub fn next_command(
+        &mut self,
+        call: &impl Fn(&Invocation) -> Result<Value, Failure>,
+    ) -> Option<Command> {
         if let Some(invocation) = self.tasks.pop_front() {
             let task = invocation.task;
-            return Some(match call(&invocation.resource, &invocation.input) {
+            return Some(match call(&invocation) {
                 Ok(output) => Command::TaskSucceeded { task, output },
-                Err(failure) if failure.error.as_deref() == Some("never") => return self.next_command(call),
-                Err(failure) => {
-                    Command::TaskFailed { task, error: failure.error.unwrap_or_default(), cause: failure.cause }
+                Err(failure) if failure.error.as_deref() == Some("never") => {
+                    return self.next_command(call);
                 }
+                Err(failure) => Command::TaskFailed {
+                    task,
+                    error: failure.error.unwrap_or_default(),
+                    cause: failure.cause,
+                },
             });
         }
-        let (timer, at) = self.timers.iter().map(|(t, at)| (*t, *at)).min_by_key(|(t, at)| (*at, *t))?;
+        let (timer, at) = self
+            .timers
+            .iter()
+            .map(|(t, at)| (*t, *at))
+            .min_by_key(|(t, at)| (*at, *t))?;
         self.timers.remove(&timer);
         self.now = self.now.max(at);
         Some(Command::TimerFired { timer })
     }
 
-    pub fn run(&mut self, input: Value, call: impl Fn(&Resource, &Value) -> Result<Value, Failure>) -> Outcome {
-        self.send(Command::Start { input, context: context() });
+    pub fn run(
+        &mut self,
+        input: Value,
+        call: impl Fn(&Invocation) -> Result<Value, Failure>,
+    ) -> Outcome {
+        self.send(Command::Start {
+            input,
+            context: context(),
+        });
+        self.finish(call)
+    }
+
+    /// Another world that has only the journal, as after a crash.
+    pub fn resume(program: &Program, journal: &[Record], now: Timestamp) -> World {
+        let mut world = World::new(program.clone());
+        world.now = now;
+        // What the journal holds went through text.
+        let text = serde_json::to_string(journal).unwrap();
+        world.journal = serde_json::from_str(&text).unwrap();
+        for record in &world.journal {
+            world.run.apply(record).unwrap();
+        }
+        let moment = world.moment();
+        let decision = world.run.decide(program, Command::Resume, &moment).unwrap();
+        world.journal.extend(decision.records);
+        for effect in world.run.pending() {
+            world.carry_out(effect);
+        }
+        world
+    }
+
+    pub fn finish(&mut self, call: impl Fn(&Invocation) -> Result<Value, Failure>) -> Outcome {
         while self.outcome.is_none() {
             let command = self.next_command(&call).expect("the run waits for nothing");
             self.send(command);

@@ -273,6 +273,9 @@ pub struct FunctionStatus {
     /// The generation of `spec` the status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Id of the build that `Built`, `layer`, `handler` and `style` speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// Digest of the function's image (base and layer).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -280,6 +283,9 @@ pub struct FunctionStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub layer: Option<Digest>,
+    /// Size of the layer, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer_bytes: Option<u64>,
     /// The entry that was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handler: Option<String>,

@@ -29,7 +29,7 @@ pub use function::{
 };
 pub use kind::{KINDS, Kind, NameRule, Resource};
 pub use meta::{ObjectMeta, OwnerReference, timestamp};
-pub use name::{NameError, check_dns_label, check_dns_subdomain, check_name, derive_pod_name};
+pub use name::{NameError, check_dns_label, check_dns_subdomain, check_name, derive_pod_name, derive_replica_set_name};
 pub use namespace::{Namespace, NamespaceSpec, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeCondition, NodeInfo, NodeSpec, NodeStatus, Taint};
 pub use pod::{

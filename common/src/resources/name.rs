@@ -67,10 +67,10 @@ fn is_dns_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// A pod's name: the function's, made fit for DNS and cut to 40 characters, the revision and a
-/// suffix. Names that were changed carry a hash so that `a_b` and `a-b` stay apart.
+/// The name of a revision's replica set: the function's, made fit for DNS and cut to 40 characters,
+/// and the revision. Names that were changed carry a hash so that `a_b` and `a-b` stay apart.
 #[must_use]
-pub fn derive_pod_name(function: &str, revision: &str, suffix: &str) -> String {
+pub fn derive_replica_set_name(function: &str, revision: &str) -> String {
     let fit: String = function
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
@@ -79,12 +79,17 @@ pub fn derive_pod_name(function: &str, revision: &str, suffix: &str) -> String {
     let fit = &fit[..fit.len().min(40)];
     let fit = fit.trim_end_matches('-');
     if fit == function {
-        format!("{fit}-{revision}-{suffix}")
-    } else {
-        let hash = &Digest::of(function.as_bytes()).hex()[..6];
-        let dash = if fit.is_empty() { "f" } else { fit };
-        format!("{dash}-{hash}-{revision}-{suffix}")
+        return format!("{fit}-{revision}");
     }
+    let hash = &Digest::of(function.as_bytes()).hex()[..6];
+    let fit = if fit.is_empty() { "f" } else { fit };
+    format!("{fit}-{hash}-{revision}")
+}
+
+/// A pod's name: its replica set's and a suffix of up to five characters.
+#[must_use]
+pub fn derive_pod_name(function: &str, revision: &str, suffix: &str) -> String {
+    format!("{}-{suffix}", derive_replica_set_name(function, revision))
 }
 
 #[cfg(test)]
@@ -106,7 +111,7 @@ mod tests {
     proptest! {
         #[test]
         fn pod_names_are_dns_names(function in "[A-Za-z0-9_.-]{1,80}") {
-            let pod = derive_pod_name(&function, "7f00aa", "x1y2z");
+            let pod = derive_pod_name(&function, "7f00aa11", "x1y2z");
             prop_assert_eq!(check_dns_label(&pod), Ok(()), "{}", pod);
         }
     }

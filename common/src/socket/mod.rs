@@ -6,6 +6,7 @@
 //! is what is spoken to.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -35,13 +36,14 @@ pub enum Error {
     },
 }
 
-/// Connects to the socket `name` in `directory` when it is a socket and one of `owners` owns it.
+/// Connects to the socket `name` in `directory` when it is a socket and its owner is in one of `owners`
+/// (ranges of user ids).
 /// Neither `directory` nor `name` is followed when it is a link; what leads to `directory` must be
 /// trusted.
 ///
 /// # Errors
 /// [`Error::Absent`] when nobody listens, [`Error::Refused`] when it is not what it should be.
-pub async fn connect(directory: &Path, name: &str, owners: &[u32]) -> Result<UnixStream, Error> {
+pub async fn connect(directory: &Path, name: &str, owners: &[RangeInclusive<u32>]) -> Result<UnixStream, Error> {
     let socket = open_socket(directory, name, owners)?;
     // The kernel resolves this to the very file that is open.
     let through = format!("/proc/self/fd/{}", socket.as_raw_fd());
@@ -52,7 +54,7 @@ pub async fn connect(directory: &Path, name: &str, owners: &[u32]) -> Result<Uni
     })
 }
 
-fn open_socket(directory: &Path, name: &str, owners: &[u32]) -> Result<OwnedFd, Error> {
+fn open_socket(directory: &Path, name: &str, owners: &[RangeInclusive<u32>]) -> Result<OwnedFd, Error> {
     let path = directory.join(name);
     let refuse = |problem: String| Error::Refused {
         path: path.clone(),
@@ -83,7 +85,7 @@ fn open_socket(directory: &Path, name: &str, owners: &[u32]) -> Result<OwnedFd, 
         };
         return Err(refuse(format!("found {what}")));
     }
-    if !owners.contains(&stat.st_uid) {
+    if !owners.iter().any(|range| range.contains(&stat.st_uid)) {
         return Err(refuse(format!(
             "it belongs to user {}, want {owners:?}",
             stat.st_uid

@@ -135,7 +135,12 @@ impl Objects {
     ) -> Result<Value, ObjectError> {
         let prefix = meta_text(&object, "generateName").to_owned();
         let generate = meta_text(&object, "name").is_empty() && !prefix.is_empty();
-        lifecycle::begin(kind, &mut object, lifecycle::new_uid(), self.clock().now());
+        // The platform may name a uid, so that dependents can point to an owner before it is there.
+        let uid = match meta_text(&object, "uid") {
+            given if !given.is_empty() && !in_namespace => given.to_owned(),
+            _ => lifecycle::new_uid(),
+        };
+        lifecycle::begin(kind, &mut object, uid, self.clock().now());
         for _ in 0..ATTEMPTS {
             if generate {
                 let name = format!("{prefix}{}", lifecycle::random_suffix());

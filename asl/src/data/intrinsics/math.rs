@@ -17,9 +17,16 @@ pub(super) fn rounded(n: &Number) -> Option<i64> {
 }
 
 /// A number from `first` up to but without `end`.
-pub(super) fn random(first: i64, end: i64, seed: Option<i64>, entropy: &Entropy) -> Result<Value, String> {
+pub(super) fn random(
+    first: i64,
+    end: i64,
+    seed: Option<i64>,
+    entropy: &Entropy,
+) -> Result<Value, String> {
     if end <= first {
-        return Err(format!("the end ({end}) must be greater than the start ({first})"));
+        return Err(format!(
+            "the end ({end}) must be greater than the start ({first})"
+        ));
     }
     let width = u128::from(end.abs_diff(first));
     let bits = match seed {
@@ -32,5 +39,7 @@ pub(super) fn random(first: i64, end: i64, seed: Option<i64>, entropy: &Entropy)
 }
 
 pub(super) fn add(a: i64, b: i64) -> Result<Value, String> {
-    a.checked_add(b).map(Value::from).ok_or_else(|| format!("{a} + {b} is out of range"))
+    a.checked_add(b)
+        .map(Value::from)
+        .ok_or_else(|| format!("{a} + {b} is out of range"))
 }

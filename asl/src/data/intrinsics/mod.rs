@@ -99,11 +99,16 @@ impl Call {
                 Argument::Call(call) => call.evaluate(input, scope),
             })
             .collect::<Result<Vec<Value>, String>>()?;
-        self.function.compute(arguments, scope).map_err(|message| self.wrong(&message))
+        self.function
+            .compute(arguments, scope)
+            .map_err(|message| self.wrong(&message))
     }
 
     fn wrong(&self, message: &str) -> String {
-        format!("The function '{}' had the following error: {message}", self.text)
+        format!(
+            "The function '{}' had the following error: {message}",
+            self.text
+        )
     }
 }
 
@@ -128,7 +133,11 @@ impl Function {
             Function::Hash => encoding::hash(a.get(0), a.text(1)?),
             Function::JsonMerge => encoding::merge(a.get(0), a.get(1), a.get(2)),
             Function::MathRandom => {
-                let seed = if arguments.len() == 3 { Some(a.integer(2)?) } else { None };
+                let seed = if arguments.len() == 3 {
+                    Some(a.integer(2)?)
+                } else {
+                    None
+                };
                 math::random(a.integer(0)?, a.integer(1)?, seed, scope.entropy())
             }
             Function::MathAdd => math::add(a.integer(0)?, a.integer(1)?),
@@ -146,18 +155,26 @@ impl<'a> Arguments<'a> {
 
     fn text(&self, index: usize) -> Result<&'a str, String> {
         let value = self.get(index);
-        value.as_str().ok_or_else(|| wanted(index, "a string", value))
+        value
+            .as_str()
+            .ok_or_else(|| wanted(index, "a string", value))
     }
 
     fn list(&self, index: usize) -> Result<&'a [Value], String> {
         let value = self.get(index);
-        value.as_array().map(Vec::as_slice).ok_or_else(|| wanted(index, "an array", value))
+        value
+            .as_array()
+            .map(Vec::as_slice)
+            .ok_or_else(|| wanted(index, "an array", value))
     }
 
     /// An integer; a number with a fraction is rounded, as in Step Functions.
     fn integer(&self, index: usize) -> Result<i64, String> {
         let value = self.get(index);
-        value.as_number().and_then(math::rounded).ok_or_else(|| wanted(index, "an integer", value))
+        value
+            .as_number()
+            .and_then(math::rounded)
+            .ok_or_else(|| wanted(index, "an integer", value))
     }
 }
 

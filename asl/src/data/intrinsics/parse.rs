@@ -23,7 +23,10 @@ pub struct CallError {
 impl Call {
     /// Reads a call.
     pub fn parse(text: &str) -> Result<Call, CallError> {
-        let wrong = |message: String| CallError { text: text.to_owned(), message };
+        let wrong = |message: String| CallError {
+            text: text.to_owned(),
+            message,
+        };
         let (call, rest) = call(text.trim(), 1).map_err(wrong)?;
         match rest.trim() {
             "" => Ok(call),
@@ -39,11 +42,17 @@ fn call(text: &str, depth: u32) -> Result<(Call, &str), String> {
     let Some(rest) = text.strip_prefix("States.") else {
         return Err("a path begins with '$' and a function with 'States.'".to_owned());
     };
-    let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_alphanumeric())
+        .unwrap_or(rest.len());
     let (name, rest) = rest.split_at(end);
-    let Some((_, function, least, most)) = FUNCTIONS.iter().find(|(known, ..)| *known == name) else {
+    let Some((_, function, least, most)) = FUNCTIONS.iter().find(|(known, ..)| *known == name)
+    else {
         let known = FUNCTIONS.iter().map(|(known, ..)| *known);
-        return Err(format!("there is no function States.{name}{}", nearest(name, known)));
+        return Err(format!(
+            "there is no function States.{name}{}",
+            nearest(name, known)
+        ));
     };
     let Some(mut rest) = rest.trim_start().strip_prefix('(') else {
         return Err(format!("'(' is wanted after States.{name}"));
@@ -56,7 +65,10 @@ fn call(text: &str, depth: u32) -> Result<(Call, &str), String> {
             break;
         }
         if !arguments.is_empty() {
-            rest = rest.strip_prefix(',').ok_or("',' or ')' is wanted after an argument")?.trim_start();
+            rest = rest
+                .strip_prefix(',')
+                .ok_or("',' or ')' is wanted after an argument")?
+                .trim_start();
         }
         let (argument, after) = argument(rest, depth)?;
         arguments.push(argument);
@@ -68,11 +80,21 @@ fn call(text: &str, depth: u32) -> Result<(Call, &str), String> {
             (l, m) if l == m => l.to_string(),
             (l, m) => format!("{l} to {m}"),
         };
-        return Err(format!("States.{name} takes {wanted} arguments, not {}", arguments.len()));
+        return Err(format!(
+            "States.{name} takes {wanted} arguments, not {}",
+            arguments.len()
+        ));
     }
     let length = text.len() - rest.len();
     let text = text.get(..length).unwrap_or_default().to_owned();
-    Ok((Call { text, function: *function, arguments }, rest))
+    Ok((
+        Call {
+            text,
+            function: *function,
+            arguments,
+        },
+        rest,
+    ))
 }
 
 fn argument(text: &str, depth: u32) -> Result<(Argument, &str), String> {
@@ -89,10 +111,14 @@ fn argument(text: &str, depth: u32) -> Result<(Argument, &str), String> {
         }
         Some('S') => call(text, depth + 1).map(|(call, rest)| (Argument::Call(call), rest)),
         Some(_) => {
-            let end = text.find(|c: char| c == ',' || c == ')' || c.is_whitespace()).unwrap_or(text.len());
+            let end = text
+                .find(|c: char| c == ',' || c == ')' || c.is_whitespace())
+                .unwrap_or(text.len());
             let (word, rest) = text.split_at(end);
             match serde_json::from_str(word) {
-                Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) => Ok((Argument::Literal(value), rest)),
+                Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) => {
+                    Ok((Argument::Literal(value), rest))
+                }
                 _ => Err(format!(
                     "'{word}' is no argument: want a path, a 'string', a number, true, false, null or a function"
                 )),

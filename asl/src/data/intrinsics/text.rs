@@ -79,5 +79,9 @@ pub(super) fn string_to_json(value: &Value) -> Result<Value, String> {
 /// Splits at each of the characters; nothing between two of them is left out.
 pub(super) fn split(text: &str, characters: &str) -> Result<Value, String> {
     let characters: Vec<char> = characters.chars().collect();
-    Ok(text.split(characters.as_slice()).filter(|part| !part.is_empty()).map(Value::from).collect())
+    Ok(text
+        .split(characters.as_slice())
+        .filter(|part| !part.is_empty())
+        .map(Value::from)
+        .collect())
 }

@@ -110,7 +110,10 @@ fn comparison(cursor: &mut Cursor<'_>) -> Result<Option<Comparison>, PathError> 
         ("in ", Comparison::In),
         ("nin ", Comparison::NotIn),
     ];
-    Ok(table.into_iter().find(|(token, _)| cursor.eat(token)).map(|(_, c)| c))
+    Ok(table
+        .into_iter()
+        .find(|(token, _)| cursor.eat(token))
+        .map(|(_, c)| c))
 }
 
 fn operand(cursor: &mut Cursor<'_>) -> Result<Operand, PathError> {
@@ -149,8 +152,9 @@ fn scalar(cursor: &mut Cursor<'_>) -> Result<Value, PathError> {
         return Ok(Value::String(cursor.quoted()?));
     }
     let word = cursor.take_while(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    serde_json::from_str(word)
-        .map_err(|_| cursor.error("a value is wanted: '@.name', a number, a 'string', true, false or null"))
+    serde_json::from_str(word).map_err(|_| {
+        cursor.error("a value is wanted: '@.name', a number, a 'string', true, false or null")
+    })
 }
 
 impl Filter {
@@ -187,9 +191,9 @@ fn compare(a: Option<&Value>, comparison: Comparison, b: Option<&Value>) -> bool
     };
     let equal = || order.map_or_else(|| a.is_some() && a == b, |o| o == Ordering::Equal);
     let contained = || match (a, b) {
-        (Some(a), Some(Value::Array(list))) => {
-            list.iter().any(|item| compare(Some(a), Comparison::Equal, Some(item)))
-        }
+        (Some(a), Some(Value::Array(list))) => list
+            .iter()
+            .any(|item| compare(Some(a), Comparison::Equal, Some(item))),
         _ => false,
     };
     match comparison {

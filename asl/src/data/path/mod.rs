@@ -31,7 +31,11 @@ pub(crate) enum Segment {
     Keys(Vec<String>),
     Index(i64),
     Indices(Vec<i64>),
-    Slice { from: Option<i64>, to: Option<i64>, step: i64 },
+    Slice {
+        from: Option<i64>,
+        to: Option<i64>,
+        step: i64,
+    },
     Wildcard,
     Filter(filter::Filter),
     /// `..`: this and everything beneath it; the next segment selects from each.
@@ -94,7 +98,10 @@ impl Path {
     /// Whether it finds one value (or fails), not a list.
     pub fn is_definite(&self) -> bool {
         self.segments.iter().all(|s| {
-            matches!(s, Segment::Key(_) | Segment::Keys(_) | Segment::Index(_) | Segment::Function(_))
+            matches!(
+                s,
+                Segment::Key(_) | Segment::Keys(_) | Segment::Index(_) | Segment::Function(_)
+            )
         })
     }
 

@@ -30,7 +30,12 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str, inside: bool) -> Self {
-        Cursor { text, position: 0, inside, depth: 0 }
+        Cursor {
+            text,
+            position: 0,
+            inside,
+            depth: 0,
+        }
     }
 
     pub(super) fn rest(&self) -> &'a str {
@@ -64,7 +69,13 @@ impl<'a> Cursor<'a> {
     pub(super) fn error(&self, message: impl Into<String>) -> PathError {
         PathError {
             text: self.text.to_owned(),
-            at: self.text.get(..self.position).unwrap_or_default().chars().count() + 1,
+            at: self
+                .text
+                .get(..self.position)
+                .unwrap_or_default()
+                .chars()
+                .count()
+                + 1,
             message: message.into(),
         }
     }
@@ -94,8 +105,16 @@ impl<'a> Cursor<'a> {
             }
         };
         let segments = self.segments()?;
-        let text = self.text.get(start..self.position).unwrap_or_default().to_owned();
-        Ok(Path { text, root, segments })
+        let text = self
+            .text
+            .get(start..self.position)
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Path {
+            text,
+            root,
+            segments,
+        })
     }
 
     pub(super) fn segments(&mut self) -> Result<Vec<Segment>, PathError> {
@@ -122,7 +141,8 @@ impl<'a> Cursor<'a> {
     fn name(&mut self) -> Result<Segment, PathError> {
         let inside = self.inside;
         let name = self.take_while(|c| {
-            !matches!(c, '.' | '[' | ']' | '(' | ')') && !(inside && (c == ',' || c.is_whitespace() || "=<>!&|".contains(c)))
+            !matches!(c, '.' | '[' | ']' | '(' | ')')
+                && !(inside && (c == ',' || c.is_whitespace() || "=<>!&|".contains(c)))
         });
         if name.is_empty() {
             return Err(self.error("a name is missing after '.'"));
@@ -135,10 +155,18 @@ impl<'a> Cursor<'a> {
                 "sum" => Function::Sum,
                 "avg" => Function::Avg,
                 "keys" => Function::Keys,
-                other => return Err(self.error(format!("'{other}()' is no function of paths (length, min, max, sum, avg, keys are)"))),
+                other => {
+                    return Err(self.error(format!(
+                        "'{other}()' is no function of paths (length, min, max, sum, avg, keys are)"
+                    )));
+                }
             }));
         }
-        Ok(if name == "*" { Segment::Wildcard } else { Segment::Key(name.to_owned()) })
+        Ok(if name == "*" {
+            Segment::Wildcard
+        } else {
+            Segment::Key(name.to_owned())
+        })
     }
 
     fn bracket(&mut self) -> Result<Segment, PathError> {
@@ -210,7 +238,11 @@ impl<'a> Cursor<'a> {
         let digits = self.take_while(|c| c == '-' || c.is_ascii_digit());
         let number = match digits {
             "" => None,
-            digits => Some(digits.parse().map_err(|_| self.error(format!("'{digits}' is no index")))?),
+            digits => Some(
+                digits
+                    .parse()
+                    .map_err(|_| self.error(format!("'{digits}' is no index")))?,
+            ),
         };
         self.blanks();
         Ok(number)
@@ -220,19 +252,36 @@ impl<'a> Cursor<'a> {
         let first = self.number()?;
         if self.eat(":") {
             let to = self.number()?;
-            let step = if self.eat(":") { self.number()?.unwrap_or(1) } else { 1 };
+            let step = if self.eat(":") {
+                self.number()?.unwrap_or(1)
+            } else {
+                1
+            };
             if step < 1 {
                 return Err(self.error("the step of a slice is 1 or more"));
             }
-            return Ok(Segment::Slice { from: first, to, step });
+            return Ok(Segment::Slice {
+                from: first,
+                to,
+                step,
+            });
         }
         let Some(first) = first else {
-            return Err(self.error("an index, a name in quotes, '*', a slice or a filter '?(…)' is wanted"));
+            return Err(
+                self.error("an index, a name in quotes, '*', a slice or a filter '?(…)' is wanted")
+            );
         };
         let mut indices = vec![first];
         while self.eat(",") {
-            indices.push(self.number()?.ok_or_else(|| self.error("an index is missing after ','"))?);
+            indices.push(
+                self.number()?
+                    .ok_or_else(|| self.error("an index is missing after ','"))?,
+            );
         }
-        Ok(if indices.len() == 1 { Segment::Index(first) } else { Segment::Indices(indices) })
+        Ok(if indices.len() == 1 {
+            Segment::Index(first)
+        } else {
+            Segment::Indices(indices)
+        })
     }
 }

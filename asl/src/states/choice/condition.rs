@@ -45,7 +45,11 @@ pub(super) fn parse(rule: &mut Fields<'_>) -> Option<Condition> {
     for name in ["And", "Or"] {
         if rule.has(name) {
             let parts = parts(rule, name);
-            found.push(parts.map(if name == "And" { Condition::And } else { Condition::Or }));
+            found.push(parts.map(if name == "And" {
+                Condition::And
+            } else {
+                Condition::Or
+            }));
         }
     }
     if let Some(value) = rule.get("Not") {
@@ -80,21 +84,37 @@ fn parts(rule: &mut Fields<'_>, name: &'static str) -> Option<Vec<Condition>> {
         rule.wrong(name, format!("'{name}' must have at least one rule"));
     }
     let place = rule.place.key(name);
-    let parsed = list.iter().enumerate().map(|(i, value)| nested(value, place.index(i), rule)).collect::<Vec<_>>();
+    let parsed = list
+        .iter()
+        .enumerate()
+        .map(|(i, value)| nested(value, place.index(i), rule))
+        .collect::<Vec<_>>();
     parsed.into_iter().collect()
 }
 
-fn nested(value: &Value, place: crate::program::problem::Place, rule: &mut Fields<'_>) -> Option<Condition> {
+fn nested(
+    value: &Value,
+    place: crate::program::problem::Place,
+    rule: &mut Fields<'_>,
+) -> Option<Condition> {
     let mut inner = Fields::of("a nested choice rule", value, place, rule.problems)?;
     if inner.get("Next").is_some() {
-        inner.wrong("Next", "only the rule at the top has 'Next', not those inside And, Or and Not");
+        inner.wrong(
+            "Next",
+            "only the rule at the top has 'Next', not those inside And, Or and Not",
+        );
     }
     let condition = parse(&mut inner);
     inner.finish();
     condition
 }
 
-fn test(rule: &mut Fields<'_>, name: &'static str, operator: Operator, is_path: bool) -> Option<Condition> {
+fn test(
+    rule: &mut Fields<'_>,
+    name: &'static str,
+    operator: Operator,
+    is_path: bool,
+) -> Option<Condition> {
     let value = rule.get(name)?;
     let variable = match rule.required("Variable") {
         Some(_) => rule.path("Variable"),
@@ -111,7 +131,11 @@ fn test(rule: &mut Fields<'_>, name: &'static str, operator: Operator, is_path: 
             }
         }
     };
-    Some(Condition::Test { variable: variable?, operator, against: against? })
+    Some(Condition::Test {
+        variable: variable?,
+        operator,
+        against: against?,
+    })
 }
 
 impl Condition {
@@ -135,11 +159,19 @@ impl Condition {
                 Ok(false)
             }
             Condition::Not(part) => Ok(!part.holds(input, scope)?),
-            Condition::Test { variable, operator: Operator::IsPresent, against } => {
+            Condition::Test {
+                variable,
+                operator: Operator::IsPresent,
+                against,
+            } => {
                 let wanted = !matches!(against, Against::Value(Value::Bool(false)));
                 Ok(scope.find(variable, input).is_ok() == wanted)
             }
-            Condition::Test { variable, operator, against } => {
+            Condition::Test {
+                variable,
+                operator,
+                against,
+            } => {
                 let invalid = |path: &Path| {
                     Failure::runtime(format!(
                         "Invalid path '{path}': The choice state's condition path references an invalid value."

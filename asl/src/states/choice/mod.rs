@@ -53,7 +53,12 @@ impl Choice {
         let require = require::requirements(fields);
         for name in ["Next", "End"] {
             if fields.get(name).is_some() {
-                fields.wrong(name, format!("a Choice state has no '{name}': its rules and 'Default' say where it leads"));
+                fields.wrong(
+                    name,
+                    format!(
+                        "a Choice state has no '{name}': its rules and 'Default' say where it leads"
+                    ),
+                );
             }
         }
         fields.required("Choices")?;
@@ -64,17 +69,35 @@ impl Choice {
         let place = fields.place.key("Choices");
         let mut rules = Vec::with_capacity(list.len());
         for (index, value) in list.iter().enumerate() {
-            let Some(mut rule) = Fields::of("a choice rule", value, place.index(index), fields.problems) else { continue };
+            let Some(mut rule) =
+                Fields::of("a choice rule", value, place.index(index), fields.problems)
+            else {
+                continue;
+            };
             let next = rule.required_text("Next").unwrap_or_default().to_owned();
             let assign = assign(&mut rule);
             let condition = condition::parse(&mut rule);
             rule.finish();
-            rules.extend(condition.map(|condition| Rule { condition, next, assign }));
+            rules.extend(condition.map(|condition| Rule {
+                condition,
+                next,
+                assign,
+            }));
         }
-        Some(Choice { io, rules, default, require })
+        Some(Choice {
+            io,
+            rules,
+            default,
+            require,
+        })
     }
 
-    pub(crate) fn evaluate(&self, name: &str, raw: &Value, scope: &Scope<'_>) -> Result<Decided, Failure> {
+    pub(crate) fn evaluate(
+        &self,
+        name: &str,
+        raw: &Value,
+        scope: &Scope<'_>,
+    ) -> Result<Decided, Failure> {
         let input = self.io.input_path.select(raw, scope)?;
         for requirement in &self.require {
             requirement.check(name, &input, scope)?;
@@ -86,7 +109,11 @@ impl Choice {
                 break;
             }
         }
-        let fallback = || self.default.as_ref().map(|next| (next, self.io.assign.as_ref()));
+        let fallback = || {
+            self.default
+                .as_ref()
+                .map(|next| (next, self.io.assign.as_ref()))
+        };
         let Some((next, assign)) = chosen.or_else(fallback) else {
             return Err(Failure::new(
                 names::NO_CHOICE_MATCHED,

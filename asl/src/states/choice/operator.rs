@@ -53,20 +53,72 @@ pub(super) fn names() -> impl Iterator<Item = (&'static str, Operator, bool)> {
         use Relation as R;
         [
             ("StringEquals", "StringEqualsPath", O::String(R::Equals)),
-            ("StringLessThan", "StringLessThanPath", O::String(R::LessThan)),
-            ("StringGreaterThan", "StringGreaterThanPath", O::String(R::GreaterThan)),
-            ("StringLessThanEquals", "StringLessThanEqualsPath", O::String(R::LessThanEquals)),
-            ("StringGreaterThanEquals", "StringGreaterThanEqualsPath", O::String(R::GreaterThanEquals)),
+            (
+                "StringLessThan",
+                "StringLessThanPath",
+                O::String(R::LessThan),
+            ),
+            (
+                "StringGreaterThan",
+                "StringGreaterThanPath",
+                O::String(R::GreaterThan),
+            ),
+            (
+                "StringLessThanEquals",
+                "StringLessThanEqualsPath",
+                O::String(R::LessThanEquals),
+            ),
+            (
+                "StringGreaterThanEquals",
+                "StringGreaterThanEqualsPath",
+                O::String(R::GreaterThanEquals),
+            ),
             ("NumericEquals", "NumericEqualsPath", O::Numeric(R::Equals)),
-            ("NumericLessThan", "NumericLessThanPath", O::Numeric(R::LessThan)),
-            ("NumericGreaterThan", "NumericGreaterThanPath", O::Numeric(R::GreaterThan)),
-            ("NumericLessThanEquals", "NumericLessThanEqualsPath", O::Numeric(R::LessThanEquals)),
-            ("NumericGreaterThanEquals", "NumericGreaterThanEqualsPath", O::Numeric(R::GreaterThanEquals)),
-            ("TimestampEquals", "TimestampEqualsPath", O::Timestamp(R::Equals)),
-            ("TimestampLessThan", "TimestampLessThanPath", O::Timestamp(R::LessThan)),
-            ("TimestampGreaterThan", "TimestampGreaterThanPath", O::Timestamp(R::GreaterThan)),
-            ("TimestampLessThanEquals", "TimestampLessThanEqualsPath", O::Timestamp(R::LessThanEquals)),
-            ("TimestampGreaterThanEquals", "TimestampGreaterThanEqualsPath", O::Timestamp(R::GreaterThanEquals)),
+            (
+                "NumericLessThan",
+                "NumericLessThanPath",
+                O::Numeric(R::LessThan),
+            ),
+            (
+                "NumericGreaterThan",
+                "NumericGreaterThanPath",
+                O::Numeric(R::GreaterThan),
+            ),
+            (
+                "NumericLessThanEquals",
+                "NumericLessThanEqualsPath",
+                O::Numeric(R::LessThanEquals),
+            ),
+            (
+                "NumericGreaterThanEquals",
+                "NumericGreaterThanEqualsPath",
+                O::Numeric(R::GreaterThanEquals),
+            ),
+            (
+                "TimestampEquals",
+                "TimestampEqualsPath",
+                O::Timestamp(R::Equals),
+            ),
+            (
+                "TimestampLessThan",
+                "TimestampLessThanPath",
+                O::Timestamp(R::LessThan),
+            ),
+            (
+                "TimestampGreaterThan",
+                "TimestampGreaterThanPath",
+                O::Timestamp(R::GreaterThan),
+            ),
+            (
+                "TimestampLessThanEquals",
+                "TimestampLessThanEqualsPath",
+                O::Timestamp(R::LessThanEquals),
+            ),
+            (
+                "TimestampGreaterThanEquals",
+                "TimestampGreaterThanEqualsPath",
+                O::Timestamp(R::GreaterThanEquals),
+            ),
             ("BooleanEquals", "BooleanEqualsPath", O::BooleanEquals),
         ]
     };
@@ -79,8 +131,14 @@ pub(super) fn names() -> impl Iterator<Item = (&'static str, Operator, bool)> {
         ("IsBoolean", Operator::IsBoolean),
         ("IsTimestamp", Operator::IsTimestamp),
     ];
-    let twins = NAMES.into_iter().flat_map(|(name, path, operator)| [(name, operator, false), (path, operator, true)]);
-    twins.chain(PLAIN.into_iter().map(|(name, operator)| (name, operator, false)))
+    let twins = NAMES
+        .into_iter()
+        .flat_map(|(name, path, operator)| [(name, operator, false), (path, operator, true)]);
+    twins.chain(
+        PLAIN
+            .into_iter()
+            .map(|(name, operator)| (name, operator, false)),
+    )
 }
 
 impl Operator {
@@ -104,7 +162,9 @@ impl Operator {
         match self {
             Operator::String(relation) => match (value, wanted) {
                 // Java compares UTF-16 units; so do we.
-                (Value::String(a), Value::String(b)) => relation.holds(a.encode_utf16().cmp(b.encode_utf16())),
+                (Value::String(a), Value::String(b)) => {
+                    relation.holds(a.encode_utf16().cmp(b.encode_utf16()))
+                }
                 _ => false,
             },
             Operator::Numeric(relation) => match (value, wanted) {
@@ -208,6 +268,9 @@ mod tests {
         assert!(!equals.holds(&json!("1"), &json!(1)));
         assert!(!equals.holds(&json!(false), &json!(0)));
         assert!(Operator::IsNull.holds(&json!(1), &json!(false)));
-        assert!(!Operator::Timestamp(Relation::Equals).holds(&json!("2023-02-24 12:15:56"), &json!("2012-10-09T19:00:55Z")));
+        assert!(!Operator::Timestamp(Relation::Equals).holds(
+            &json!("2023-02-24 12:15:56"),
+            &json!("2012-10-09T19:00:55Z")
+        ));
     }
 }

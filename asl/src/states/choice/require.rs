@@ -42,30 +42,50 @@ impl fmt::Display for Kind {
 
 /// Reads `Require`.
 pub(super) fn requirements(fields: &mut Fields<'_>) -> Vec<Requirement> {
-    let Some(list) = fields.list("Require") else { return Vec::new() };
+    let Some(list) = fields.list("Require") else {
+        return Vec::new();
+    };
     let place = fields.place.key("Require");
     let mut found = Vec::with_capacity(list.len());
     for (index, value) in list.iter().enumerate() {
-        let Some(mut entry) = Fields::of("a requirement", value, place.index(index), fields.problems) else { continue };
-        let variable = entry.required("Variable").and_then(|_| entry.path("Variable"));
+        let Some(mut entry) =
+            Fields::of("a requirement", value, place.index(index), fields.problems)
+        else {
+            continue;
+        };
+        let variable = entry
+            .required("Variable")
+            .and_then(|_| entry.path("Variable"));
         let kind = match entry.required_text("Type") {
             Some("number") => Some(Kind::Number),
             Some("string") => Some(Kind::String),
             Some("boolean") => Some(Kind::Boolean),
             Some(other) => {
-                entry.wrong("Type", format!("'Type' must be number, string or boolean but is '{other}'"));
+                entry.wrong(
+                    "Type",
+                    format!("'Type' must be number, string or boolean but is '{other}'"),
+                );
                 None
             }
             None => None,
         };
         entry.finish();
-        found.extend(variable.zip(kind).map(|(variable, kind)| Requirement { variable, kind }));
+        found.extend(
+            variable
+                .zip(kind)
+                .map(|(variable, kind)| Requirement { variable, kind }),
+        );
     }
     found
 }
 
 impl Requirement {
-    pub(super) fn check(&self, state: &str, input: &Value, scope: &Scope<'_>) -> Result<(), Failure> {
+    pub(super) fn check(
+        &self,
+        state: &str,
+        input: &Value,
+        scope: &Scope<'_>,
+    ) -> Result<(), Failure> {
         let Requirement { variable, kind } = self;
         let Ok(value) = scope.find(variable, input) else {
             return Err(Failure::runtime(format!(
@@ -88,6 +108,8 @@ impl Requirement {
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
         };
-        Err(Failure::runtime(format!("'{state}' compares {variable} as a {kind}, but found {found}: {value}")))
+        Err(Failure::runtime(format!(
+            "'{state}' compares {variable} as a {kind}, but found {found}: {value}"
+        )))
     }
 }

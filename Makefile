@@ -1,0 +1,58 @@
+# The entry for people and CI; contract of each target: `make help`.
+
+RUNTIME ?= process
+PROFILE ?= release
+PREFIX  ?= /usr/local
+CASES   ?= ../shared/asl-cases
+CARGO   ?= cargo
+PYTHON  ?= python3
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BINS   := master node-agent kubectl kubectl-execute
+
+.PHONY: help demo up test build install bench func-base conformance lint
+
+help:
+	@echo "make demo [RUNTIME=docker]   both seeds on a fresh one-machine cluster, each answer checked"
+	@echo "make up [RUNTIME=docker]     the same cluster in the foreground, until Ctrl-C"
+	@echo "make test                    every test; installs what they need where it is missing"
+	@echo "make build                   the four programs, into $(TARGET)/release"
+	@echo "make install PREFIX=DIR      the programs into DIR/bin, settings and examples beside them"
+	@echo "make bench                   side-by-side benchmarks: a table of ratios, and bench/results.json"
+	@echo "make func-base               the function-base image (not there yet)"
+	@echo "make conformance CASES=DIR   recorded Step Functions executions against the engine"
+	@echo "make lint                    formatting and every check of the house"
+
+demo:
+	@$(PYTHON) tools/demo.py --runtime $(RUNTIME) --profile $(PROFILE)
+
+up:
+	@$(PYTHON) tools/up.py --runtime $(RUNTIME) --profile $(PROFILE)
+
+test:
+	@$(PYTHON) tools/test.py
+
+build:
+	$(CARGO) build --release --bins
+
+install: build
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/troupe/config" "$(DESTDIR)$(PREFIX)/share/troupe/units"
+	for program in $(BINS); do install -m 755 "$(TARGET)/release/$$program" "$(DESTDIR)$(PREFIX)/bin/" || exit 1; done
+	install -m 644 config/*.toml "$(DESTDIR)$(PREFIX)/share/troupe/config/"
+	for unit in tools/units/*.service; do sed "s|@PREFIX@|$(PREFIX)|g" "$$unit" > "$(DESTDIR)$(PREFIX)/share/troupe/units/$$(basename "$$unit")" || exit 1; done
+
+bench:
+	@$(PYTHON) bench/run.py
+
+func-base:
+	@echo "make func-base: the function-base image cannot be built yet; run with RUNTIME=process" >&2
+	@exit 1
+
+conformance:
+	@if [ ! -d "$(CASES)" ]; then echo "no recordings at $(CASES): make conformance CASES=DIR" >&2; exit 1; fi
+	ASL_CASES="$(abspath $(CASES))" $(CARGO) test -p asl --test cases -- --nocapture
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(PYTHON) tools/lint.py

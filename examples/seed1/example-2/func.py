@@ -1,0 +1,3 @@
+def main(params):
+    x, y = params["x"], params["y"]
+    return {"x": x + y, "y": x - y}

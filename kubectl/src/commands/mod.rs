@@ -1,0 +1,14 @@
+//! One file or folder per command.
+
+pub mod apply;
+pub mod completion;
+pub mod delete;
+pub mod describe;
+pub mod error;
+pub mod execute;
+pub mod get;
+pub mod logs;
+pub mod scale;
+mod target;
+pub mod update;
+pub mod version;

@@ -1,0 +1,7 @@
+//! `kubectl` for Troupe.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kubectl::run()
+}

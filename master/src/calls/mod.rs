@@ -1,0 +1,14 @@
+//! One call of a function: found, admitted, sent to a pod once, answered. The gateway makes calls for
+//! people, runs make them for their tasks.
+
+mod call;
+mod calls;
+mod error;
+mod id;
+mod timing;
+
+pub use call::{Call, CallKind};
+pub use calls::{Calls, Directory, PodHealth};
+pub use error::CallError;
+pub use id::InvocationId;
+pub use timing::Timing;

@@ -1,0 +1,374 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use common::resources::{Access, Function, Pod};
+
+use super::plan::{Effect, Event, Plan, Summary};
+use super::{Load, Wanted, launch, objects};
+use crate::clock::Clock;
+use crate::key::ObjectKey;
+use crate::nodes::NodeBook;
+use crate::objects::{EventKind, Objects};
+use crate::router::{Publish, Route, RouteSettings, Router, Withdraw};
+use crate::scheduler::Scheduler;
+use crate::supervisor::{Guard, Mailbox};
+use crate::upstream::Endpoint;
+
+/// What the actors of functions use to carry out their plans.
+pub struct Tools {
+    /// The API's objects.
+    pub objects: Objects,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Publishes routes.
+    pub router: Mailbox<Router>,
+    /// Places pods.
+    pub scheduler: Mailbox<Scheduler>,
+    /// How nodes are reached.
+    pub nodes: NodeBook,
+    /// Longest time a call may wait for a pod.
+    pub hold: Duration,
+    /// Most calls that wait for one function.
+    pub queue_limit: usize,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: u64,
+}
+
+impl Tools {
+    /// Longest wait for another room's answer.
+    pub(super) const ASK_DEADLINE: Duration = Duration::from_secs(5);
+
+    /// What the gateway must know of a function.
+    #[must_use]
+    pub(super) fn route_settings(&self, function: &Function) -> RouteSettings {
+        RouteSettings {
+            timeout: Duration::from_secs(u64::from(function.spec.timeout_seconds())),
+            hold: self.hold,
+            queue_limit: self.queue_limit,
+            open: function.spec.access == Some(Access::Open),
+        }
+    }
+}
+
+/// The actor of one function: a shell around its [`Plan`].
+pub struct FunctionActor {
+    key: ObjectKey,
+    function: Arc<Function>,
+    pods: Vec<Arc<Pod>>,
+    plan: Plan,
+    tools: Arc<Tools>,
+    route: Option<Arc<Route>>,
+    triggers_seen: u64,
+    draining: BTreeSet<String>,
+    /// Effects that need the route, until it is published.
+    early: Vec<Effect>,
+    /// The summary that shall be shown next, while another one is being written.
+    show_next: Option<Summary>,
+    showing: bool,
+    wake: Option<SpawnHandle>,
+    _guard: Guard,
+}
+
+/// The Function object is this now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Updated(pub(super) Arc<Function>);
+
+/// The Function object is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Removed;
+
+/// A pod's object is this now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PodChanged(pub(super) Arc<Pod>);
+
+/// A pod's object is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PodRemoved(pub(super) String);
+
+/// Look at the calls now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake;
+
+/// Something happened.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Happened(pub(super) Event);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Published(Option<Arc<Route>>);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Shown;
+
+impl FunctionActor {
+    /// The actor of a function whose object and pods are these.
+    pub(super) fn new(
+        key: ObjectKey,
+        function: Arc<Function>,
+        pods: Vec<Arc<Pod>>,
+        tools: Arc<Tools>,
+        guard: Guard,
+    ) -> Self {
+        let plan = Plan::new(&key.name);
+        Self {
+            key,
+            function,
+            pods,
+            plan,
+            tools,
+            route: None,
+            triggers_seen: 0,
+            draining: BTreeSet::new(),
+            early: Vec::new(),
+            show_next: None,
+            showing: false,
+            wake: None,
+            _guard: guard,
+        }
+    }
+
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let effects = self.plan.on(event, self.tools.clock.now(), rand::random());
+        for effect in effects {
+            self.carry_out(effect, ctx);
+        }
+        if self.plan.is_over() {
+            self.tools.router.tell(Withdraw(self.key.clone()));
+            ctx.stop();
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Launch { name, revision } => {
+                let request = launch::Request {
+                    function: Arc::clone(&self.function),
+                    name,
+                    revision,
+                    max_body_bytes: self.tools.max_body_bytes,
+                };
+                let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+                let launch = async move {
+                    let event = launch::launch(&tools, request).await;
+                    addr.do_send(Happened(event));
+                };
+                ctx.spawn(launch.into_actor(self));
+            }
+            Effect::Delete { uid, name } => {
+                let (tools, key) = (Arc::clone(&self.tools), self.key.clone());
+                let delete = async move {
+                    let deleted =
+                        tools.objects.delete::<Pod>(&key.namespace, &name, Some(&uid)).await;
+                    if let Err(error) = deleted {
+                        tracing::warn!(pod = name, %error, "could not delete a pod");
+                    }
+                };
+                ctx.spawn(delete.into_actor(self));
+            }
+            Effect::Tell { warning, reason, message } => {
+                let kind = if warning { EventKind::Warning } else { EventKind::Normal };
+                let (tools, function) = (Arc::clone(&self.tools), Arc::clone(&self.function));
+                let tell = async move {
+                    tools.objects.record(&*function, kind, "functions", reason, &message).await;
+                };
+                ctx.spawn(tell.into_actor(self));
+            }
+            Effect::Show(summary) => {
+                self.show_next = Some(summary);
+                self.show(ctx);
+            }
+            Effect::WakeIn(delay) => {
+                if let Some(wake) = self.wake.take() {
+                    ctx.cancel_future(wake);
+                }
+                self.wake = Some(ctx.notify_later(Wake, delay));
+            }
+            effect => match self.route.clone() {
+                Some(route) => self.change_route(&route, effect),
+                None => self.early.push(effect),
+            },
+        }
+    }
+
+    fn change_route(&mut self, route: &Arc<Route>, effect: Effect) {
+        match effect {
+            Effect::Route { uid, name, node, limit } => match self.tools.nodes.reach(&node, &uid) {
+                Some(reach) => {
+                    self.draining.remove(&uid);
+                    route.add(Arc::new(Endpoint::new(uid, name, node, reach)), limit);
+                }
+                None => tracing::warn!(pod = name, node, "pod is ready on a node nobody knows"),
+            },
+            Effect::Drain { uid } => {
+                route.drain(&uid);
+                self.draining.insert(uid);
+            }
+            Effect::Unroute { uid } => {
+                self.draining.remove(&uid);
+                route.remove(&uid);
+            }
+            Effect::SetRoute(state) => route.set_state(state),
+            Effect::RefuseWaiting(refusal) => route.refuse_waiting(&refusal),
+            Effect::Launch { .. }
+            | Effect::Delete { .. }
+            | Effect::Tell { .. }
+            | Effect::Show(_)
+            | Effect::WakeIn(_) => {}
+        }
+    }
+
+    /// Writes the last summary; one write at a time, the newest wins.
+    fn show(&mut self, ctx: &mut Context<Self>) {
+        if self.showing {
+            return;
+        }
+        let Some(summary) = self.show_next.take() else { return };
+        self.showing = true;
+        let (tools, function, addr) =
+            (Arc::clone(&self.tools), Arc::clone(&self.function), ctx.address());
+        let show = async move {
+            objects::show(&tools.objects, &function, &summary, tools.clock.now()).await;
+            addr.do_send(Shown);
+        };
+        ctx.spawn(show.into_actor(self));
+    }
+
+    fn publish(&self, ctx: &mut Context<Self>) {
+        let publish = Publish {
+            key: self.key.clone(),
+            settings: self.tools.route_settings(&self.function),
+        };
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let publish = async move {
+            let route = tools.router.ask(publish, Tools::ASK_DEADLINE).await;
+            addr.do_send(Published(route.ok()));
+        };
+        ctx.spawn(publish.into_actor(self));
+    }
+
+    fn sample(&mut self) -> Event {
+        let Some(route) = &self.route else {
+            return Event::Sampled { load: Load::default(), idle: Vec::new() };
+        };
+        route.acknowledge_demand();
+        let triggers = route.triggers();
+        let (in_flight, waiting) = route.load();
+        let load = Load {
+            triggers: triggers.saturating_sub(self.triggers_seen),
+            in_flight,
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+        };
+        self.triggers_seen = triggers;
+        let is_idle = |uid: &&String| route.in_flight_on(uid).unwrap_or(0) == 0;
+        let idle = self.draining.iter().filter(is_idle).cloned().collect();
+        Event::Sampled { load, idle }
+    }
+}
+
+impl Actor for FunctionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.publish(ctx);
+        self.feed(Event::Applied(Wanted::of(&self.function)), ctx);
+        for pod in std::mem::take(&mut self.pods) {
+            self.feed(Event::Pod(launch::view(&pod)), ctx);
+        }
+    }
+}
+
+impl Handler<Published> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, Published(route): Published, ctx: &mut Self::Context) {
+        let Some(route) = route else {
+            // The router is being restarted.
+            ctx.run_later(Duration::from_millis(100), Self::publish_again);
+            return;
+        };
+        self.route = Some(Arc::clone(&route));
+        for effect in std::mem::take(&mut self.early) {
+            self.change_route(&route, effect);
+        }
+        let event = self.sample();
+        self.feed(event, ctx);
+    }
+}
+
+impl FunctionActor {
+    fn publish_again(&mut self, ctx: &mut Context<Self>) {
+        self.publish(ctx);
+    }
+}
+
+impl Handler<Updated> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, Updated(function): Updated, ctx: &mut Self::Context) {
+        self.function = function;
+        if let Some(route) = &self.route {
+            route.set_settings(self.tools.route_settings(&self.function));
+        }
+        self.feed(Event::Applied(Wanted::of(&self.function)), ctx);
+    }
+}
+
+impl Handler<Removed> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Removed, ctx: &mut Self::Context) {
+        self.tools.router.tell(Withdraw(self.key.clone()));
+        self.feed(Event::Deleted, ctx);
+    }
+}
+
+impl Handler<PodChanged> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, PodChanged(pod): PodChanged, ctx: &mut Self::Context) {
+        self.feed(Event::Pod(launch::view(&pod)), ctx);
+    }
+}
+
+impl Handler<PodRemoved> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, PodRemoved(uid): PodRemoved, ctx: &mut Self::Context) {
+        self.feed(Event::PodGone { uid }, ctx);
+    }
+}
+
+impl Handler<Wake> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, ctx: &mut Self::Context) {
+        let event = self.sample();
+        self.feed(event, ctx);
+    }
+}
+
+impl Handler<Happened> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, Happened(event): Happened, ctx: &mut Self::Context) {
+        self.feed(event, ctx);
+    }
+}
+
+impl Handler<Shown> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Shown, ctx: &mut Self::Context) {
+        self.showing = false;
+        self.show(ctx);
+    }
+}

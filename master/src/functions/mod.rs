@@ -1,0 +1,20 @@
+//! One actor per function: it decides how many pods run and which calls they get.
+//!
+//! [`Functions`] watches the objects and keeps a [`FunctionActor`] for each function. The actor is a
+//! shell: it feeds what happens into the pure [`plan`], and carries out the effects.
+
+mod actor;
+mod launch;
+mod objects;
+pub mod plan;
+mod registry;
+mod revision;
+mod scaling;
+mod wanted;
+
+pub use actor::{FunctionActor, Tools};
+pub use launch::POD_FINALIZER;
+pub use registry::{Demanded, Find, Functions, Report};
+pub use revision::{Revision, build_id};
+pub use scaling::{Decision, Load, Rule};
+pub use wanted::{Build, Wanted};

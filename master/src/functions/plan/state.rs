@@ -1,0 +1,374 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use common::resources::derive_pod_name;
+use jiff::Timestamp;
+
+use super::backoff::Backoff;
+use super::{Effect, Event, PodStage, PodView, Summary};
+use crate::functions::scaling::Window;
+use crate::functions::{Build, Decision, Load, Revision, Wanted};
+use crate::router::{Refusal, RouteState};
+
+/// Failed pods kept for people to look at.
+const KEEP_FAILED: usize = 2;
+/// Pods started at once; more follow as these come up.
+const MOST_LAUNCHING: usize = 8;
+/// How often calls are sampled while there is anything to do.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Failures of a kind that another try may mend are retried so often before waiting calls are refused.
+const PATIENCE: u32 = 3;
+/// Reasons that lie in the function itself: another try would end the same way.
+const HOPELESS: [&str; 4] = ["ImportError", "HandlerMissing", "SecretMissing", "ConfigMapMissing"];
+
+/// What is known and under way for one function.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    function: String,
+    wanted: Option<Wanted>,
+    pods: BTreeMap<String, PodView>,
+    launching: BTreeSet<String>,
+    draining: BTreeSet<String>,
+    deleting: BTreeSet<String>,
+    routed: BTreeSet<String>,
+    idle: BTreeSet<String>,
+    load: Load,
+    window: Window,
+    backoff: Backoff,
+    decision: Decision,
+    route: Option<RouteState>,
+    shown: Option<Summary>,
+    deleted: bool,
+}
+
+impl Plan {
+    /// The plan of a function nothing is known of yet.
+    #[must_use]
+    pub fn new(function: &str) -> Self {
+        Self {
+            function: function.to_owned(),
+            wanted: None,
+            pods: BTreeMap::new(),
+            launching: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            deleting: BTreeSet::new(),
+            routed: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            load: Load::default(),
+            window: Window::default(),
+            backoff: Backoff::default(),
+            decision: Decision::default(),
+            route: None,
+            shown: None,
+            deleted: false,
+        }
+    }
+
+    /// Whether the function and its pods are gone.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.deleted && self.pods.is_empty() && self.launching.is_empty()
+    }
+
+    /// Notes an event and says what to do. `entropy` makes pod names.
+    pub fn on(&mut self, event: Event, now: Timestamp, entropy: u64) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.note(event, now, &mut effects);
+        self.decide_replicas(now, &mut effects);
+        self.launch(now, entropy, &mut effects);
+        self.retire(&mut effects);
+        self.clean(&mut effects);
+        self.set_route(now, &mut effects);
+        self.show(&mut effects);
+        self.wake(now, &mut effects);
+        effects
+    }
+
+    fn note(&mut self, event: Event, now: Timestamp, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Applied(wanted) => {
+                if self.wanted.as_ref().is_some_and(|old| old.build != wanted.build) {
+                    // New code deserves a new try.
+                    self.backoff.clear();
+                }
+                self.wanted = Some(wanted);
+            }
+            Event::Deleted => self.deleted = true,
+            Event::Pod(pod) => self.note_pod(pod, now, effects),
+            Event::PodGone { uid } => {
+                if let Some(pod) = self.pods.remove(&uid) {
+                    self.launching.remove(&pod.name);
+                }
+                for set in [&mut self.draining, &mut self.deleting, &mut self.routed, &mut self.idle] {
+                    set.remove(&uid);
+                }
+                effects.push(Effect::Unroute { uid });
+            }
+            Event::Launched { name } => {
+                self.launching.remove(&name);
+            }
+            Event::LaunchFailed { name, reason, message } => {
+                self.launching.remove(&name);
+                self.note_failure(&reason, &message, now, effects);
+            }
+            Event::Unhealthy { uid, reason } => {
+                if let Some(pod) = self.pods.get(&uid)
+                    && self.draining.insert(uid.clone())
+                {
+                    let message = format!("pod {} takes no more calls and is replaced", pod.name);
+                    effects.push(Effect::Tell { warning: true, reason, message });
+                    effects.push(Effect::Drain { uid });
+                }
+            }
+            Event::Sampled { load, idle } => {
+                let seconds = self.wanted.as_ref().map_or(30, |w| w.rule.window_seconds());
+                self.window.push(now, load.triggers, seconds);
+                self.load = load;
+                self.idle.extend(idle);
+            }
+        }
+    }
+
+    fn note_pod(&mut self, pod: PodView, now: Timestamp, effects: &mut Vec<Effect>) {
+        let uid = pod.uid.clone();
+        let before = self.pods.insert(uid.clone(), pod.clone()).map(|old| old.stage);
+        self.launching.remove(&pod.name);
+        if before.as_ref() == Some(&pod.stage) {
+            return;
+        }
+        match &pod.stage {
+            PodStage::Starting => {}
+            PodStage::Ready => {
+                self.backoff.clear();
+                if !self.draining.contains(&uid) && self.routed.insert(uid.clone()) {
+                    let (name, node) = (pod.name.clone(), pod.node.clone());
+                    effects.push(Effect::Route { uid, name, node, limit: pod.concurrency });
+                }
+            }
+            PodStage::Failed { reason, message } => {
+                self.unroute(&uid, effects);
+                // A failed pod met again after a restart of the master is old news.
+                if before.is_some() {
+                    self.note_failure(reason, message, now, effects);
+                }
+            }
+            PodStage::Ending => self.unroute(&uid, effects),
+        }
+    }
+
+    fn unroute(&mut self, uid: &str, effects: &mut Vec<Effect>) {
+        if self.routed.remove(uid) {
+            effects.push(Effect::Drain { uid: uid.to_owned() });
+        }
+    }
+
+    fn note_failure(
+        &mut self,
+        reason: &str,
+        message: &str,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.backoff.fail(now, reason, message);
+        let message = format!("{reason}: {message}");
+        effects.push(Effect::Tell { warning: true, reason: "PodFailed", message });
+    }
+
+    fn decide_replicas(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(wanted) = &self.wanted else { return };
+        let seconds = wanted.rule.window_seconds();
+        self.window.push(now, 0, seconds);
+        let decision = if self.deleted {
+            Decision::default()
+        } else {
+            wanted.rule.decide(&self.window, self.load)
+        };
+        if decision.replicas != self.decision.replicas && !self.deleted {
+            let message =
+                format!("{} -> {} ({})", self.decision.replicas, decision.replicas, decision.why);
+            effects.push(Effect::Tell { warning: false, reason: "Scaled", message });
+        }
+        self.decision = decision;
+    }
+
+    fn revision(&self) -> Option<&Revision> {
+        match &self.wanted.as_ref()?.build {
+            Build::Done(revision) => Some(revision),
+            Build::Pending | Build::Failed(_) => None,
+        }
+    }
+
+    /// Whether the pod counts towards what is wanted: of the right revision and not on its way out.
+    /// While nothing newer can run, every revision is right.
+    fn counts(&self, pod: &PodView) -> bool {
+        let alive = matches!(pod.stage, PodStage::Starting | PodStage::Ready);
+        let current = self.revision().is_none_or(|revision| revision.name == pod.revision);
+        alive && current && !self.draining.contains(&pod.uid)
+    }
+
+    fn launch(&mut self, now: Timestamp, entropy: u64, effects: &mut Vec<Effect>) {
+        let Some(revision) = self.revision().cloned() else { return };
+        if self.deleted || self.backoff.remaining(now).is_some() {
+            return;
+        }
+        let hard = self.wanted.as_ref().is_some_and(|wanted| wanted.hard_update);
+        if hard && self.pods.values().any(|pod| pod.revision != revision.name && is_alive(pod)) {
+            return;
+        }
+        let have = self.pods.values().filter(|pod| self.counts(pod)).count() + self.launching.len();
+        let starting = self.launching.len()
+            + self.pods.values().filter(|pod| pod.stage == PodStage::Starting).count();
+        let missing = (self.decision.replicas as usize).saturating_sub(have);
+        for index in 0..missing.min(MOST_LAUNCHING.saturating_sub(starting)) {
+            let suffix = suffix(entropy, index);
+            let name = derive_pod_name(&self.function, &revision.name, &suffix);
+            self.launching.insert(name.clone());
+            effects.push(Effect::Launch { name, revision: revision.clone() });
+        }
+    }
+
+    /// Drains pods that are too many, of an older revision, or of a deleted function.
+    fn retire(&mut self, effects: &mut Vec<Effect>) {
+        let desired = self.decision.replicas as usize;
+        let mut leaving: Vec<String> = Vec::new();
+        let mut counted: Vec<&PodView> = self.pods.values().filter(|pod| self.counts(pod)).collect();
+        // The youngest go first, pods that never got ready before all.
+        counted.sort_by_key(|pod| (pod.stage == PodStage::Ready, std::cmp::Reverse(pod.created)));
+        let too_many = counted.len().saturating_sub(desired);
+        leaving.extend(counted.iter().take(too_many).map(|pod| pod.uid.clone()));
+        if let Some(revision) = self.revision() {
+            let ready = counted.iter().filter(|pod| pod.stage == PodStage::Ready).count();
+            let hard = self.wanted.as_ref().is_some_and(|wanted| wanted.hard_update);
+            if ready >= desired || hard {
+                let old = self.pods.values().filter(|pod| pod.revision != revision.name);
+                leaving.extend(old.filter(|pod| is_alive(pod)).map(|pod| pod.uid.clone()));
+            }
+        }
+        for uid in leaving {
+            if self.draining.insert(uid.clone()) {
+                self.routed.remove(&uid);
+                effects.push(Effect::Drain { uid });
+            }
+        }
+    }
+
+    /// Deletes drained pods without calls and all but the last failed ones.
+    fn clean(&mut self, effects: &mut Vec<Effect>) {
+        let mut failed: Vec<&PodView> =
+            self.pods.values().filter(|pod| matches!(pod.stage, PodStage::Failed { .. })).collect();
+        failed.sort_by_key(|pod| std::cmp::Reverse(pod.created));
+        let keep = if self.deleted { 0 } else { KEEP_FAILED };
+        let mut doomed: Vec<String> =
+            failed.iter().skip(keep).map(|pod| pod.uid.clone()).collect();
+        doomed.extend(self.draining.iter().filter(|uid| self.is_idle(uid)).cloned());
+        for uid in doomed {
+            let Some(pod) = self.pods.get(&uid) else { continue };
+            if pod.stage != PodStage::Ending && self.deleting.insert(uid.clone()) {
+                effects.push(Effect::Delete { uid, name: pod.name.clone() });
+            }
+        }
+    }
+
+    fn is_idle(&self, uid: &str) -> bool {
+        self.idle.contains(uid)
+            || self.pods.get(uid).is_some_and(|pod| pod.stage == PodStage::Starting)
+    }
+
+    fn set_route(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(wanted) = &self.wanted else { return };
+        let state = match &wanted.build {
+            _ if wanted.rule.is_paused() => RouteState::Closed(Refusal::Paused),
+            Build::Failed(refusal) => RouteState::Closed(refusal.clone()),
+            Build::Done(_) if self.backoff.remaining(now).is_some() && self.is_hopeless() => {
+                RouteState::Closed(self.crash_refusal(now))
+            }
+            Build::Done(_) | Build::Pending => RouteState::Open,
+        };
+        if self.route.as_ref() != Some(&state) {
+            self.route = Some(state.clone());
+            effects.push(Effect::SetRoute(state));
+        }
+    }
+
+    /// Whether waiting for the next try would be in vain.
+    fn is_hopeless(&self) -> bool {
+        let lies_in_function =
+            self.backoff.last().is_some_and(|(reason, _)| HOPELESS.contains(&reason.as_str()));
+        lies_in_function || self.backoff.failures() >= PATIENCE
+    }
+
+    fn crash_refusal(&self, now: Timestamp) -> Refusal {
+        let (reason, message) = self.backoff.last().cloned().unwrap_or_default();
+        // Whole seconds, so that the state does not change at every look.
+        let wait = self.backoff.remaining(now).map_or(0, |_| 1_u64 << self.backoff.failures().min(6));
+        let message = format!(
+            "{message} ({} launches failed; the next is tried within {} s)",
+            self.backoff.failures(),
+            wait.min(60)
+        );
+        Refusal::Unavailable { reason, message }
+    }
+
+    fn show(&mut self, effects: &mut Vec<Effect>) {
+        let Some(wanted) = &self.wanted else { return };
+        if self.deleted {
+            return;
+        }
+        let alive = |pod: &&PodView| is_alive(pod);
+        let ready = |pod: &&PodView| {
+            pod.stage == PodStage::Ready && !self.draining.contains(&pod.uid)
+        };
+        let trouble = match (&wanted.build, self.backoff.last()) {
+            (Build::Done(_), Some((reason, message))) => Some((reason.clone(), message.clone())),
+            _ => None,
+        };
+        let summary = Summary {
+            revision: self.revision().map(|revision| revision.name.clone()),
+            desired: self.decision.replicas,
+            why: self.decision.why.clone(),
+            replicas: u32::try_from(self.pods.values().filter(alive).count()).unwrap_or(u32::MAX),
+            ready: self
+                .pods
+                .values()
+                .filter(ready)
+                .map(|pod| (pod.name.clone(), pod.node.clone()))
+                .collect(),
+            trouble,
+        };
+        // The numbers in `why` move with every sample; alone they are not worth a write.
+        let same = |old: &Summary| Summary { why: summary.why.clone(), ..old.clone() } == summary;
+        if !self.shown.as_ref().is_some_and(same) {
+            self.shown = Some(summary.clone());
+            effects.push(Effect::Show(summary));
+        }
+    }
+
+    fn wake(&self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let busy = !self.pods.is_empty()
+            || !self.launching.is_empty()
+            || self.load.waiting > 0
+            || self.window.total() > 0;
+        if let Some(rest) = self.backoff.remaining(now) {
+            effects.push(Effect::WakeIn(rest.min(SAMPLE_EVERY)));
+        } else if busy {
+            effects.push(Effect::WakeIn(SAMPLE_EVERY));
+        }
+    }
+}
+
+fn is_alive(pod: &PodView) -> bool {
+    matches!(pod.stage, PodStage::Starting | PodStage::Ready)
+}
+
+/// Five letters and digits that cannot be misread.
+fn suffix(entropy: u64, index: usize) -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut bits = entropy.wrapping_add((index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    (0..5)
+        .map(|_| {
+            let letter = LETTERS[(bits % LETTERS.len() as u64) as usize];
+            bits /= LETTERS.len() as u64;
+            char::from(letter)
+        })
+        .collect()
+}

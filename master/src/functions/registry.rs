@@ -1,0 +1,298 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture,
+    WrapFuture,
+};
+use common::resources::{FUNCTION_LABEL, Function, Pod};
+
+use super::actor::{FunctionActor, PodChanged, PodRemoved, Removed, Tools, Updated, Wake};
+use super::plan::Event;
+use crate::key::ObjectKey;
+use crate::objects::Change;
+use crate::router::{Publish, Route};
+use crate::supervisor::{AskError, ChildDown, Down, Guard, Nursery, RestartPolicy};
+
+/// The room of the functions: watches their objects and keeps an actor for each.
+pub struct Functions {
+    tools: Arc<Tools>,
+    children: Option<Nursery<FunctionActor>>,
+    /// The objects as last seen: what a restarted child begins with.
+    functions: HashMap<ObjectKey, Arc<Function>>,
+    pods: HashMap<ObjectKey, BTreeMap<String, Arc<Pod>>>,
+    _guard: Guard,
+}
+
+/// Asks for the route of a function that the table may not show yet.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Arc<Route>>, AskError>")]
+pub struct Find(pub ObjectKey);
+
+/// A call found no slot.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Demanded(pub ObjectKey);
+
+/// Something the gateway found out about a function's pod.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Report {
+    /// The function.
+    pub function: ObjectKey,
+    /// What it found.
+    pub event: Event,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+enum Seen {
+    Function(Change<Function>),
+    Pod(Change<Pod>),
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Restart(ObjectKey);
+
+impl Functions {
+    /// The room, with the tools its children use.
+    #[must_use]
+    pub fn new(tools: Arc<Tools>, guard: Guard) -> Self {
+        Self {
+            tools,
+            children: None,
+            functions: HashMap::new(),
+            pods: HashMap::new(),
+            _guard: guard,
+        }
+    }
+
+    /// Starts the child of a function that has none, with the pods known so far.
+    fn ensure_child(&mut self, key: &ObjectKey) {
+        let Some(function) = self.functions.get(key).cloned() else { return };
+        let pods = self.pods.get(key).map(|pods| pods.values().cloned().collect());
+        let pods: Vec<_> = pods.unwrap_or_default();
+        let tools = Arc::clone(&self.tools);
+        let Some(children) = &mut self.children else { return };
+        children.start(&key.to_string(), |guard| {
+            FunctionActor::new(key.clone(), function, pods, tools, guard).start()
+        });
+    }
+
+    fn function_seen(&mut self, change: Change<Function>) {
+        match change {
+            Change::Restarted(functions) => {
+                let mut gone: Vec<_> = self.functions.keys().cloned().collect();
+                gone.retain(|key| !functions.iter().any(|f| ObjectKey::of(f) == *key));
+                for function in functions {
+                    self.applied(function);
+                }
+                for key in gone {
+                    self.removed(&key);
+                }
+            }
+            Change::Applied(function) => self.applied(function),
+            Change::Deleted(function) => self.removed(&ObjectKey::of(&function)),
+        }
+    }
+
+    fn applied(&mut self, function: Function) {
+        let key = ObjectKey::of(&function);
+        let function = Arc::new(function);
+        let reborn = self
+            .functions
+            .insert(key.clone(), Arc::clone(&function))
+            .is_some_and(|old| old.metadata.uid != function.metadata.uid);
+        if reborn {
+            self.tell(&key, Removed);
+            if let Some(children) = &mut self.children {
+                children.forget(&key.to_string());
+            }
+        }
+        if self.child(&key).is_some() {
+            self.tell(&key, Updated(function));
+        } else {
+            self.ensure_child(&key);
+        }
+    }
+
+    fn removed(&mut self, key: &ObjectKey) {
+        self.functions.remove(key);
+        self.tell(key, Removed);
+    }
+
+    fn pod_seen(&mut self, change: Change<Pod>) {
+        match change {
+            Change::Restarted(pods) => {
+                let mut gone: Vec<(ObjectKey, String)> = Vec::new();
+                for (key, known) in &self.pods {
+                    let missing = known.keys().filter(|uid| !pods.iter().any(|p| p.metadata.uid == **uid));
+                    gone.extend(missing.map(|uid| (key.clone(), uid.clone())));
+                }
+                for pod in pods {
+                    self.pod_applied(pod);
+                }
+                for (key, uid) in gone {
+                    self.pod_removed(&key, &uid);
+                }
+            }
+            Change::Applied(pod) => self.pod_applied(pod),
+            Change::Deleted(pod) => {
+                if let Some(key) = owner(&pod) {
+                    self.pod_removed(&key, &pod.metadata.uid);
+                }
+            }
+        }
+    }
+
+    fn pod_applied(&mut self, pod: Pod) {
+        let Some(key) = owner(&pod) else { return };
+        let pod = Arc::new(pod);
+        let pods = self.pods.entry(key.clone()).or_default();
+        pods.insert(pod.metadata.uid.clone(), Arc::clone(&pod));
+        self.tell(&key, PodChanged(pod));
+    }
+
+    fn pod_removed(&mut self, key: &ObjectKey, uid: &str) {
+        if let Some(pods) = self.pods.get_mut(key) {
+            pods.remove(uid);
+            if pods.is_empty() {
+                self.pods.remove(key);
+            }
+        }
+        self.tell(key, PodRemoved(uid.to_owned()));
+    }
+
+    fn child(&self, key: &ObjectKey) -> Option<&actix::Addr<FunctionActor>> {
+        self.children.as_ref()?.get(&key.to_string())
+    }
+
+    /// Changes of objects must not be lost, so they go past the mailbox's bound; there are never more
+    /// of them than the watch delivered.
+    fn tell<M>(&self, key: &ObjectKey, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        FunctionActor: Handler<M>,
+    {
+        if let Some(child) = self.child(key) {
+            child.do_send(message);
+        }
+    }
+
+    fn watch(&self, ctx: &mut Context<Self>) {
+        let addr = ctx.address();
+        let mut functions = self.tools.objects.watch::<Function>();
+        let mut pods = self.tools.objects.watch::<Pod>();
+        let function_addr = addr.clone();
+        let watch_functions = async move {
+            while function_addr.send(Seen::Function(functions.next().await)).await.is_ok() {}
+        };
+        let watch_pods = async move {
+            while addr.send(Seen::Pod(pods.next().await)).await.is_ok() {}
+        };
+        ctx.spawn(watch_functions.into_actor(self));
+        ctx.spawn(watch_pods.into_actor(self));
+    }
+}
+
+/// The function a pod is an instance of.
+fn owner(pod: &Pod) -> Option<ObjectKey> {
+    let function = pod.metadata.labels.get(FUNCTION_LABEL)?;
+    Some(ObjectKey::new(&pod.metadata.namespace, function))
+}
+
+impl Actor for Functions {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4096);
+        self.children = Some(Nursery::new(RestartPolicy::LEAF, ctx.address().recipient()));
+        self.watch(ctx);
+    }
+}
+
+impl Handler<Seen> for Functions {
+    type Result = ();
+
+    fn handle(&mut self, seen: Seen, _: &mut Self::Context) {
+        match seen {
+            Seen::Function(change) => self.function_seen(change),
+            Seen::Pod(change) => self.pod_seen(change),
+        }
+    }
+}
+
+impl Handler<ChildDown> for Functions {
+    type Result = ();
+
+    fn handle(&mut self, down: ChildDown, ctx: &mut Self::Context) {
+        let now = self.tools.clock.now();
+        let Some(children) = &mut self.children else { return };
+        let Some((namespace, name)) = down.id.split_once('/') else { return };
+        let key = ObjectKey::new(namespace, name);
+        match children.on_down(&down, now, rand::random()) {
+            Down::RestartAfter(delay) => {
+                tracing::error!(function = %key, ?delay, "function's actor fell; starting it again");
+                ctx.notify_later(Restart(key), delay);
+            }
+            Down::Escalate => ctx.terminate(),
+            Down::Stale | Down::Stopped => {}
+        }
+    }
+}
+
+impl Handler<Restart> for Functions {
+    type Result = ();
+
+    fn handle(&mut self, Restart(key): Restart, _: &mut Self::Context) {
+        if self.functions.contains_key(&key) {
+            self.ensure_child(&key);
+        } else if let Some(children) = &mut self.children {
+            children.forget(&key.to_string());
+        }
+    }
+}
+
+impl Handler<Demanded> for Functions {
+    type Result = ();
+
+    fn handle(&mut self, Demanded(key): Demanded, _: &mut Self::Context) {
+        self.tell(&key, Wake);
+    }
+}
+
+impl Handler<Report> for Functions {
+    type Result = ();
+
+    fn handle(&mut self, Report { function, event }: Report, _: &mut Self::Context) {
+        self.tell(&function, super::actor::Happened(event));
+    }
+}
+
+impl Handler<Find> for Functions {
+    type Result = ResponseFuture<Result<Option<Arc<Route>>, AskError>>;
+
+    fn handle(&mut self, Find(key): Find, _: &mut Self::Context) -> Self::Result {
+        let known = self.functions.get(&key).cloned();
+        let tools = Arc::clone(&self.tools);
+        Box::pin(async move {
+            let function = match known {
+                Some(function) => function,
+                // The watch may be a moment behind the write that a client has just seen confirmed.
+                None => match tools.objects.get::<Function>(&key.namespace, &key.name).await {
+                    Ok(Some(function)) => Arc::new(function),
+                    Ok(None) => return Ok(None),
+                    Err(error) => {
+                        tracing::warn!(function = %key, %error, "could not look a function up");
+                        return Err(AskError::Down("functions"));
+                    }
+                },
+            };
+            let settings = tools.route_settings(&function);
+            let publish = Publish { key, settings };
+            tools.router.ask(publish, Tools::ASK_DEADLINE).await.map(Some)
+        })
+    }
+}
+

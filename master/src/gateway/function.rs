@@ -1,0 +1,99 @@
+use actix_web::{HttpRequest, HttpResponse, web};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::access::Access;
+use super::departure::departure;
+use super::{Gateway, answer, body, path};
+use crate::calls::{Call, CallError, CallKind, InvocationId, Timing};
+use crate::key::ObjectKey;
+
+/// `ANY /function/[NS/]NAME…`
+pub(super) async fn call(
+    request: HttpRequest,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    let id = InvocationId::new(rand::random());
+    let mut timing = Timing::default();
+    let (function, below) = match find(&request, &gateway).await {
+        Ok(found) => found,
+        Err(Missing::Call(error)) => return answer::of_error(&error, &id, &timing),
+        Err(Missing::Refused(message)) => return answer::of_trouble(401, "Unauthorized", message),
+        Err(Missing::NoName) => {
+            let message = "name a function: /function/NAME or /function/NAMESPACE/NAME";
+            return answer::of_trouble(404, "NotFound", message);
+        }
+    };
+    let body = match body::read(&request, payload, &gateway.limits).await {
+        Ok(body) => body,
+        Err(error) => {
+            let (code, reason) = error.status();
+            return answer::of_trouble(code, reason, error.to_string());
+        }
+    };
+    let kind = http_kind(&request, &below);
+    let call = Call { function, id, kind, body, patience: None };
+    let result = tokio::select! {
+        result = gateway.calls.call(&call, &mut timing) => Some(result),
+        () = departure(&request) => None,
+    };
+    match result {
+        Some(Ok(answer)) => answer::of_function(answer, &call.id, &timing),
+        Some(Err(error)) => answer::of_error(&error, &call.id, &timing),
+        // Nobody reads it; nginx's number for it stands in the log.
+        None => answer::of_trouble(499, "ClientClosedRequest", "the client went away"),
+    }
+}
+
+enum Missing {
+    NoName,
+    Refused(String),
+    Call(CallError),
+}
+
+/// The function that the path means, and the path below its name.
+async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, String), Missing> {
+    let tail = request.match_info().get("path").unwrap_or_default();
+    let mut missing = Missing::NoName;
+    for (namespace, name, below) in path::readings(tail) {
+        let key = ObjectKey::new(&namespace, &name);
+        match gateway.calls.route(&key).await {
+            Ok(route) => {
+                let access = if route.settings().open { Access::Open } else { Access::Closed };
+                gateway.doorkeeper.admit(request, access).await.map_err(Missing::Refused)?;
+                return Ok((key, below));
+            }
+            Err(CallError::NoSuchFunction(key)) => {
+                if matches!(missing, Missing::NoName) {
+                    missing = Missing::Call(CallError::NoSuchFunction(key));
+                }
+            }
+            Err(error) => return Err(Missing::Call(error)),
+        }
+    }
+    // Strangers learn nothing about which names exist.
+    gateway.doorkeeper.admit(request, Access::Closed).await.map_err(Missing::Refused)?;
+    Err(missing)
+}
+
+fn http_kind(request: &HttpRequest, below: &str) -> CallKind {
+    let mut headers = HeaderMap::with_capacity(request.headers().len());
+    for (name, value) in request.headers() {
+        if !answer::passes(name.as_str()) {
+            continue;
+        }
+        // Two versions of the `http` crate: the same bytes, checked again.
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let mut path_and_query = if below.is_empty() { "/".to_owned() } else { below.to_owned() };
+    if !request.query_string().is_empty() {
+        path_and_query.push('?');
+        path_and_query.push_str(request.query_string());
+    }
+    let method = http::Method::from_bytes(request.method().as_str().as_bytes());
+    CallKind::Http { method: method.unwrap_or(http::Method::POST), path_and_query, headers }
+}

@@ -1,0 +1,29 @@
+//! The HTTP face for calls and runs; the hot path.
+//!
+//! `/function/…` finds the route, waits for a slot, forwards and answers; no actor is asked on the way
+//! when a pod has room. `/workflow/…` and `/state_machine/…` start a run and wait for its end. The same
+//! handlers serve the gateway's own port and, behind authentication, the API's.
+
+mod access;
+mod answer;
+mod body;
+mod departure;
+mod function;
+mod path;
+mod run;
+mod state;
+
+pub use access::{Access, Doorkeeper};
+pub use departure::{Connection, note_connection};
+pub use state::{Gateway, Limits};
+
+use actix_web::web;
+
+/// The gateway's routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .route("/function/{path:.*}", web::route().to(function::call))
+        .route("/workflow/{path:.*}", web::route().to(run::workflow))
+        .route("/state_machine/{path:.*}", web::route().to(run::state_machine))
+        .route("/runs/{namespace}/{name}", web::get().to(run::read));
+}

@@ -1,0 +1,207 @@
+//! Runs over HTTP.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use common::resources::{Access as Marked, RunPhase, StateMachine, Workflow, WorkflowRun};
+use serde_json::{Value, json};
+
+use super::access::Access;
+use super::{Gateway, answer, body, path};
+use crate::key::ObjectKey;
+use crate::objects::ObjectError;
+use crate::workflows::{StartError, Target, run_name, start};
+
+/// `ANY /workflow/[NS/]NAME`
+pub(super) async fn workflow(
+    request: HttpRequest,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    begin(Target::Workflow, &request, payload, &gateway).await
+}
+
+/// `ANY /state_machine/[NS/]NAME`
+pub(super) async fn state_machine(
+    request: HttpRequest,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    begin(Target::StateMachine, &request, payload, &gateway).await
+}
+
+async fn begin(
+    target: Target,
+    request: &HttpRequest,
+    payload: web::Payload,
+    gateway: &Gateway,
+) -> HttpResponse {
+    let key = match find(target, request, gateway).await {
+        Ok(key) => key,
+        Err(response) => return response,
+    };
+    let body = match body::read(request, payload, &gateway.limits).await {
+        Ok(body) => body,
+        Err(error) => {
+            let (code, reason) = error.status();
+            return answer::of_trouble(code, reason, error.to_string());
+        }
+    };
+    let input = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&body) };
+    let input: Value = match input {
+        Ok(input) => input,
+        Err(error) => {
+            let message = format!("the body is not JSON: {error}");
+            return answer::of_trouble(400, "BadRequest", message);
+        }
+    };
+    let suffix = format!("{:08x}", rand::random::<u32>());
+    let started = start(&gateway.objects, target, &key, run_name(&key.name, &suffix), input).await;
+    match started {
+        Ok(run) => match wait_time(request, gateway) {
+            Some(wait) => finish(&run, wait, gateway).await,
+            None => accepted(&run),
+        },
+        Err(error) => {
+            let (code, reason) = match &error {
+                StartError::NotFound { .. } => (404, "NotFound"),
+                StartError::Definition { .. } => (422, "Invalid"),
+                StartError::Objects(_) => (503, "Unavailable"),
+            };
+            answer::of_trouble(code, reason, explain(&error))
+        }
+    }
+}
+
+fn explain(error: &StartError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// What the path means.
+async fn find(
+    target: Target,
+    request: &HttpRequest,
+    gateway: &Gateway,
+) -> Result<ObjectKey, HttpResponse> {
+    let tail = request.match_info().get("path").unwrap_or_default().trim_end_matches('/');
+    let refused = |message| answer::of_trouble(401, "Unauthorized", message);
+    for (namespace, name, below) in path::readings(tail) {
+        if !below.is_empty() {
+            continue;
+        }
+        let key = ObjectKey::new(&namespace, &name);
+        let open = marked_open(target, &key, gateway).await.map_err(|error| {
+            answer::of_trouble(503, "Unavailable", error.to_string())
+        })?;
+        if let Some(open) = open {
+            let access = if open { Access::Open } else { Access::Closed };
+            gateway.doorkeeper.admit(request, access).await.map_err(refused)?;
+            return Ok(key);
+        }
+    }
+    gateway.doorkeeper.admit(request, Access::Closed).await.map_err(refused)?;
+    let what = target.as_str();
+    Err(answer::of_trouble(404, "NotFound", format!("{what} {tail:?} does not exist")))
+}
+
+/// Whether the target is `access: open`; `None` when it is not there.
+async fn marked_open(
+    target: Target,
+    key: &ObjectKey,
+    gateway: &Gateway,
+) -> Result<Option<bool>, ObjectError> {
+    let (namespace, name) = (&*key.namespace, &*key.name);
+    Ok(match target {
+        Target::Workflow => {
+            let found = gateway.objects.get::<Workflow>(namespace, name).await?;
+            found.map(|workflow| workflow.spec.access == Some(Marked::Open))
+        }
+        Target::StateMachine => {
+            let found = gateway.objects.get::<StateMachine>(namespace, name).await?;
+            found.map(|machine| machine.spec.access == Some(Marked::Open))
+        }
+    })
+}
+
+/// How long the client waits (`Prefer: wait=N`); `None` for `Prefer: respond-async`.
+fn wait_time(request: &HttpRequest, gateway: &Gateway) -> Option<Duration> {
+    let prefer = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+    let wishes: Vec<_> = prefer.flat_map(|value| value.split(',')).map(str::trim).collect();
+    if wishes.iter().any(|wish| wish.eq_ignore_ascii_case("respond-async")) {
+        return None;
+    }
+    let wish = wishes.iter().find_map(|wish| wish.strip_prefix("wait=")?.parse().ok());
+    let wait = wish.map_or(gateway.limits.run_wait, Duration::from_secs);
+    Some(wait.min(gateway.limits.longest_run_wait))
+}
+
+/// Waits for the end of a run. A client that goes away leaves the run going.
+async fn finish(run: &WorkflowRun, wait: Duration, gateway: &Gateway) -> HttpResponse {
+    let ended = gateway.waiters.wait(&run.metadata.uid);
+    let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
+    // It may have ended between its start and the place in the queue.
+    match gateway.objects.get::<WorkflowRun>(namespace, name).await {
+        Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => return end(&now),
+        _ => {}
+    }
+    match tokio::time::timeout(wait, ended).await {
+        Ok(Ok(run)) => end(&run),
+        Ok(Err(_)) | Err(_) => accepted(run),
+    }
+}
+
+fn end(run: &WorkflowRun) -> HttpResponse {
+    let status = &run.status;
+    let name = &run.metadata.name;
+    match (&status.phase, &status.output) {
+        (Some(RunPhase::Succeeded), Some(output)) => {
+            HttpResponse::Ok().insert_header(("X-Troupe-Run", name.as_str())).json(output)
+        }
+        _ => HttpResponse::InternalServerError().json(json!({
+            "error": status.error,
+            "cause": status.cause,
+            "run": format!("{}/{name}", run.metadata.namespace),
+        })),
+    }
+}
+
+fn accepted(run: &WorkflowRun) -> HttpResponse {
+    let location = format!("/runs/{}/{}", run.metadata.namespace, run.metadata.name);
+    let phase = run.status.phase.unwrap_or_default().as_str();
+    HttpResponse::Accepted()
+        .insert_header(("Location", location.clone()))
+        .json(json!({ "run": location.trim_start_matches("/runs/"), "phase": phase }))
+}
+
+/// `GET /runs/NS/NAME`
+pub(super) async fn read(
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    let (namespace, name) = path.into_inner();
+    if let Err(message) = gateway.doorkeeper.admit(&request, Access::Closed).await {
+        return answer::of_trouble(401, "Unauthorized", message);
+    }
+    match gateway.objects.get::<WorkflowRun>(&namespace, &name).await {
+        Ok(Some(run)) => {
+            let status = &run.status;
+            HttpResponse::Ok().json(json!({
+                "run": format!("{namespace}/{name}"),
+                "phase": status.phase,
+                "output": status.output,
+                "error": status.error,
+                "cause": status.cause,
+                "startTime": status.start_time,
+                "completionTime": status.completion_time,
+            }))
+        }
+        Ok(None) => {
+            answer::of_trouble(404, "NotFound", format!("run {namespace}/{name} does not exist"))
+        }
+        Err(error) => answer::of_trouble(503, "Unavailable", error.to_string()),
+    }
+}

@@ -1,0 +1,44 @@
+use std::time::Duration;
+
+use super::Doorkeeper;
+use crate::calls::Calls;
+use crate::objects::Objects;
+use crate::workflows::RunWaiters;
+
+/// What the gateway's handlers share.
+pub struct Gateway {
+    /// Makes calls.
+    pub calls: Calls,
+    /// The API's objects.
+    pub objects: Objects,
+    /// Those who wait for the end of runs.
+    pub waiters: RunWaiters,
+    /// Who may come in.
+    pub doorkeeper: Doorkeeper,
+    /// What requests may take.
+    pub limits: Limits,
+}
+
+/// What requests may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest body, in bytes.
+    pub body_bytes: usize,
+    /// Longest time a client may take to send its body.
+    pub body_time: Duration,
+    /// How long a request waits for the end of a run it started.
+    pub run_wait: Duration,
+    /// The longest wait a client may ask for.
+    pub longest_run_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 6 << 20,
+            body_time: Duration::from_secs(60),
+            run_wait: Duration::from_secs(30),
+            longest_run_wait: Duration::from_secs(900),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Puts the rooms together: store, authority, the tree of actors, the two ports.
+
+mod kubeconfig;
+mod ports;
+mod tree;
+
+pub use kubeconfig::{Admin, AdminError};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use common::trust::Authority;
+use tokio::sync::mpsc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::images::Blobs;
+use crate::objects::{Objects, gc};
+use crate::settings::Settings;
+use crate::store::{Durability, EmbeddedStore, Store, StoreError, Txn};
+use crate::supervisor::Fatal;
+
+/// The master cannot start, or ends for a reason.
+#[derive(Debug, thiserror::Error)]
+pub enum HouseError {
+    /// The data directory cannot be used.
+    #[error("use data directory {directory}")]
+    Data {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("open the store")]
+    Store(#[from] StoreError),
+    /// Certificates.
+    #[error("prepare the cluster's certificates")]
+    Trust(#[from] common::trust::Error),
+    /// Sources and layers.
+    #[error("open the store of code and layers")]
+    Blobs(#[from] crate::images::BlobError),
+    /// Objects.
+    #[error("prepare the API's objects")]
+    Objects(#[from] crate::objects::ObjectError),
+    /// A port.
+    #[error("listen on {address}; choose another one with --{flag}")]
+    Listen {
+        /// The flag that names the address.
+        flag: &'static str,
+        /// The address.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A port ended.
+    #[error("serve the ports")]
+    Serve(#[source] std::io::Error),
+    /// The administrators' file.
+    #[error("write the administrators' kubeconfig")]
+    Admin(#[from] AdminError),
+    /// A room fell too often.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+}
+
+/// What all rooms stand on.
+pub(crate) struct Ground {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) objects: Objects,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) blobs: Blobs,
+    pub(crate) epoch: u64,
+}
+
+impl Ground {
+    async fn lay(settings: Settings) -> Result<Self, HouseError> {
+        let directory = settings.data_dir.clone();
+        prepare_directory(&directory)
+            .map_err(|source| HouseError::Data { directory: directory.clone(), source })?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let store = EmbeddedStore::open(&directory.join("store.redb"), Arc::clone(&clock))?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let authority = Authority::load_or_create(&directory.join("authority"), clock.now())?;
+        let blobs = Blobs::open(&directory.join("blobs"))?;
+        let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));
+        let epoch = next_epoch(&*store).await?;
+        let authority = Arc::new(authority);
+        Ok(Self { settings, clock, objects, authority, blobs, epoch })
+    }
+}
+
+fn prepare_directory(directory: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    if !directory.exists() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    // Keys and people's code are in it.
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+}
+
+/// Counts the master's starts.
+async fn next_epoch(store: &dyn Store) -> Result<u64, StoreError> {
+    const KEY: &str = "/troupe/epoch";
+    let text = |entry: crate::store::Entry| String::from_utf8_lossy(&entry.value).into_owned();
+    let last = store.get(KEY).await?.map(text).and_then(|text| text.parse::<u64>().ok());
+    let epoch = last.unwrap_or(0) + 1;
+    store.commit(Txn::new(Durability::Durable).put(KEY, epoch.to_string())).await?;
+    Ok(epoch)
+}
+
+/// Runs the master until it is told to end (SIGTERM, SIGINT) or a room falls too often.
+///
+/// # Errors
+/// When it cannot start, or a room fell too often.
+pub async fn run(settings: Settings) -> Result<(), HouseError> {
+    let ground = Ground::lay(settings).await?;
+    let collector = actix_web::rt::spawn(gc::run(ground.objects.clone()));
+    let (fatal, mut fell) = mpsc::channel(1);
+    let tree = tree::grow(&ground, fatal)?;
+    let ports = ports::open(&ground, &tree).await?;
+    let admin = Admin::issue(&ground.authority, &ports.api_url(), ground.clock.now())?;
+    admin.write(&ground.settings.data_dir)?;
+    announce(&ground, &ports);
+    let ended = tokio::select! {
+        ended = ports.serve() => ended.map_err(HouseError::Serve),
+        Some(fatal) = fell.recv() => Err(fatal.into()),
+    };
+    collector.abort();
+    ended
+}
+
+fn announce(ground: &Ground, ports: &ports::Ports) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        api = ports.api_url(),
+        gateway = ports.gateway_url(),
+        data = %ground.settings.data_dir.display(),
+        epoch = ground.epoch,
+        "master is up"
+    );
+}

@@ -1,0 +1,167 @@
+//! The tree of actors: every room with what it needs.
+
+use std::sync::Arc;
+
+use actix::Actor as _;
+use async_trait::async_trait;
+use common::trust::{MASTERS, client_config};
+use tokio::sync::mpsc;
+
+use super::{Ground, HouseError};
+use crate::calls::{Calls, Directory, PodHealth};
+use crate::functions::plan::Event;
+use crate::functions::{Demanded, Find, Functions, Report, Tools};
+use crate::images::{Images, ImagesTools};
+use crate::key::ObjectKey;
+use crate::nodes::{LocalPods, NodeBook, Nodes, NodesTools};
+use crate::router::{DemandSink, Route, Router, Routes};
+use crate::scheduler::Scheduler;
+use crate::supervisor::{AskError, Fatal, Mailbox, Rooms, Root};
+use crate::workflows::{RunWaiters, Workflows, WorkflowsTools};
+
+/// Longest wait for a room's answer.
+const ASK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+/// Life of the certificate that the master shows to agents; it is made anew at each start.
+const MASTER_VALIDITY: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 3600);
+
+/// What the ports need of the tree.
+pub(super) struct Tree {
+    pub(super) calls: Calls,
+    pub(super) nodes: Mailbox<Nodes>,
+    pub(super) book: NodeBook,
+    pub(super) waiters: RunWaiters,
+}
+
+/// The functions' room, for those who only know a part of it.
+struct FunctionsDoor(Mailbox<Functions>);
+
+impl DemandSink for FunctionsDoor {
+    fn demand(&self, function: &ObjectKey) -> bool {
+        self.0.tell(Demanded(function.clone()))
+    }
+}
+
+#[async_trait]
+impl Directory for FunctionsDoor {
+    async fn find(&self, function: &ObjectKey) -> Result<Option<Arc<Route>>, AskError> {
+        self.0.ask(Find(function.clone()), ASK_DEADLINE).await?
+    }
+}
+
+impl PodHealth for FunctionsDoor {
+    fn stuck(&self, function: &ObjectKey, uid: &str) {
+        self.report(function, uid, "PodStuck");
+    }
+
+    fn unreachable(&self, function: &ObjectKey, uid: &str) {
+        self.report(function, uid, "PodUnreachable");
+    }
+}
+
+impl FunctionsDoor {
+    fn report(&self, function: &ObjectKey, uid: &str, reason: &'static str) {
+        let event = Event::Unhealthy { uid: uid.to_owned(), reason };
+        self.0.tell(Report { function: function.clone(), event });
+    }
+}
+
+/// Starts the tree on the current arbiter.
+pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, HouseError> {
+    let router: Mailbox<Router> = Mailbox::new("router");
+    let scheduler: Mailbox<Scheduler> = Mailbox::new("scheduler");
+    let images: Mailbox<Images> = Mailbox::new("images");
+    let nodes: Mailbox<Nodes> = Mailbox::new("nodes");
+    let functions: Mailbox<Functions> = Mailbox::new("functions");
+    let workflows: Mailbox<Workflows> = Mailbox::new("workflows");
+
+    let door = Arc::new(FunctionsDoor(functions.clone()));
+    let routes = Routes::default();
+    let book = book(ground)?;
+    let waiters = RunWaiters::default();
+    let calls = Calls::new(routes.clone(), Arc::clone(&door) as _, Arc::clone(&door) as _);
+    let objects = &ground.objects;
+    let clock = || Arc::clone(&ground.clock);
+    let settings = &ground.settings;
+
+    let function_tools = Arc::new(Tools {
+        objects: objects.clone(),
+        clock: clock(),
+        router: router.clone(),
+        scheduler: scheduler.clone(),
+        nodes: book.clone(),
+        hold: settings.gateway.hold,
+        queue_limit: settings.gateway.queue,
+        max_body_bytes: settings.gateway.max_body.0,
+    });
+    let image_tools = Arc::new(ImagesTools {
+        objects: objects.clone(),
+        clock: clock(),
+        blobs: ground.blobs.clone(),
+        nodes: nodes.clone(),
+        build_timeout: settings.builds.timeout,
+        max_layer_bytes: settings.builds.max_layer.0,
+    });
+    let node_tools = Arc::new(NodesTools {
+        objects: objects.clone(),
+        clock: clock(),
+        book: book.clone(),
+        images: images.clone(),
+        epoch: ground.epoch,
+    });
+    let workflow_tools = Arc::new(WorkflowsTools {
+        objects: objects.clone(),
+        clock: clock(),
+        calls: calls.clone(),
+        waiters: waiters.clone(),
+        wait_for_function: settings.runs.wait_for_function,
+    });
+
+    let (sched_objects, nodes_out) = (objects.clone(), nodes.clone());
+    let rooms = Rooms::default()
+        .with("router", move |guard| {
+            router.attach(Router::new(routes.clone(), Arc::clone(&door) as _, guard).start());
+        })
+        .with("scheduler", move |guard| {
+            scheduler.attach(Scheduler::new(sched_objects.clone(), guard).start());
+        })
+        .with("images", move |guard| {
+            images.attach(Images::new(Arc::clone(&image_tools), guard).start());
+        })
+        .with("nodes", move |guard| {
+            nodes.attach(Nodes::new(Arc::clone(&node_tools), guard).start());
+        })
+        .with("functions", move |guard| {
+            functions.attach(Functions::new(Arc::clone(&function_tools), guard).start());
+        })
+        .with("workflows", move |guard| {
+            workflows.attach(Workflows::new(Arc::clone(&workflow_tools), guard).start());
+        });
+    Root::new(rooms, clock(), fatal).start();
+    Ok(Tree { calls, nodes: nodes_out, book, waiters })
+}
+
+fn book(ground: &Ground) -> Result<NodeBook, HouseError> {
+    let now = ground.clock.now();
+    let identity =
+        ground.authority.issue_client("troupe:master", &[MASTERS], MASTER_VALIDITY, now)?;
+    let mut tls = client_config(ground.authority.ca_pem(), Some(&identity))?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(NodeBook::new(Arc::new(tls), local_pods(ground)))
+}
+
+/// Pods on this machine, when the settings name their directory.
+fn local_pods(ground: &Ground) -> Option<LocalPods> {
+    let gateway = &ground.settings.gateway;
+    if gateway.local_pods_dir.as_os_str().is_empty() {
+        return None;
+    }
+    let first = gateway.local_pods_uid_first;
+    let last = first.saturating_add(gateway.local_pods_uid_count.saturating_sub(1));
+    let me = nix::unistd::geteuid().as_raw();
+    let machine_id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    Some(LocalPods {
+        directory: gateway.local_pods_dir.clone(),
+        machine_id: machine_id.trim().to_owned(),
+        owners: vec![first..=last, me..=me],
+    })
+}

@@ -1,0 +1,459 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
+use common::link::{BuildOrder, Hello, PodReport, PodState, SILENCE, ToAgent, ToMaster};
+use common::resources::{Node, Pod, PodPhase, timestamp};
+use tokio::sync::mpsc;
+
+use super::assignment::{AssignmentError, assignment};
+use super::registry::{FromAgent, NodesTools};
+use super::{hello, report};
+use crate::functions::POD_FINALIZER;
+use crate::images::BuildNews;
+use crate::objects::ObjectError;
+use crate::store::Durability::{Durable, Eventual};
+use crate::supervisor::Guard;
+
+/// After so long without its agent a node's pods are given up and replaced elsewhere.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+/// Wait before a pod's assignment or status is tried again after the store failed.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// The actor of one node.
+pub struct NodeActor {
+    name: String,
+    pods: BTreeMap<String, Arc<Pod>>,
+    session: Option<Session>,
+    /// Reports being written, and for each pod the one to write next.
+    writing: HashMap<String, Option<PodReport>>,
+    /// Pods the agent was told to run in this session.
+    told: BTreeSet<String>,
+    tools: Arc<NodesTools>,
+    _guard: Guard,
+}
+
+struct Session {
+    id: u64,
+    outbox: mpsc::Sender<ToAgent>,
+}
+
+/// A session begins.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Attach {
+    pub(super) session: u64,
+    pub(super) hello: Box<Hello>,
+    pub(super) inventory: Vec<PodReport>,
+    pub(super) outbox: mpsc::Sender<ToAgent>,
+}
+
+/// A session ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Detach {
+    pub(super) session: u64,
+}
+
+/// The node was deleted.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Leave;
+
+/// A pod of this node is this now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PodSeen(pub(super) Arc<Pod>);
+
+/// A pod of this node has no object any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PodUnseen(pub(super) String);
+
+/// A build for this node.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Order(pub(super) BuildOrder);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Assigned {
+    uid: String,
+    result: Result<common::link::PodAssignment, AssignmentError>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Written {
+    uid: String,
+    result: Result<(), ObjectError>,
+}
+
+impl NodeActor {
+    /// The actor of a node with these pods.
+    pub(super) fn new(
+        name: String,
+        pods: Vec<Arc<Pod>>,
+        tools: Arc<NodesTools>,
+        guard: Guard,
+    ) -> Self {
+        let pods = pods.into_iter().map(|pod| (pod.metadata.uid.clone(), pod)).collect();
+        Self {
+            name,
+            pods,
+            session: None,
+            writing: HashMap::new(),
+            told: BTreeSet::new(),
+            tools,
+            _guard: guard,
+        }
+    }
+
+    /// Sends to the agent. An agent that does not read loses its session; it dials again and both
+    /// sides tell all they know.
+    fn send(&mut self, message: ToAgent) {
+        let full = |session: &Session| session.outbox.try_send(message).is_err();
+        if self.session.as_ref().is_some_and(full) {
+            tracing::warn!(node = self.name, "agent does not keep up; its session ends");
+            self.session = None;
+        }
+    }
+
+    /// Tells the agent what to do about a pod.
+    fn steer(&mut self, pod: &Arc<Pod>, ctx: &mut Context<Self>) {
+        let uid = pod.metadata.uid.clone();
+        if self.session.is_none() {
+            return;
+        }
+        if pod.metadata.deletion_timestamp.is_some() {
+            self.told.remove(&uid);
+            let grace = pod.spec.termination_grace_period_seconds.unwrap_or(30);
+            let grace_seconds = u32::try_from(grace).unwrap_or(0);
+            self.send(ToAgent::RemovePod { uid, grace_seconds });
+        } else if runs(pod) && self.told.insert(uid.clone()) {
+            self.assign(Arc::clone(pod), ctx);
+        }
+    }
+
+    fn assign(&mut self, pod: Arc<Pod>, ctx: &mut Context<Self>) {
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let assign = async move {
+            let result = assignment(&tools.objects, &pod).await;
+            addr.do_send(Assigned { uid: pod.metadata.uid.clone(), result });
+        };
+        ctx.spawn(assign.into_actor(self));
+    }
+
+    /// Writes a report into its pod's status: reports of one pod one after the other, the newest
+    /// last, so that none overtakes another.
+    fn write(&mut self, report: PodReport, ctx: &mut Context<Self>) {
+        if let Some(next) = self.writing.get_mut(&report.uid) {
+            *next = Some(report);
+            return;
+        }
+        self.writing.insert(report.uid.clone(), None);
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let write = async move {
+            let uid = report.uid.clone();
+            let result = write_report(&tools, &report).await;
+            addr.do_send(Written { uid, result });
+        };
+        ctx.spawn(write.into_actor(self));
+    }
+
+    fn write_node(&self, ctx: &mut Context<Self>, hello: Option<Box<Hello>>) {
+        let (tools, name) = (Arc::clone(&self.tools), self.name.clone());
+        let write = async move {
+            if let Err(error) = write_node(&tools, &name, hello.as_deref()).await {
+                tracing::warn!(node = name, %error, "could not write a node's state");
+            }
+        };
+        ctx.spawn(write.into_actor(self));
+    }
+
+    /// The agent stayed away: its pods are given up, so that others take their place.
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
+        if self.session.is_some() {
+            return;
+        }
+        for pod in self.pods.values() {
+            let (tools, pod) = (Arc::clone(&self.tools), Arc::clone(pod));
+            let remove = async move {
+                if let Err(error) = remove_pod(&tools, &pod).await {
+                    tracing::warn!(pod = pod.metadata.name, %error, "could not give a pod up");
+                }
+            };
+            ctx.spawn(remove.into_actor(self));
+        }
+    }
+
+    fn missed(&mut self, ctx: &mut Context<Self>) {
+        if self.session.is_none() {
+            self.write_node(ctx, None);
+            ctx.run_later(GIVE_UP_AFTER, Self::give_up);
+        }
+    }
+}
+
+/// Whether an agent shall run the pod.
+fn runs(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
+        && !pod.status.phase.is_some_and(PodPhase::is_final)
+}
+
+async fn write_report(tools: &NodesTools, report: &PodReport) -> Result<(), ObjectError> {
+    let now = timestamp(tools.clock.now());
+    let (namespace, name) = (&report.namespace, &report.name);
+    let write = |pod: &mut Pod| {
+        if pod.metadata.uid != report.uid {
+            return false;
+        }
+        let mut changed = report::apply(pod, report, &now);
+        if report.state == PodState::Gone && pod.metadata.deletion_timestamp.is_some() {
+            let before = pod.metadata.finalizers.len();
+            pod.metadata.finalizers.retain(|finalizer| finalizer != POD_FINALIZER);
+            changed |= pod.metadata.finalizers.len() != before;
+        }
+        changed
+    };
+    tools.objects.modify::<Pod>(namespace, name, Eventual, write).await?;
+    Ok(())
+}
+
+async fn remove_pod(tools: &NodesTools, pod: &Pod) -> Result<(), ObjectError> {
+    let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
+    tools.objects.delete::<Pod>(namespace, name, Some(&pod.metadata.uid)).await?;
+    let release = |found: &mut Pod| {
+        found.metadata.finalizers.retain(|finalizer| finalizer != POD_FINALIZER);
+        found.metadata.uid == pod.metadata.uid
+    };
+    tools.objects.modify::<Pod>(namespace, name, Eventual, release).await?;
+    Ok(())
+}
+
+async fn write_node(
+    tools: &NodesTools,
+    name: &str,
+    hello: Option<&Hello>,
+) -> Result<(), ObjectError> {
+    let now = tools.clock.now();
+    let write = |node: &mut Node| {
+        match hello {
+            Some(hello) => hello::greet(node, hello, now),
+            None => hello::miss(node, now),
+        }
+        true
+    };
+    let known = tools.objects.modify::<Node>("", name, Durable, write).await?;
+    if known.is_none() && let Some(hello) = hello {
+        let mut node = hello::new_node(name);
+        hello::greet(&mut node, hello, now);
+        tools.objects.create(node, Durable).await?;
+    }
+    Ok(())
+}
+
+impl Actor for NodeActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4096);
+        // The agent of a node that is known from before gets this long to dial.
+        ctx.run_later(SILENCE, Self::missed);
+    }
+}
+
+impl Handler<Attach> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) {
+        self.session = Some(Session { id: attach.session, outbox: attach.outbox });
+        self.told.clear();
+        self.write_node(ctx, Some(attach.hello));
+        let reported: BTreeSet<_> = attach.inventory.iter().map(|pod| pod.uid.clone()).collect();
+        for report in attach.inventory {
+            self.write(report, ctx);
+        }
+        let pods: Vec<_> = self.pods.values().cloned().collect();
+        for pod in pods.iter().filter(|pod| pod.is_ready() && !reported.contains(&pod.metadata.uid)) {
+            let (tools, pod) = (Arc::clone(&self.tools), Arc::clone(pod));
+            let reset = async move {
+                let now = timestamp(tools.clock.now());
+                let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
+                let write = |pod: &mut Pod| report::restart(pod, &now);
+                let written = tools.objects.modify::<Pod>(namespace, name, Eventual, write).await;
+                if let Err(error) = written {
+                    tracing::warn!(pod = name, %error, "could not reset a pod's state");
+                }
+            };
+            ctx.spawn(reset.into_actor(self));
+        }
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let desired = async move {
+            let mut assignments = Vec::new();
+            for pod in pods.iter().filter(|pod| runs(pod)) {
+                match assignment(&tools.objects, pod).await {
+                    Ok(assignment) => assignments.push(assignment),
+                    Err(error) => {
+                        let uid = pod.metadata.uid.clone();
+                        addr.do_send(Assigned { uid, result: Err(error) });
+                    }
+                }
+            }
+            addr.do_send(Desire { session: attach.session, assignments });
+        };
+        ctx.spawn(desired.into_actor(self));
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Desire {
+    session: u64,
+    assignments: Vec<common::link::PodAssignment>,
+}
+
+impl Handler<Desire> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, desire: Desire, ctx: &mut Self::Context) {
+        if self.session.as_ref().is_none_or(|session| session.id != desire.session) {
+            return;
+        }
+        self.told.extend(desire.assignments.iter().map(|pod| pod.uid.clone()));
+        self.send(ToAgent::Desired(desire.assignments));
+        // Pods that came or changed while the set was put together.
+        for pod in self.pods.values().cloned().collect::<Vec<_>>() {
+            self.steer(&pod, ctx);
+        }
+    }
+}
+
+impl Handler<Detach> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, Detach { session }: Detach, ctx: &mut Self::Context) {
+        if self.session.as_ref().is_some_and(|current| current.id == session) {
+            self.session = None;
+        }
+        ctx.run_later(SILENCE, Self::missed);
+    }
+}
+
+impl Handler<Leave> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        self.session = None;
+        self.give_up(ctx);
+        ctx.run_later(RETRY_AFTER, |_, ctx| ctx.stop());
+    }
+}
+
+impl Handler<PodSeen> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, PodSeen(pod): PodSeen, ctx: &mut Self::Context) {
+        let uid = pod.metadata.uid.clone();
+        let was_deleting =
+            self.pods.get(&uid).is_some_and(|old| old.metadata.deletion_timestamp.is_some());
+        self.pods.insert(uid, Arc::clone(&pod));
+        if !was_deleting {
+            self.steer(&pod, ctx);
+        }
+    }
+}
+
+impl Handler<PodUnseen> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, PodUnseen(uid): PodUnseen, _: &mut Self::Context) {
+        self.told.remove(&uid);
+        if let Some(pod) = self.pods.remove(&uid)
+            && pod.metadata.deletion_timestamp.is_none()
+        {
+            self.send(ToAgent::RemovePod { uid, grace_seconds: 0 });
+        }
+    }
+}
+
+impl Handler<Order> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, Order(order): Order, _: &mut Self::Context) {
+        self.send(ToAgent::Build(Box::new(order)));
+    }
+}
+
+impl Handler<Assigned> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, Assigned { uid, result }: Assigned, ctx: &mut Self::Context) {
+        let Some(pod) = self.pods.get(&uid).cloned() else { return };
+        match result {
+            Ok(assignment) => {
+                if runs(&pod) {
+                    self.send(ToAgent::EnsurePod(Box::new(assignment)));
+                }
+            }
+            Err(error) => match error.reason() {
+                Some(reason) => self.write(failed(&pod, reason, &error.to_string()), ctx),
+                None => {
+                    self.told.remove(&uid);
+                    ctx.run_later(RETRY_AFTER, move |actor, ctx| actor.steer(&pod, ctx));
+                }
+            },
+        }
+    }
+}
+
+fn failed(pod: &Pod, reason: &str, message: &str) -> PodReport {
+    PodReport {
+        uid: pod.metadata.uid.clone(),
+        namespace: pod.metadata.namespace.clone(),
+        name: pod.metadata.name.clone(),
+        state: PodState::Failed,
+        reason: Some(reason.to_owned()),
+        message: Some(message.to_owned()),
+        exit: None,
+        runtime_id: None,
+        started_at: None,
+        cold: None,
+    }
+}
+
+impl Handler<Written> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, Written { uid, result }: Written, ctx: &mut Self::Context) {
+        if let Err(error) = result {
+            tracing::warn!(pod = uid, %error, "could not write a pod's state");
+        }
+        if let Some(Some(next)) = self.writing.remove(&uid) {
+            self.write(next, ctx);
+        }
+    }
+}
+
+impl Handler<FromAgent> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, FromAgent { session, body }: FromAgent, ctx: &mut Self::Context) {
+        if self.session.as_ref().is_none_or(|current| current.id != session) {
+            return;
+        }
+        match body {
+            ToMaster::Pod(report) => self.write(*report, ctx),
+            ToMaster::Inventory(reports) => {
+                for report in reports {
+                    self.write(report, ctx);
+                }
+            }
+            ToMaster::Build(report) => {
+                self.tools.images.tell(BuildNews { node: self.name.clone(), report: *report });
+            }
+            ToMaster::Usage(_) | ToMaster::Hello(_) | ToMaster::Ack => {}
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use common::resources::Node;
+use rustls_pki_types::ServerName;
+
+use super::hello::DATA_ADDRESS_ANNOTATION;
+use crate::upstream::{NodeLink, Reach};
+
+/// How the nodes are reached. Read by many, written by the room of the nodes. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeBook {
+    links: Arc<ArcSwap<HashMap<String, Entry>>>,
+    tls: Arc<rustls::ClientConfig>,
+    local: Option<Arc<LocalPods>>,
+}
+
+/// Pods on the master's own machine, whose sockets the gateway may use.
+#[derive(Clone, Debug)]
+pub struct LocalPods {
+    /// The agent's directory of pods; from the master's settings, never from an agent.
+    pub directory: PathBuf,
+    /// This machine's id: a node with another one is elsewhere.
+    pub machine_id: String,
+    /// Users that pods run as.
+    pub owners: Vec<RangeInclusive<u32>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    link: Arc<NodeLink>,
+    machine_id: String,
+}
+
+impl NodeBook {
+    /// A book without nodes. `tls` carries the master's certificate for the agents' data planes.
+    #[must_use]
+    pub fn new(tls: Arc<rustls::ClientConfig>, local: Option<LocalPods>) -> Self {
+        Self { links: Arc::default(), tls, local: local.map(Arc::new) }
+    }
+
+    /// How a pod on a node is reached; `None` for a node nobody knows.
+    #[must_use]
+    pub fn reach(&self, node: &str, uid: &str) -> Option<Reach> {
+        let links = self.links.load();
+        let entry = links.get(node)?;
+        let plain = |uid: &str| !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        match &self.local {
+            Some(local) if local.machine_id == entry.machine_id && plain(uid) => Some(Reach::Local {
+                directory: local.directory.join(uid).join("run"),
+                owners: local.owners.clone(),
+            }),
+            _ => Some(Reach::Node(Arc::clone(&entry.link))),
+        }
+    }
+
+    /// The data plane of a node's agent.
+    #[must_use]
+    pub fn link(&self, node: &str) -> Option<Arc<NodeLink>> {
+        self.links.load().get(node).map(|entry| Arc::clone(&entry.link))
+    }
+
+    /// Notes where a node is.
+    pub(super) fn set(&self, node: &Node) {
+        let name = &node.metadata.name;
+        let address = node.metadata.annotations.get(DATA_ADDRESS_ANNOTATION);
+        let (Some(address), Ok(server_name)) = (address, ServerName::try_from(name.clone())) else {
+            return;
+        };
+        let machine_id =
+            node.status.node_info.as_ref().map(|info| info.machine_id.clone()).unwrap_or_default();
+        let known = self.links.load().get(name).is_some_and(|entry| {
+            entry.link.address == *address && entry.machine_id == machine_id
+        });
+        if known {
+            return;
+        }
+        let link = Arc::new(NodeLink {
+            address: address.clone(),
+            server_name,
+            tls: Arc::clone(&self.tls),
+        });
+        self.links.rcu(|links| {
+            let mut links = HashMap::clone(links);
+            links.insert(name.clone(), Entry { link: Arc::clone(&link), machine_id: machine_id.clone() });
+            links
+        });
+    }
+
+    /// Forgets a node.
+    pub(super) fn remove(&self, name: &str) {
+        self.links.rcu(|links| {
+            let mut links = HashMap::clone(links);
+            links.remove(name);
+            links
+        });
+    }
+}

@@ -1,0 +1,24 @@
+//! One actor per node: it keeps the node's agent in step with the objects.
+//!
+//! [`Nodes`] watches Node and Pod objects and takes the agents' sessions. A [`NodeActor`] sends its
+//! agent the pods it shall run and writes what the agent reports into the pods' status. A session that
+//! breaks changes nothing for running pods: the agent dials again, both sides tell all they know, and
+//! what differs is mended.
+
+mod actor;
+mod assignment;
+mod book;
+mod hello;
+mod logs;
+mod registry;
+mod report;
+pub mod session;
+
+pub use actor::NodeActor;
+pub use book::{LocalPods, NodeBook};
+pub use hello::is_ready;
+pub use logs::AgentLogs;
+pub use registry::{Connect, Disconnected, Dispatch, Nodes, NodesTools, Refused};
+
+/// Holds a pod's [`common::link::PodAssignment`], without the resolved environment.
+pub const ASSIGNMENT_ANNOTATION: &str = "troupe.dev/assignment";

@@ -1,0 +1,313 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use actix::{
+    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Recipient, WrapFuture,
+};
+use common::link::{BuildOrder, Hello, PodReport, ToAgent, ToMaster, Welcome};
+use common::resources::{Node, Pod};
+use tokio::sync::mpsc;
+
+use super::NodeBook;
+use super::actor::{Attach, Detach, NodeActor, Order, PodSeen, PodUnseen};
+use crate::clock::Clock;
+use crate::images::Images;
+use crate::objects::{Change, Objects};
+use crate::supervisor::{ChildDown, Down, Guard, Mailbox, Nursery, RestartPolicy};
+
+/// What the actors of nodes use.
+pub struct NodesTools {
+    /// The API's objects.
+    pub objects: Objects,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How nodes are reached.
+    pub book: NodeBook,
+    /// Hears of builds.
+    pub images: Mailbox<Images>,
+    /// Counts the master's starts.
+    pub epoch: u64,
+}
+
+/// The room of the nodes.
+pub struct Nodes {
+    tools: Arc<NodesTools>,
+    children: Option<Nursery<NodeActor>>,
+    pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
+    builds: HashMap<String, u32>,
+    connected: HashMap<String, u64>,
+    sessions: u64,
+    _guard: Guard,
+}
+
+/// An agent greets.
+#[derive(Message)]
+#[rtype(result = "Result<Connected, Refused>")]
+pub struct Connect {
+    /// Who it is; the name was checked against its certificate.
+    pub hello: Box<Hello>,
+    /// The pods it has.
+    pub inventory: Vec<PodReport>,
+    /// What is sent here goes to the agent.
+    pub outbox: mpsc::Sender<ToAgent>,
+}
+
+/// A session stands.
+pub struct Connected {
+    /// Names the session.
+    pub session: u64,
+    /// The answer to the greeting.
+    pub welcome: Welcome,
+    /// Takes what the agent says from now on.
+    pub recipient: Recipient<FromAgent>,
+}
+
+/// A session is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the room of the nodes is starting; dial again")]
+pub struct Refused;
+
+/// An agent said something.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FromAgent {
+    /// The session it came by.
+    pub session: u64,
+    /// What it said.
+    pub body: ToMaster,
+}
+
+/// A session ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Disconnected {
+    /// The node.
+    pub node: String,
+    /// The session.
+    pub session: u64,
+}
+
+/// Give a build to a connected node. Answers its name, or `None` when there is no node.
+#[derive(Message)]
+#[rtype(result = "Option<String>")]
+pub struct Dispatch(pub BuildOrder);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+enum Seen {
+    Node(Change<Node>),
+    Pod(Change<Pod>),
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Restart(String);
+
+impl Nodes {
+    /// The room, with the tools its children use.
+    #[must_use]
+    pub fn new(tools: Arc<NodesTools>, guard: Guard) -> Self {
+        Self {
+            tools,
+            children: None,
+            pods: HashMap::new(),
+            builds: HashMap::new(),
+            connected: HashMap::new(),
+            sessions: 0,
+            _guard: guard,
+        }
+    }
+
+    fn ensure_child(&mut self, node: &str) -> Option<Addr<NodeActor>> {
+        let pods = self.pods.get(node).map(|pods| pods.values().cloned().collect());
+        let (tools, name) = (Arc::clone(&self.tools), node.to_owned());
+        let children = self.children.as_mut()?;
+        let child = children.start(node, |guard| {
+            NodeActor::new(name, pods.unwrap_or_default(), tools, guard).start()
+        });
+        Some(child.clone())
+    }
+
+    fn node_seen(&mut self, change: Change<Node>) {
+        match change {
+            Change::Restarted(nodes) => {
+                for node in nodes {
+                    self.tools.book.set(&node);
+                    self.ensure_child(&node.metadata.name);
+                }
+            }
+            Change::Applied(node) => {
+                self.tools.book.set(&node);
+                self.ensure_child(&node.metadata.name);
+            }
+            Change::Deleted(node) => {
+                let name = &node.metadata.name;
+                self.tools.book.remove(name);
+                // Dropping its outbox ends the session; a node that is still there joins anew.
+                if let Some(child) = self.children.as_mut().and_then(|c| c.forget(name)) {
+                    child.do_send(super::actor::Leave);
+                }
+            }
+        }
+    }
+
+    fn pod_seen(&mut self, change: Change<Pod>) {
+        match change {
+            Change::Restarted(pods) => {
+                let mut gone = std::mem::take(&mut self.pods);
+                for pod in pods {
+                    if let Some(known) = gone.get_mut(node_of(&pod)) {
+                        known.remove(&pod.metadata.uid);
+                    }
+                    self.pod_applied(pod);
+                }
+                for pod in gone.into_values().flat_map(BTreeMap::into_values) {
+                    self.pod_removed(&pod);
+                }
+            }
+            Change::Applied(pod) => self.pod_applied(pod),
+            Change::Deleted(pod) => self.pod_removed(&pod),
+        }
+    }
+
+    fn pod_applied(&mut self, pod: Pod) {
+        let node = node_of(&pod).to_owned();
+        if node.is_empty() {
+            return;
+        }
+        let pod = Arc::new(pod);
+        let pods = self.pods.entry(node.clone()).or_default();
+        pods.insert(pod.metadata.uid.clone(), Arc::clone(&pod));
+        if let Some(child) = self.child(&node) {
+            child.do_send(PodSeen(pod));
+        }
+    }
+
+    fn pod_removed(&mut self, pod: &Pod) {
+        let node = node_of(pod);
+        if let Some(pods) = self.pods.get_mut(node) {
+            pods.remove(&pod.metadata.uid);
+        }
+        if let Some(child) = self.child(node) {
+            child.do_send(PodUnseen(pod.metadata.uid.clone()));
+        }
+    }
+
+    fn child(&self, node: &str) -> Option<&Addr<NodeActor>> {
+        self.children.as_ref()?.get(node)
+    }
+}
+
+fn node_of(pod: &Pod) -> &str {
+    pod.spec.node_name.as_deref().unwrap_or_default()
+}
+
+impl Actor for Nodes {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4096);
+        self.children = Some(Nursery::new(RestartPolicy::LEAF, ctx.address().recipient()));
+        let (node_addr, pod_addr) = (ctx.address(), ctx.address());
+        let mut nodes = self.tools.objects.watch::<Node>();
+        let mut pods = self.tools.objects.watch::<Pod>();
+        let watch_nodes = async move {
+            while node_addr.send(Seen::Node(nodes.next().await)).await.is_ok() {}
+        };
+        let watch_pods = async move {
+            while pod_addr.send(Seen::Pod(pods.next().await)).await.is_ok() {}
+        };
+        ctx.spawn(watch_nodes.into_actor(self));
+        ctx.spawn(watch_pods.into_actor(self));
+    }
+}
+
+impl Handler<Seen> for Nodes {
+    type Result = ();
+
+    fn handle(&mut self, seen: Seen, _: &mut Self::Context) {
+        match seen {
+            Seen::Node(change) => self.node_seen(change),
+            Seen::Pod(change) => self.pod_seen(change),
+        }
+    }
+}
+
+impl Handler<Connect> for Nodes {
+    type Result = Result<Connected, Refused>;
+
+    fn handle(&mut self, connect: Connect, _: &mut Self::Context) -> Self::Result {
+        let node = connect.hello.node.clone();
+        self.sessions += 1;
+        let session = self.sessions;
+        let child = self.ensure_child(&node).ok_or(Refused)?;
+        self.connected.insert(node, session);
+        let welcome = Welcome {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            epoch: self.tools.epoch,
+        };
+        let attach = Attach {
+            session,
+            hello: connect.hello,
+            inventory: connect.inventory,
+            outbox: connect.outbox,
+        };
+        child.do_send(attach);
+        Ok(Connected { session, welcome, recipient: child.recipient() })
+    }
+}
+
+impl Handler<Disconnected> for Nodes {
+    type Result = ();
+
+    fn handle(&mut self, Disconnected { node, session }: Disconnected, _: &mut Self::Context) {
+        if self.connected.get(&node) == Some(&session) {
+            self.connected.remove(&node);
+            self.builds.remove(&node);
+            self.tools.images.tell(crate::images::NodeLost(node.clone()));
+        }
+        if let Some(child) = self.child(&node) {
+            child.do_send(Detach { session });
+        }
+    }
+}
+
+impl Handler<Dispatch> for Nodes {
+    type Result = Option<String>;
+
+    fn handle(&mut self, Dispatch(order): Dispatch, _: &mut Self::Context) -> Option<String> {
+        let children = self.children.as_ref()?;
+        let given = |node: &String| self.builds.get(node).copied().unwrap_or(0);
+        let mut nodes: Vec<_> = self.connected.keys().cloned().collect();
+        nodes.sort_by_key(|node| (given(node), node.clone()));
+        let node = nodes.into_iter().find(|node| children.get(node).is_some())?;
+        children.get(&node)?.do_send(Order(order));
+        *self.builds.entry(node.clone()).or_default() += 1;
+        Some(node)
+    }
+}
+
+impl Handler<ChildDown> for Nodes {
+    type Result = ();
+
+    fn handle(&mut self, down: ChildDown, ctx: &mut Self::Context) {
+        let now = self.tools.clock.now();
+        let Some(children) = &mut self.children else { return };
+        match children.on_down(&down, now, rand::random()) {
+            Down::RestartAfter(delay) => {
+                tracing::error!(node = down.id, ?delay, "node's actor fell; starting it again");
+                ctx.notify_later(Restart(down.id), delay);
+            }
+            Down::Escalate => ctx.terminate(),
+            Down::Stale | Down::Stopped => {}
+        }
+    }
+}
+
+impl Handler<Restart> for Nodes {
+    type Result = ();
+
+    fn handle(&mut self, Restart(node): Restart, _: &mut Self::Context) {
+        self.ensure_child(&node);
+    }
+}

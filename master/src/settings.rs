@@ -1,0 +1,188 @@
+//! What an operator can choose. `config/master.toml` shows every key with its default; a test holds
+//! the two together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::settings::{ByteCount, duration};
+use serde::Deserialize;
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// Where the store, the certificates, the code and the layers live. Empty: `/var/lib/troupe` for
+    /// root, else `troupe` in the user's data directory.
+    pub data_dir: PathBuf,
+    /// `host:port` of the API (TLS). Port 0 takes a free one.
+    pub api_listen: String,
+    /// More names and addresses for the API's certificate, as `master.lan,10.0.0.7`.
+    #[serde(deserialize_with = "common::settings::list")]
+    pub api_names: Vec<String>,
+    /// `host:port` of the gateway (plain HTTP).
+    pub gateway_listen: String,
+    /// `host:port` of the Step Functions API without authentication; loopback only. Empty: off.
+    pub sfn_listen: String,
+    /// `embedded`, or `etcd://HOST:PORT[,HOST:PORT…]`.
+    pub store: String,
+    /// `none`, `auto` or the URL of a registry.
+    pub registry: String,
+    /// The gateway.
+    pub gateway: GatewaySettings,
+    /// Builds.
+    pub builds: BuildSettings,
+    /// Runs.
+    pub runs: RunSettings,
+}
+
+/// The gateway.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct GatewaySettings {
+    /// Largest request body.
+    pub max_body: ByteCount,
+    /// Longest time a call waits for a pod, a build under way included.
+    #[serde(deserialize_with = "duration")]
+    pub hold: Duration,
+    /// Most calls that wait for one function.
+    pub queue: usize,
+    /// The pods' directory of an agent on this machine (`DATA-DIR/pods`), whose sockets the gateway
+    /// then uses without going through the agent. Empty: always through the agent.
+    pub local_pods_dir: PathBuf,
+    /// The first of the user ids that agent's pods run under.
+    pub local_pods_uid_first: u32,
+    /// How many there are.
+    pub local_pods_uid_count: u32,
+    /// Threads that serve requests. 0: one per core.
+    pub workers: usize,
+}
+
+/// Builds.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct BuildSettings {
+    /// Longest build.
+    #[serde(deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// Largest upload.
+    pub max_upload: ByteCount,
+    /// Largest layer.
+    pub max_layer: ByteCount,
+}
+
+/// Runs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RunSettings {
+    /// How long a task waits for a function that does not exist before it fails.
+    #[serde(deserialize_with = "duration")]
+    pub wait_for_function: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::new(),
+            api_listen: "127.0.0.1:6443".to_owned(),
+            api_names: Vec::new(),
+            gateway_listen: "127.0.0.1:8080".to_owned(),
+            sfn_listen: String::new(),
+            store: "embedded".to_owned(),
+            registry: "auto".to_owned(),
+            gateway: GatewaySettings::default(),
+            builds: BuildSettings::default(),
+            runs: RunSettings::default(),
+        }
+    }
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            max_body: ByteCount(6 << 20),
+            hold: Duration::from_secs(60),
+            queue: 1000,
+            local_pods_dir: PathBuf::new(),
+            local_pods_uid_first: 200_000,
+            local_pods_uid_count: 10_000,
+            workers: 0,
+        }
+    }
+}
+
+impl Default for BuildSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(600),
+            max_upload: ByteCount(50 << 20),
+            max_layer: ByteCount(1 << 30),
+        }
+    }
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { wait_for_function: Duration::from_secs(60) }
+    }
+}
+
+/// A setting has a value that cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("setting {key}: found {found:?}, want {want}")]
+pub struct SettingsError {
+    key: &'static str,
+    found: String,
+    want: &'static str,
+}
+
+impl Settings {
+    /// Fills in what depends on the machine and refuses what cannot work.
+    ///
+    /// # Errors
+    /// Names the key, what was found and what is wanted.
+    pub fn complete(mut self) -> Result<Self, SettingsError> {
+        let refuse = |key, found: &str, want| Err(SettingsError { key, found: found.to_owned(), want });
+        if self.data_dir.as_os_str().is_empty() {
+            self.data_dir = default_data_dir();
+        }
+        if self.store != "embedded" {
+            return refuse("store", &self.store, "embedded (etcd is not supported by this version)");
+        }
+        if !matches!(self.registry.as_str(), "auto" | "none") {
+            let want = "auto or none (external registries are not supported by this version)";
+            return refuse("registry", &self.registry, want);
+        }
+        if !self.sfn_listen.is_empty() {
+            let want = "nothing (the Step Functions API is not supported by this version)";
+            return refuse("sfn-listen", &self.sfn_listen, want);
+        }
+        Ok(self)
+    }
+}
+
+fn default_data_dir() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/lib/troupe");
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    data.unwrap_or_else(|| home.join(".local/share")).join("troupe")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_shows_the_defaults() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/master.toml");
+        let shown: Settings = common::settings::load(Some(file.as_ref()), "NONE", [], &[]).unwrap();
+        assert_eq!(shown, Settings::default());
+    }
+
+    #[test]
+    fn what_this_version_lacks_is_refused_by_name() {
+        let etcd = Settings { store: "etcd://h:2379".to_owned(), ..Settings::default() };
+        assert!(etcd.complete().unwrap_err().to_string().starts_with("setting store: found"));
+    }
+}

@@ -1,0 +1,44 @@
+use bytes::Bytes;
+
+use super::ConnectError;
+
+/// What a pod answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: http::StatusCode,
+    /// Headers, the platform's own among them.
+    pub headers: http::HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// A header's value as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// No answer came.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// Nothing reached the pod: the call may go to another one.
+    #[error("send the call to the pod")]
+    NotSent(#[from] ConnectError),
+    /// The pod died or closed the connection with the call in hand.
+    #[error("the pod ended while it worked on the call")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The answer is larger than the platform carries.
+    #[error("the function's answer is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+impl UpstreamError {
+    /// Whether the call may go to another pod.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::NotSent(_))
+    }
+}

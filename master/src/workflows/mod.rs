@@ -1,0 +1,25 @@
+//! Runs of workflows and state machines.
+//!
+//! A run is a journal: each step is appended to the store before its effect is visible, and folding
+//! the journal rebuilds the run, so that a master that dies goes on where it was. [`Workflows`] watches
+//! the objects, starts the run of a workflow that was applied, and keeps a [`WorkflowRunActor`] for
+//! every run that has not ended. The actor is a shell around the pure engine of the `asl` crate.
+
+mod check;
+mod definition;
+mod journal;
+mod object;
+mod registry;
+mod run;
+mod show;
+mod start;
+mod task;
+mod wait;
+
+pub use check::AslDefinitions;
+pub use definition::{DefinitionError, check_state_machine, check_workflow};
+pub use journal::Journal;
+pub use registry::{Workflows, WorkflowsTools};
+pub use run::WorkflowRunActor;
+pub use start::{StartError, Target, run_name, start};
+pub use wait::RunWaiters;

@@ -1,0 +1,32 @@
+//! Writes what [`super::show`] says.
+
+use asl::{Outcome, Record};
+use common::resources::{Workflow, WorkflowRun};
+use jiff::Timestamp;
+
+use super::start::{Target, target_of};
+use crate::objects::{ObjectError, Objects};
+use crate::store::Durability;
+
+/// Shows a run's progress or end in its object, and an end in the workflow's object too. Answers the
+/// run's object, or `None` when it was deleted.
+pub(super) async fn write(
+    objects: &Objects,
+    run: &WorkflowRun,
+    records: &[Record],
+    outcome: Option<&Outcome>,
+    now: Timestamp,
+) -> Result<Option<WorkflowRun>, ObjectError> {
+    let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
+    let durability = if outcome.is_some() { Durability::Durable } else { Durability::Eventual };
+    let change = |object: &mut WorkflowRun| {
+        object.metadata.uid == run.metadata.uid && super::show::run(object, records, outcome, now)
+    };
+    let written = objects.modify::<WorkflowRun>(namespace, name, durability, change).await?;
+    let Some(written) = written else { return Ok(None) };
+    if let Some((Target::Workflow, workflow)) = target_of(&written) {
+        let change = |object: &mut Workflow| super::show::workflow(object, &written);
+        objects.modify::<Workflow>(namespace, workflow, durability, change).await?;
+    }
+    Ok(Some(written))
+}

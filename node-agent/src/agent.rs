@@ -1,0 +1,223 @@
+//! Puts the rooms together and ends them in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::digest::Digest;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::builds::{BuildRoom, BuilderOptions, Builds};
+use crate::chain::chain;
+use crate::clock::{Chance, Clock, SystemClock};
+use crate::func_base;
+use crate::layers::{Layers, LayersOptions};
+use crate::layout::{Layout, Lock};
+use crate::link::{self, Backoff, Credentials, LinkRoom, MasterBlobs, Masters};
+use crate::machine::{Machine, boot_id};
+use crate::pods::{PodRoom, Pods};
+use crate::proxy::{Connections, ProxyRoom, serve};
+use crate::runtime::{Runtime, Uids, choose};
+use crate::settings::Settings;
+
+/// An agent could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// A step failed.
+    #[error("{0}")]
+    Start(String),
+}
+
+fn failed(error: impl std::error::Error + 'static) -> AgentError {
+    AgentError::Start(chain(&error))
+}
+
+/// For the link to say that the last pods are gone.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// After the drain, for all that remains: SIGTERM promises an end within 30 s.
+const LAST_WAIT: Duration = Duration::from_secs(7);
+
+/// A started agent.
+pub struct Agent {
+    settings: Settings,
+    pods: Pods,
+    builds: Builds,
+    link: Arc<LinkRoom>,
+    proxy: Arc<ProxyRoom>,
+    listener: TcpListener,
+    _lock: Lock,
+}
+
+impl Agent {
+    /// Joins, chooses the runtime, adopts the pods of an earlier agent. Needs an actix system.
+    ///
+    /// # Errors
+    /// When something is missing that waiting does not bring.
+    pub async fn start(settings: Settings) -> Result<Self, AgentError> {
+        let chance = Chance::random();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (layout, lock) = Layout::open(&settings.data_dir).map_err(failed)?;
+        let server = func_base::write(&layout.func_base()).map_err(failed)?;
+        let uids = Arc::new(uids(&settings, &chance));
+        let node_id = node_id(&layout);
+        let runtime = choose::choose(&settings, &layout, &server, &node_id, uids.first())
+            .await
+            .map_err(failed)?;
+        report_runtime(runtime.as_ref());
+        let masters = Arc::new(Masters::new(&settings).map_err(failed)?);
+        let credentials = Arc::new(join(&settings, &layout, &masters, &chance).await?);
+        let blobs =
+            Arc::new(MasterBlobs::new(masters.clone(), credentials.clone(), chance.clone()));
+        let options = LayersOptions {
+            directory: layout.layers(),
+            budget: settings.layers.budget.0,
+            max_bytes: settings.layers.max_bytes.0,
+            boot_id: boot_id(),
+        };
+        let layers = Arc::new(Layers::open(options, blobs.clone()).map_err(failed)?);
+        let pods = Pods::new(
+            PodRoom {
+                runtime: runtime.clone(),
+                layers: layers.clone(),
+                layout: layout.clone(),
+                uids: uids.clone(),
+                clock: clock.clone(),
+                start_timeout: settings.pods.start_timeout,
+            },
+            settings.pods.max,
+        );
+        pods.adopt().await;
+        clean_builds(&layout);
+        let builder = BuilderOptions {
+            settings: settings.builds.clone(),
+            environment: std::env::vars().collect(),
+        };
+        let room = BuildRoom {
+            runtime: runtime.clone(),
+            blobs,
+            layers,
+            layout: layout.clone(),
+            uids,
+            options: builder,
+        };
+        let builds = Builds::new(room, settings.builds.parallel);
+        let listener = TcpListener::bind(&settings.data.listen).await.map_err(|error| {
+            AgentError::Start(format!("listen on {}: {error}", settings.data.listen))
+        })?;
+        let machine = Machine {
+            node: settings.name.clone(),
+            facts: runtime.facts().clone(),
+            max_pods: settings.pods.max,
+            labels: settings.labels.clone(),
+            advertise: settings.data.advertise.clone(),
+            data_port: listener.local_addr().map_err(failed)?.port(),
+            data: layout.data().to_owned(),
+        };
+        let connections = Arc::new(Connections::default());
+        let proxy = ProxyRoom {
+            credentials: credentials.clone(),
+            pods: pods.clone(),
+            runtime,
+            connections,
+        };
+        let link = LinkRoom {
+            masters,
+            credentials,
+            pods: pods.clone(),
+            builds: builds.clone(),
+            machine,
+            clock,
+            chance,
+        };
+        let (link, proxy) = (Arc::new(link), Arc::new(proxy));
+        Ok(Self { settings, pods, builds, link, proxy, listener, _lock: lock })
+    }
+
+    /// Runs until SIGTERM or Ctrl-C, then ends all pods and builds.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub async fn run(self) -> Result<(), AgentError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let stop = CancellationToken::new();
+        let proxy = tokio::spawn(serve(self.proxy, self.listener, stop.clone()));
+        // Actors are started from here, which binds it to this thread.
+        let link = actix_rt::spawn(link::run(self.link.clone()));
+        let room = self.link.clone();
+        let node = self.settings.name.clone();
+        let renewal = tokio::spawn(async move {
+            let (clock, chance) = (room.clock.as_ref(), &room.chance);
+            link::keep_fresh(&room.credentials, &room.masters, &node, clock, chance).await;
+        });
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let longest = self.settings.pods.drain;
+        tracing::info!(pods = self.pods.count(), "told to end; pods drain");
+        self.pods.close();
+        let end = async { tokio::join!(self.pods.drain(longest), self.builds.drain()) };
+        if tokio::time::timeout(longest + LAST_WAIT, end).await.is_err() {
+            tracing::warn!("some pods could not be removed; the next start does");
+        }
+        tokio::time::sleep(FAREWELL).await;
+        stop.cancel();
+        renewal.abort();
+        link.abort();
+        let _ = tokio::time::timeout(FAREWELL, proxy).await;
+        Ok(())
+    }
+}
+
+fn uids(settings: &Settings, chance: &Chance) -> Uids {
+    let root = nix::unistd::geteuid().is_root();
+    let (first, count) = (settings.pods.uid_first, settings.pods.uid_count);
+    Uids::new(first, count, chance.below(count), root)
+}
+
+/// Tells this agent's cgroups and containers from others' on the machine.
+fn node_id(layout: &Layout) -> String {
+    let path = std::fs::canonicalize(layout.data()).unwrap_or_else(|_| layout.data().to_owned());
+    Digest::of(path.as_os_str().as_encoded_bytes()).hex()[..8].to_owned()
+}
+
+fn report_runtime(runtime: &dyn Runtime) {
+    let facts = runtime.facts();
+    let (kind, version) = (facts.kind.as_str(), facts.version.as_str());
+    if facts.isolated {
+        tracing::info!(kind, version, note = facts.isolation_message, "runtime");
+    } else {
+        tracing::warn!(kind, version, missing = facts.isolation_message, "pods are not isolated");
+    }
+}
+
+/// Joins, trying as long as only time is missing.
+async fn join(
+    settings: &Settings,
+    layout: &Layout,
+    masters: &Masters,
+    chance: &Chance,
+) -> Result<Credentials, AgentError> {
+    let mut backoff = Backoff::new(chance.clone());
+    loop {
+        match link::ensure_joined(layout, masters, &settings.name, &settings.token).await {
+            Ok(credentials) => return Ok(credentials),
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = chain(&error), "join; trying again");
+                tokio::time::sleep(backoff.fail()).await;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Builds do not survive their agent; what a killed one left goes.
+fn clean_builds(layout: &Layout) {
+    for entry in std::fs::read_dir(layout.builds()).into_iter().flatten().flatten() {
+        if let Err(error) = crate::layout::remove_directory(&entry.path()) {
+            tracing::warn!(error = chain(&error), "remove old build");
+        }
+    }
+}

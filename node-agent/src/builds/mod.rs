@@ -1,0 +1,18 @@
+//! From a function's source to its layer: fetch, unpack, check, install the requirements, compile,
+//! pack, upload. User code and packages' set-up run as an unprivileged user with limits, in a
+//! process group of their own that ends with the build.
+
+mod error;
+mod native;
+mod pip;
+mod progress;
+mod queue;
+mod recipe;
+mod step;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::BuildError;
+pub use queue::Builds;
+pub use recipe::{BuildRoom, BuilderOptions};

@@ -1,0 +1,11 @@
+//! Functions' layers: fetched by digest, verified, unpacked once, kept as long as there is room.
+
+mod blobs;
+mod shelf;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use blobs::{BlobError, Blobs};
+pub use store::{Layer, LayerError, Layers, LayersOptions};

@@ -1,0 +1,239 @@
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::archive::{self, Limits};
+use common::digest::Digest;
+use parking_lot::Mutex;
+
+use super::blobs::{BlobError, Blobs};
+use super::shelf::Shelf;
+use crate::layout::{LayoutError, PRIVATE, make_directory, remove_directory};
+
+/// What the store needs to know.
+#[derive(Clone, Debug)]
+pub struct LayersOptions {
+    /// Where layers stand.
+    pub directory: PathBuf,
+    /// Disk for all of them.
+    pub budget: u64,
+    /// Largest layer once unpacked.
+    pub max_bytes: u64,
+    /// This boot of the machine: what was written before a loss of power is not trusted.
+    pub boot_id: String,
+}
+
+/// The layers on this node.
+pub struct Layers {
+    options: LayersOptions,
+    blobs: Arc<dyn Blobs>,
+    shelf: Arc<Mutex<Shelf>>,
+    /// Layers being fetched, so that one fetch serves all who want the same.
+    fetching: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
+    count: AtomicU64,
+}
+
+/// A layer cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// It did not come.
+    #[error("fetch layer {digest}")]
+    Fetch {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        #[source]
+        source: BlobError,
+    },
+    /// It came but is not what a layer should be.
+    #[error("unpack layer {digest}")]
+    Unpack {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        #[source]
+        source: archive::Error,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// A layer on the disk. It stays there as long as somebody has one of these.
+#[derive(Clone)]
+pub struct Layer(Arc<Held>);
+
+struct Held {
+    digest: Digest,
+    path: PathBuf,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+impl Layer {
+    /// The directory with the user's files.
+    #[must_use]
+    pub fn function(&self) -> PathBuf {
+        self.0.path.join("function")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shelf.lock().let_go(self.digest);
+    }
+}
+
+const MARK: &str = ".boot";
+const PARTIAL: &str = "partial-";
+
+impl Layers {
+    /// Finds what stands there already.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or cleaned.
+    pub fn open(options: LayersOptions, blobs: Arc<dyn Blobs>) -> Result<Self, LayoutError> {
+        let mark = options.directory.join(MARK);
+        let same_boot = fs::read_to_string(&mark).is_ok_and(|boot| boot == options.boot_id);
+        let mut shelf = Shelf::default();
+        for entry in fs::read_dir(&options.directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match digest_of(&name).filter(|_| same_boot) {
+                Some(digest) => shelf.add(digest, size(&entry.path())),
+                None if entry.path().is_dir() => remove_directory(&entry.path())?,
+                None => {}
+            }
+        }
+        let write = |source| LayoutError::Io { action: "write", path: mark.clone(), source };
+        fs::write(&mark, &options.boot_id).map_err(write)?;
+        let shelf = Arc::new(Mutex::new(shelf));
+        Ok(Self { options, blobs, shelf, fetching: Mutex::default(), count: AtomicU64::new(0) })
+    }
+
+    /// A layer that stands there already.
+    #[must_use]
+    pub fn hold(&self, digest: Digest) -> Option<Layer> {
+        self.shelf.lock().hold(digest).then(|| {
+            let shelf = Arc::clone(&self.shelf);
+            Layer(Arc::new(Held { digest, path: self.path(digest), shelf }))
+        })
+    }
+
+    /// A layer, fetched from the master when it is not there. `size` is its tar's.
+    ///
+    /// # Errors
+    /// When it cannot be fetched, verified or unpacked.
+    pub async fn get(&self, digest: Digest, size: u64) -> Result<Layer, LayerError> {
+        if let Some(layer) = self.hold(digest) {
+            return Ok(layer);
+        }
+        let turn = Arc::clone(self.fetching.lock().entry(digest).or_default());
+        let _turn = turn.lock().await;
+        let result = match self.hold(digest) {
+            Some(layer) => Ok(layer),
+            None => self.fetch(digest, size).await,
+        };
+        self.fetching.lock().remove(&digest);
+        result
+    }
+
+    async fn fetch(&self, digest: Digest, size: u64) -> Result<Layer, LayerError> {
+        let partial = self.partial()?;
+        let file = partial.join("layer.tar");
+        // A tar is larger than its content by headers and padding.
+        let most = size.max(1).min(self.options.max_bytes.saturating_mul(2));
+        let got = self.blobs.get(digest, &file, most).await;
+        let layer = match got {
+            Ok(_) => self.unpack(digest, partial.clone(), file).await,
+            Err(source) => Err(LayerError::Fetch { digest, source }),
+        };
+        remove_directory(&partial)?;
+        layer
+    }
+
+    /// Takes in a layer that was made here. The tar has been verified.
+    ///
+    /// # Errors
+    /// When it cannot be unpacked.
+    pub async fn put(&self, digest: Digest, tar: &Path) -> Result<Layer, LayerError> {
+        if let Some(layer) = self.hold(digest) {
+            return Ok(layer);
+        }
+        let partial = self.partial()?;
+        let layer = self.unpack(digest, partial.clone(), tar.to_owned()).await;
+        remove_directory(&partial)?;
+        layer
+    }
+
+    fn partial(&self) -> Result<PathBuf, LayoutError> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let path = self.options.directory.join(format!("{PARTIAL}{number}"));
+        make_directory(&path, PRIVATE)?;
+        Ok(path)
+    }
+
+    async fn unpack(
+        &self,
+        digest: Digest,
+        partial: PathBuf,
+        tar: PathBuf,
+    ) -> Result<Layer, LayerError> {
+        let limits = Limits::bytes(self.options.max_bytes);
+        let target = self.path(digest);
+        let unpacked = tokio::task::spawn_blocking(move || {
+            let content = partial.join("content");
+            let failed = |source| LayerError::Unpack { digest, source };
+            let file = File::open(&tar).map_err(|source| LayoutError::Io {
+                action: "open",
+                path: tar,
+                source,
+            })?;
+            make_directory(&content, 0o755)?;
+            let summary =
+                archive::unpack(std::io::BufReader::new(file), &content, limits).map_err(failed)?;
+            let io = |source| LayoutError::Io { action: "rename", path: target.clone(), source };
+            match fs::rename(&content, &target) {
+                // Somebody else was faster with the same.
+                Err(_) if target.is_dir() => {}
+                other => other.map_err(io)?,
+            }
+            Ok::<u64, LayerError>(summary.bytes)
+        });
+        let bytes = match unpacked.await {
+            Ok(result) => result?,
+            Err(error) => {
+                let source = archive::Error::Malformed(error.to_string());
+                return Err(LayerError::Unpack { digest, source });
+            }
+        };
+        let (layer, gone) = {
+            let mut shelf = self.shelf.lock();
+            shelf.add(digest, bytes);
+            shelf.hold(digest);
+            let layer = Held { digest, path: self.path(digest), shelf: Arc::clone(&self.shelf) };
+            (Layer(Arc::new(layer)), shelf.shrink(self.options.budget))
+        };
+        for digest in gone {
+            tracing::info!(%digest, "layer removed to make room");
+            remove_directory(&self.path(digest))?;
+        }
+        Ok(layer)
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.options.directory.join(format!("sha256-{}", digest.hex()))
+    }
+}
+
+fn digest_of(name: &str) -> Option<Digest> {
+    format!("sha256:{}", name.strip_prefix("sha256-")?).parse().ok()
+}
+
+fn size(path: &Path) -> u64 {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
+    if !metadata.is_dir() {
+        return metadata.len();
+    }
+    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()
+}

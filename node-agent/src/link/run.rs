@@ -1,0 +1,243 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::link::{
+    Frame, FrameError, HEARTBEAT, LINK_PATH, MAX_FRAME_BYTES, SILENCE, ToAgent, ToMaster,
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder, Message};
+
+use super::backoff::Backoff;
+use super::credentials::Credentials;
+use super::dial::{DialError, Masters};
+use super::session::{Session, SessionError};
+use crate::builds::Builds;
+use crate::chain::chain;
+use crate::clock::{Chance, Clock};
+use crate::machine::Machine;
+use crate::pods::Pods;
+
+/// Pod reports taken at once, so that commands are heard in between.
+const BATCH: usize = 64;
+const UPGRADE: Duration = Duration::from_secs(10);
+
+/// What the link works with.
+pub struct LinkRoom {
+    /// Whom to dial.
+    pub masters: Arc<Masters>,
+    /// As whom.
+    pub credentials: Arc<Credentials>,
+    /// What commands are about.
+    pub pods: Pods,
+    /// What commands are about.
+    pub builds: Builds,
+    /// What to say of this node.
+    pub machine: Machine,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For waits.
+    pub chance: Chance,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error("open link")]
+    Open(#[source] Box<tungstenite::Error>),
+    #[error("link")]
+    Socket(#[source] Box<tungstenite::Error>),
+    #[error("the master closed the link: {0}")]
+    Closed(String),
+    #[error("nothing heard for {} s", SILENCE.as_secs())]
+    Silence,
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("the master's epoch is {found}, {known} was seen already: it is an old one")]
+    OldEpoch { found: u64, known: u64 },
+}
+
+/// Keeps a session with a master going, for as long as it is polled. Runs where actors can be
+/// started.
+pub async fn run(room: Arc<LinkRoom>) {
+    let mut backoff = Backoff::new(room.chance.clone());
+    let mut epoch = 0;
+    let mut last_said = String::new();
+    loop {
+        let mut welcomed = false;
+        let result = Conversation::open(&room, epoch).await;
+        let error = match result {
+            Ok(mut conversation) => {
+                let error = conversation.hold().await;
+                welcomed = conversation.welcomed;
+                epoch = conversation.epoch;
+                error
+            }
+            Err(error) => error,
+        };
+        if welcomed {
+            backoff.reset();
+        } else {
+            room.masters.turn();
+        }
+        let wait = backoff.fail();
+        let text = chain(&error);
+        // The same trouble is told once.
+        if text != last_said || welcomed {
+            tracing::warn!(error = text, "link to the master is down; pods run on, trying again");
+        }
+        last_said = text;
+        tokio::time::sleep(wait).await;
+    }
+}
+
+struct Conversation<'a> {
+    room: &'a LinkRoom,
+    socket: WebSocketStream<TlsStream<TcpStream>>,
+    session: Session,
+    heard: Instant,
+    epoch: u64,
+    welcomed: bool,
+}
+
+impl<'a> Conversation<'a> {
+    async fn open(room: &'a LinkRoom, epoch: u64) -> Result<Self, LinkError> {
+        let (host, port) = room.masters.current();
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let uri = format!("wss://{host}:{port}{LINK_PATH}");
+        let stream = room.masters.dial(room.credentials.client()).await?;
+        let local = stream.get_ref().0.local_addr().map(|address| address.ip()).ok();
+        let failed = |error| LinkError::Open(Box::new(error));
+        let uri = uri.parse().map_err(|error: http::uri::InvalidUri| failed(error.into()))?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_FRAME_BYTES))
+            .max_frame_size(Some(MAX_FRAME_BYTES));
+        let upgrade = tokio_tungstenite::client_async_with_config(
+            ClientRequestBuilder::new(uri),
+            stream,
+            Some(config),
+        );
+        let (socket, _) = tokio::time::timeout(UPGRADE, upgrade)
+            .await
+            .map_err(|_| LinkError::Silence)?
+            .map_err(failed)?;
+        let heard = room.clock.now();
+        let session = Session::default();
+        let mut conversation = Self { room, socket, session, heard, epoch, welcomed: false };
+        conversation.introduce(local).await?;
+        Ok(conversation)
+    }
+
+    /// The first two frames, and the ends of builds that the master may not know.
+    async fn introduce(&mut self, local: Option<IpAddr>) -> Result<(), LinkError> {
+        let hello = self.room.machine.hello(local);
+        self.say(ToMaster::Hello(Box::new(hello))).await?;
+        self.say(ToMaster::Inventory(self.room.pods.inventory())).await?;
+        self.room.builds.tell_again();
+        Ok(())
+    }
+
+    async fn hold(&mut self) -> LinkError {
+        match self.converse().await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    async fn converse(&mut self) -> Result<std::convert::Infallible, LinkError> {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let silence = self.heard + SILENCE;
+            tokio::select! {
+                message = self.socket.next() => {
+                    let message = message.ok_or_else(|| LinkError::Closed("end".into()))?;
+                    self.take(message.map_err(|error| LinkError::Socket(Box::new(error)))?).await?;
+                }
+                reports = self.room.pods.take_changes(BATCH) => {
+                    for report in reports {
+                        self.say(ToMaster::Pod(Box::new(report))).await?;
+                    }
+                }
+                reports = self.room.builds.take_reports() => {
+                    for report in reports {
+                        self.say(ToMaster::Build(Box::new(report))).await?;
+                    }
+                }
+                _ = heartbeat.tick() => {
+                    let usage = self.room.machine.usage(self.room.pods.count());
+                    self.say(ToMaster::Usage(usage)).await?;
+                }
+                () = tokio::time::sleep_until(silence) => return Err(LinkError::Silence),
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message) -> Result<(), LinkError> {
+        self.heard = self.room.clock.now();
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Close(frame) => {
+                let reason = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
+                return Err(LinkError::Closed(reason));
+            }
+            // Pings are answered beneath us.
+            _ => return Ok(()),
+        };
+        let frame = Frame::<ToAgent>::decode(&text)?;
+        for id in self.session.receive(&frame)? {
+            self.room.builds.told(&id);
+        }
+        self.handle(frame.body)?;
+        if let Some(frame) = self.session.acknowledge() {
+            self.send(frame).await?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, message: ToAgent) -> Result<(), LinkError> {
+        let room = self.room;
+        match message {
+            ToAgent::Welcome(welcome) => {
+                if welcome.epoch < self.epoch {
+                    let (found, known) = (welcome.epoch, self.epoch);
+                    return Err(LinkError::OldEpoch { found, known });
+                }
+                self.epoch = welcome.epoch;
+                self.welcomed = true;
+                let version = welcome.version;
+                tracing::info!(version, epoch = self.epoch, "linked to the master");
+            }
+            ToAgent::Desired(pods) => room.pods.desired(pods),
+            ToAgent::EnsurePod(pod) => room.pods.ensure(*pod),
+            ToAgent::RemovePod { uid, grace_seconds } => {
+                let grace = Duration::from_secs(u64::from(grace_seconds));
+                room.pods.remove(&uid, Some(grace));
+            }
+            ToAgent::Build(order) => room.builds.order(*order),
+            ToAgent::CancelBuild { id } => room.builds.cancel(&id),
+            ToAgent::Ack => {}
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, body: ToMaster) -> Result<(), LinkError> {
+        let frame = self.session.send(body)?;
+        self.send(frame).await
+    }
+
+    async fn send(&mut self, frame: Frame<ToMaster>) -> Result<(), LinkError> {
+        let message = Message::text(frame.encode()?);
+        let sent = tokio::time::timeout(SILENCE, self.socket.send(message)).await;
+        sent.map_err(|_| LinkError::Silence)?.map_err(|error| LinkError::Socket(Box::new(error)))
+    }
+}

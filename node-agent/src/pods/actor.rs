@@ -1,0 +1,200 @@
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext as _, Context, Handler, Message, WeakAddr};
+use common::link::{PodAssignment, PodState};
+use tokio_util::sync::CancellationToken;
+
+use super::effects::PodRoom;
+use super::machine::{Effect, Event, PodMachine};
+use super::record::Record;
+use super::register::Register;
+use crate::layers::Layer;
+
+/// Something happened to a pod.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Tell(pub Event);
+
+/// A layer that was fetched, to be held.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Hold(Option<Layer>);
+
+/// A pod's mailbox is small: a pod lives through a dozen events.
+const MAILBOX: usize = 64;
+
+/// The shell around [`PodMachine`]: carries its effects out, each as a task of its own.
+pub struct PodActor {
+    machine: PodMachine,
+    record: Record,
+    /// What to start; an adopted pod has none.
+    assignment: Option<Arc<PodAssignment>>,
+    layer: Option<Layer>,
+    room: Arc<PodRoom>,
+    guard: Guard,
+    stop: CancellationToken,
+    first: Option<Event>,
+}
+
+/// Tells the register when the actor is gone without having ended its pod: it panicked.
+struct Guard {
+    uid: String,
+    register: Arc<Register>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.register.actor_died(&self.uid);
+        }
+    }
+}
+
+impl PodActor {
+    /// The actor of a pod. `first` is its first event; without one it waits for its removal.
+    pub(super) fn new(
+        record: Record,
+        assignment: Option<Arc<PodAssignment>>,
+        layer: Option<Layer>,
+        room: Arc<PodRoom>,
+        register: Arc<Register>,
+        first: Option<Event>,
+    ) -> Self {
+        let machine = PodMachine::new(record.report.clone(), room.start_timeout);
+        let guard = Guard { uid: record.report.uid.clone(), register };
+        let stop = CancellationToken::new();
+        Self { machine, record, assignment, layer, room, guard, stop, first }
+    }
+
+    fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
+        tracing::debug!(pod = self.guard.uid, ?event, "pod");
+        if let Event::Exited(_) = event {
+            self.stop.cancel();
+        }
+        for effect in self.machine.decide(event, self.room.clock.now()) {
+            self.carry_out(effect, ctx);
+        }
+        if self.machine.report().state == PodState::Gone {
+            self.stop.cancel();
+            ctx.stop();
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        let room = Arc::clone(&self.room);
+        let uid = self.guard.uid.clone();
+        let user = self.record.user;
+        let me = Teller(actix::AsyncContext::address(ctx).downgrade());
+        match effect {
+            Effect::Report => self.report(),
+            Effect::Fetch => self.fetch(me),
+            Effect::Start => self.launch(me),
+            Effect::Watch => {
+                tokio::spawn(async move {
+                    let exit = room.runtime.wait(&uid).await;
+                    me.tell(Event::Exited(exit));
+                });
+            }
+            Effect::Probe => {
+                let stop = self.stop.clone();
+                tokio::spawn(async move {
+                    room.probe(&uid, user, &stop, |event| me.tell(event)).await;
+                });
+            }
+            Effect::Deadline(at) => {
+                let stop = self.stop.clone();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep_until(at) => me.tell(Event::Deadline),
+                    }
+                });
+            }
+            Effect::Stop { grace } => {
+                tokio::spawn(async move { room.runtime.stop(&uid, grace).await });
+            }
+            Effect::Remove => {
+                self.stop.cancel();
+                tokio::spawn(async move {
+                    room.remove(&uid, user).await;
+                    me.tell(Event::Removed);
+                });
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        self.record.report = self.machine.report().clone();
+        if self.record.report.state != PodState::Gone {
+            let saved = self.record.save(&self.room.layout.pod(&self.guard.uid));
+            if let Err(error) = saved {
+                tracing::warn!(pod = self.guard.uid, %error, "write pod's record");
+            }
+        }
+        self.guard.register.changed(self.record.report.clone());
+    }
+
+    fn fetch(&self, me: Teller) {
+        let Some(assignment) = self.assignment.clone() else { return };
+        let room = Arc::clone(&self.room);
+        tokio::spawn(async move {
+            let (event, layer) = room.fetch(&assignment.origin).await;
+            me.hold(layer);
+            me.tell(event);
+        });
+    }
+
+    fn launch(&self, me: Teller) {
+        let Some(assignment) = self.assignment.clone() else { return };
+        let room = Arc::clone(&self.room);
+        let (layer, user) = (self.layer.clone(), self.record.user);
+        tokio::spawn(async move {
+            me.tell(room.start(&assignment, layer.as_ref(), user).await);
+        });
+    }
+}
+
+/// Tells an actor what came of an effect; each effect tells a few events, so that the mailbox's
+/// bound is never what counts.
+struct Teller(WeakAddr<PodActor>);
+
+impl Teller {
+    fn tell(&self, event: Event) {
+        if let Some(address) = self.0.upgrade() {
+            address.do_send(Tell(event));
+        }
+    }
+
+    fn hold(&self, layer: Option<Layer>) {
+        if let Some(address) = self.0.upgrade() {
+            address.do_send(Hold(layer));
+        }
+    }
+}
+
+impl Actor for PodActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        if let Some(event) = self.first.take() {
+            self.take(event, ctx);
+        }
+    }
+}
+
+impl Handler<Tell> for PodActor {
+    type Result = ();
+
+    fn handle(&mut self, Tell(event): Tell, ctx: &mut Self::Context) {
+        self.take(event, ctx);
+    }
+}
+
+impl Handler<Hold> for PodActor {
+    type Result = ();
+
+    fn handle(&mut self, Hold(layer): Hold, _: &mut Self::Context) {
+        self.layer = layer;
+    }
+}

@@ -1,0 +1,20 @@
+//! The life of each pod on this node.
+//!
+//! [`PodMachine`] decides and does nothing else; [`PodActor`] carries its effects out and feeds
+//! back what came of them; [`Pods`] is the register of all, and what other rooms see.
+
+mod actor;
+mod effects;
+mod machine;
+mod probe;
+mod record;
+mod register;
+
+#[cfg(test)]
+mod tests;
+
+pub use actor::{PodActor, Tell};
+pub use effects::PodRoom;
+pub use machine::{Effect, Event, PodMachine};
+pub use record::Record;
+pub use register::{Pods, Target};

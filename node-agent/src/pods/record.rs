@@ -1,0 +1,69 @@
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use common::digest::Digest;
+use common::link::{Origin, PodAssignment, PodReport, PodState};
+use serde::{Deserialize, Serialize};
+
+const NAME: &str = "record.json";
+
+/// What stays of a pod on the disk, so that the next agent knows it. No secrets: a running pod has
+/// its environment, and one that does not run is never started again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What was reported last.
+    pub report: PodReport,
+    /// The function's layer.
+    pub layer: Option<Digest>,
+    /// The pod's user id.
+    pub user: Option<u32>,
+    /// Seconds between SIGTERM and SIGKILL.
+    pub grace_seconds: u32,
+}
+
+impl Record {
+    /// Of a new pod.
+    #[must_use]
+    pub fn new(assignment: &PodAssignment, user: Option<u32>) -> Self {
+        let layer = match &assignment.origin {
+            Origin::Layer { digest, .. } => Some(*digest),
+            Origin::Image { .. } => None,
+        };
+        let report = PodReport {
+            uid: assignment.uid.clone(),
+            namespace: assignment.namespace.clone(),
+            name: assignment.name.clone(),
+            state: PodState::Preparing,
+            reason: None,
+            message: None,
+            exit: None,
+            runtime_id: None,
+            started_at: None,
+            cold: None,
+        };
+        Self { report, layer, user, grace_seconds: assignment.grace_seconds }
+    }
+
+    /// Writes it into the pod's directory. Not through to the disk: no pod survives a loss of power.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, directory: &Path) -> io::Result<()> {
+        let partial = directory.join(".record.json");
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(&partial)?;
+        serde_json::to_writer(io::BufWriter::new(file), self)?;
+        fs::rename(&partial, directory.join(NAME))
+    }
+
+    /// Reads what [`Record::save`] wrote.
+    ///
+    /// # Errors
+    /// When there is none, or it is broken.
+    pub fn load(directory: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(directory.join(NAME))?)?)
+    }
+}

@@ -1,0 +1,94 @@
+//! What starts pods: child processes or containers. Both run the same Python server, with the
+//! function's directory, a socket in the pod's `run` directory and a user id of the pod's own.
+
+pub mod choose;
+pub mod docker;
+mod error;
+mod plan;
+pub mod process;
+mod uids;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::link::{Exit, PodAssignment, RuntimeKind};
+use futures_util::stream::BoxStream;
+
+pub use error::RuntimeError;
+pub use plan::{LogOptions, Step, StepEnd};
+pub(crate) use plan::function_environment;
+pub use uids::Uids;
+
+/// What a runtime says of itself.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Which.
+    pub kind: RuntimeKind,
+    /// Docker's engine or Python.
+    pub version: String,
+    /// Whether pods are kept apart from each other and from the machine.
+    pub isolated: bool,
+    /// What is missing, for people.
+    pub isolation_message: String,
+}
+
+/// A pod to start. Its directories exist.
+#[derive(Clone, Copy, Debug)]
+pub struct PodStart<'a> {
+    /// What the master wants.
+    pub assignment: &'a PodAssignment,
+    /// The pod's directory.
+    pub directory: &'a Path,
+    /// The directory with the user's files, for layers.
+    pub function: Option<&'a Path>,
+    /// The pod's user id.
+    pub user: Option<u32>,
+}
+
+/// What the runtime knows of a pod of an earlier agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adopted {
+    /// It runs; [`Runtime::wait`] works again.
+    Running,
+    /// It ended meanwhile.
+    Ended(Exit),
+    /// Nobody knows how it ended; nothing of it runs any more.
+    Lost,
+}
+
+/// Starts and ends pods. All methods may be called again after a failure.
+#[async_trait]
+pub trait Runtime: Send + Sync {
+    /// What it says of itself.
+    fn facts(&self) -> &Facts;
+
+    /// Starts a pod; returns the runtime's id of it.
+    async fn start(&self, pod: PodStart<'_>) -> Result<String, RuntimeError>;
+
+    /// Asks a pod to end: SIGTERM, after the grace SIGKILL for all in it. Does not wait.
+    async fn stop(&self, uid: &str, grace: Duration);
+
+    /// Waits until nothing of a pod runs. A pod that is not known has ended.
+    async fn wait(&self, uid: &str) -> Exit;
+
+    /// Ends at once what still runs of a pod and removes what the runtime keeps of it.
+    async fn remove(&self, uid: &str, user: Option<u32>) -> Result<(), RuntimeError>;
+
+    /// Finds a pod of an earlier agent.
+    async fn adopt(&self, uid: &str, directory: &Path, user: Option<u32>) -> Adopted;
+
+    /// Ends all that earlier agents left and that is not among `known`.
+    async fn sweep(&self, known: &BTreeSet<String>);
+
+    /// Runs one step of a build and waits for its end.
+    async fn step(&self, step: Step<'_>) -> Result<StepEnd, RuntimeError>;
+
+    /// What a pod printed.
+    async fn log(
+        &self,
+        directory: &Path,
+        options: LogOptions,
+    ) -> Result<BoxStream<'static, Result<bytes::Bytes, std::io::Error>>, RuntimeError>;
+}

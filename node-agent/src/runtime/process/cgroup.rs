@@ -1,0 +1,128 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a group of processes may use. Zero is no limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) memory_bytes: u64,
+    pub(super) cpu_milli: u64,
+    pub(super) tasks: u64,
+}
+
+/// Where this agent's cgroups are, where they can be written.
+#[derive(Debug)]
+pub(super) enum Cgroups {
+    /// One tree for all.
+    V2(PathBuf),
+    /// A tree each for memory, cpu and pids.
+    V1(Vec<(&'static str, PathBuf)>),
+}
+
+const MOUNT: &str = "/sys/fs/cgroup";
+const PERIOD: u64 = 100_000;
+
+impl Cgroups {
+    pub(super) fn detect(node_id: &str) -> Self {
+        let name = format!("troupe-{node_id}");
+        let mount = Path::new(MOUNT);
+        if mount.join("cgroup.controllers").exists() {
+            let base = mount.join(name);
+            // Where this is refused there are no limits; the node says so.
+            for directory in [mount, &base] {
+                let _ = fs::create_dir(directory);
+                for controller in ["+memory", "+cpu", "+pids"] {
+                    let _ = fs::write(directory.join("cgroup.subtree_control"), controller);
+                }
+            }
+            return Self::V2(base);
+        }
+        let trees = ["memory", "cpu", "pids"].into_iter().filter_map(|controller| {
+            let base = mount.join(controller).join(&name);
+            fs::create_dir_all(&base).ok()?;
+            base.join("cgroup.procs").exists().then_some((controller, base))
+        });
+        Self::V1(trees.collect())
+    }
+
+    pub(super) fn limits_memory(&self) -> bool {
+        match self {
+            Self::V2(base) => {
+                let enabled = fs::read_to_string(base.join("cgroup.subtree_control"));
+                enabled.is_ok_and(|text| text.split_whitespace().any(|word| word == "memory"))
+            }
+            Self::V1(trees) => trees.iter().any(|(controller, _)| *controller == "memory"),
+        }
+    }
+
+    fn bases(&self) -> Vec<&PathBuf> {
+        match self {
+            Self::V2(base) => vec![base],
+            Self::V1(trees) => trees.iter().map(|(_, base)| base).collect(),
+        }
+    }
+
+    /// Makes a pod's groups; tells which, and whether they limit memory.
+    pub(super) fn create(&self, name: &str, limits: Limits) -> (Vec<PathBuf>, bool) {
+        let mut made = Vec::new();
+        let mut memory = false;
+        for base in self.bases() {
+            let path = base.join(name);
+            let exists = fs::create_dir(&path).is_ok() || path.is_dir();
+            if !exists || !path.join("cgroup.procs").exists() {
+                continue;
+            }
+            memory |= self.limit(&path, limits);
+            made.push(path);
+        }
+        (made, memory)
+    }
+
+    fn limit(&self, path: &Path, limits: Limits) -> bool {
+        let set = |file: &str, value: String| fs::write(path.join(file), value).is_ok();
+        let quota = (limits.cpu_milli * PERIOD / 1000).max(1000);
+        if let Self::V2(_) = self {
+            set("pids.max", limits.tasks.to_string());
+            if limits.cpu_milli > 0 {
+                set("cpu.max", format!("{quota} {PERIOD}"));
+            }
+            set("memory.swap.max", "0".to_owned());
+            return set("memory.max", limits.memory_bytes.to_string());
+        }
+        // Each file is in one of the trees.
+        set("pids.max", limits.tasks.to_string());
+        if limits.cpu_milli > 0 {
+            set("cpu.cfs_quota_us", quota.to_string());
+        }
+        let memory = set("memory.limit_in_bytes", limits.memory_bytes.to_string());
+        set("memory.memsw.limit_in_bytes", limits.memory_bytes.to_string());
+        memory
+    }
+
+    /// Removes a pod's groups; the supervisor usually has.
+    pub(super) fn remove(&self, name: &str) {
+        for base in self.bases() {
+            let _ = fs::remove_dir(base.join(name));
+        }
+    }
+
+    /// Removes groups of pods nobody knows, when they are empty; then the agent's own.
+    pub(super) fn sweep(&self, known: &BTreeSet<String>) {
+        for base in self.bases() {
+            for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+                if !known.contains(entry.file_name().to_string_lossy().as_ref()) {
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Cgroups {
+    /// Works only when no pod is left, as it should.
+    fn drop(&mut self) {
+        for base in self.bases() {
+            let _ = fs::remove_dir(base);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Pods as child processes: no Docker needed. Each has a directory, a clean environment, a
+//! [supervisor](crate::supervisor) and, when the agent is root, a user id of its own, which can
+//! neither read the data directory nor reach another pod's socket. Limits are cgroups where they
+//! can be written.
+
+mod cgroup;
+mod handle;
+mod log_file;
+mod python;
+mod spawn;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::link::{Exit, Origin, RuntimeKind};
+use common::pod_protocol::SOCKET_NAME;
+use futures_util::stream::BoxStream;
+use parking_lot::Mutex;
+
+use super::{
+    Adopted, Facts, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd,
+    function_environment,
+};
+use crate::supervisor::{self, Task};
+
+use cgroup::{Cgroups, Limits};
+use handle::Handle;
+pub use python::{Python, PythonError};
+
+/// What the runtime needs to know.
+#[derive(Clone, Debug)]
+pub struct ProcessOptions {
+    /// This program, to be started as supervisor.
+    pub program: PathBuf,
+    /// The Python server's directory.
+    pub server: PathBuf,
+    /// The Python to run it with.
+    pub python: Python,
+    /// Names this agent's cgroups.
+    pub node_id: String,
+    /// Whether pods get user ids of their own.
+    pub root: bool,
+    /// See [`crate::settings::Pods`].
+    pub orphan_after: Duration,
+    /// See [`crate::settings::Pods`].
+    pub log_bytes: u64,
+    /// See [`crate::settings::Pods`].
+    pub max_tasks: u64,
+}
+
+/// The runtime.
+pub struct ProcessRuntime {
+    options: ProcessOptions,
+    facts: Facts,
+    cgroups: Cgroups,
+    running: Mutex<HashMap<String, Handle>>,
+}
+
+/// Largest file a function may write.
+const MAX_FILE: u64 = 1 << 30;
+
+impl ProcessRuntime {
+    /// Looks at what the machine offers.
+    #[must_use]
+    pub fn new(options: ProcessOptions) -> Self {
+        let cgroups = Cgroups::detect(&options.node_id);
+        let mut missing = Vec::new();
+        if !options.root {
+            missing.push(
+                "the agent does not run as root, so pods run as its own user and can read what it can",
+            );
+        }
+        if !cgroups.limits_memory() {
+            missing.push("no writable cgroup limits memory; it is counted four times a second");
+        }
+        missing.push("process pods share the machine's network and file system");
+        let facts = Facts {
+            kind: RuntimeKind::Process,
+            version: options.python.version.clone(),
+            isolated: options.root,
+            isolation_message: missing.join("; "),
+        };
+        Self { options, facts, cgroups, running: Mutex::default() }
+    }
+
+    /// Compiles the Python server once, as pods may not write beside it and would compile it at each
+    /// start.
+    pub async fn prepared(self) -> Self {
+        let mut command = tokio::process::Command::new(&self.options.python.program);
+        command
+            .args(["-I", "-m", "compileall", "-qq", "--invalidation-mode=unchecked-hash"])
+            .arg(&self.options.server)
+            .env_clear()
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .kill_on_drop(true);
+        // Where it fails, starts are slower.
+        let _ = tokio::time::timeout(Duration::from_secs(30), command.status()).await;
+        self
+    }
+
+    fn handle(&self, uid: &str) -> Option<Handle> {
+        self.running.lock().get(uid).cloned()
+    }
+
+    async fn run(&self, name: &str, task: &Task) -> Result<i32, RuntimeError> {
+        let (pid, handle) = spawn::spawn(&self.options.program, task).await?;
+        self.running.lock().insert(name.to_owned(), handle);
+        Ok(pid)
+    }
+
+    fn task(&self, name: &str, directory: &Path, limits: Limits) -> Task {
+        let (cgroups, memory_by_cgroup) = self.cgroups.create(name, limits);
+        Task {
+            directory: directory.to_owned(),
+            program: self.options.python.program.clone(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            working_directory: directory.to_owned(),
+            uid: None,
+            cgroups,
+            memory_bytes: limits.memory_bytes,
+            memory_by_cgroup,
+            max_tasks: limits.tasks,
+            max_file_bytes: MAX_FILE,
+            log_bytes: self.options.log_bytes,
+            orphan_ms: millis(self.options.orphan_after),
+            orphan_grace_ms: 5000,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[async_trait]
+impl Runtime for ProcessRuntime {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    async fn start(&self, pod: PodStart<'_>) -> Result<String, RuntimeError> {
+        let assignment = pod.assignment;
+        let function = match (&assignment.origin, pod.function) {
+            (Origin::Layer { .. }, Some(function)) => function,
+            _ => {
+                let text = "this node runs pods as processes; an image needs a node with Docker";
+                return Err(RuntimeError::Refused(text.into()));
+            }
+        };
+        let limits = Limits {
+            memory_bytes: assignment.memory_bytes,
+            cpu_milli: assignment.cpu_milli,
+            tasks: self.options.max_tasks,
+        };
+        let home = pod.directory.join("tmp");
+        let environment =
+            function_environment(assignment, SOCKET_NAME, &text(function), &text(&home));
+        let task = Task {
+            arguments: vec!["-I".to_owned(), text(&self.options.server)],
+            environment,
+            // The socket's name is relative to here: a path may be too long for a socket.
+            working_directory: pod.directory.join("run"),
+            uid: pod.user,
+            ..self.task(&assignment.uid, pod.directory, limits)
+        };
+        let pid = self.run(&assignment.uid, &task).await?;
+        Ok(format!("process://{pid}"))
+    }
+
+    async fn stop(&self, uid: &str, grace: Duration) {
+        if let Some(handle) = self.handle(uid) {
+            handle.stop(grace);
+        }
+    }
+
+    async fn wait(&self, uid: &str) -> Exit {
+        match self.handle(uid) {
+            Some(handle) => handle.ended().await,
+            None => Exit { code: 137, oom: false },
+        }
+    }
+
+    async fn remove(&self, uid: &str, user: Option<u32>) -> Result<(), RuntimeError> {
+        if let Some(handle) = self.handle(uid) {
+            handle.stop(Duration::ZERO);
+            handle.ended().await;
+        }
+        spawn::end_leftovers(user).await;
+        self.cgroups.remove(uid);
+        self.running.lock().remove(uid);
+        Ok(())
+    }
+
+    async fn adopt(&self, uid: &str, directory: &Path, user: Option<u32>) -> Adopted {
+        if let Ok(handle) = Handle::connect(directory).await {
+            self.running.lock().insert(uid.to_owned(), handle);
+            return Adopted::Running;
+        }
+        spawn::end_leftovers(user).await;
+        self.cgroups.remove(uid);
+        supervisor::read_exit(directory).map_or(Adopted::Lost, Adopted::Ended)
+    }
+
+    async fn sweep(&self, known: &BTreeSet<String>) {
+        self.cgroups.sweep(known);
+    }
+
+    async fn step(&self, step: Step<'_>) -> Result<StepEnd, RuntimeError> {
+        let limits = Limits { memory_bytes: step.memory_bytes, cpu_milli: 0, tasks: 512 };
+        let fill = |text_: &String| {
+            text_
+                .replace("{server}", &text(&self.options.server))
+                .replace("{build}", &text(step.build))
+        };
+        let environment = step.environment.iter().map(|(key, value)| (key.clone(), fill(value)));
+        let task = Task {
+            arguments: step.arguments.iter().map(fill).collect(),
+            environment: environment.collect(),
+            working_directory: step.build.to_owned(),
+            uid: step.user,
+            max_file_bytes: step.max_file_bytes,
+            // A build without its agent is of no use.
+            orphan_ms: 2000,
+            orphan_grace_ms: 0,
+            ..self.task(step.id, step.directory, limits)
+        };
+        self.run(step.id, &task).await?;
+        // A step that is given up is ended too.
+        let ended = tokio::time::timeout(step.timeout, self.wait(step.id)).await;
+        self.remove(step.id, step.user).await?;
+        Ok(ended.map_or(StepEnd::TimedOut, StepEnd::Exit))
+    }
+
+    async fn log(
+        &self,
+        directory: &Path,
+        options: LogOptions,
+    ) -> Result<BoxStream<'static, Result<bytes::Bytes, std::io::Error>>, RuntimeError> {
+        Ok(log_file::stream(directory.to_owned(), options))
+    }
+}

@@ -1,0 +1,140 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::settings::{ByteCount, duration};
+use serde::Deserialize;
+
+/// The port on which masters and gateways call pods and read logs.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Data {
+    /// `host:port` to listen on. Empty: a free port of 127.0.0.1 when the master is on loopback,
+    /// else port 6444 of every address.
+    pub listen: String,
+    /// Host under which the master reaches this machine. Empty: the address the link goes out from.
+    pub advertise: String,
+}
+
+/// Pods of both runtimes.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Pods {
+    /// Most pods at once.
+    pub max: u32,
+    /// Longest time from starting a pod until its function is imported.
+    #[serde(deserialize_with = "duration")]
+    pub start_timeout: Duration,
+    /// When the agent was killed and does not come back, its process pods end after this time.
+    #[serde(deserialize_with = "duration")]
+    pub orphan_after: Duration,
+    /// Longest drain when the agent itself is told to end.
+    #[serde(deserialize_with = "duration")]
+    pub drain: Duration,
+    /// Size at which a pod's log is turned over; one old file is kept.
+    pub log_bytes: ByteCount,
+    /// First of the user ids that pods run under. Needs root.
+    pub uid_first: u32,
+    /// How many user ids there are.
+    pub uid_count: u32,
+    /// Most processes and threads in one pod.
+    pub max_tasks: u64,
+}
+
+impl Default for Pods {
+    fn default() -> Self {
+        Self {
+            max: 110,
+            start_timeout: Duration::from_secs(60),
+            orphan_after: Duration::from_secs(60),
+            drain: Duration::from_secs(20),
+            log_bytes: ByteCount(10 << 20),
+            uid_first: 200_000,
+            uid_count: 10_000,
+            max_tasks: 256,
+        }
+    }
+}
+
+/// Layers kept on the node.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Layers {
+    /// Disk for layers; the ones used longest ago go first, never one that a pod uses.
+    pub budget: ByteCount,
+    /// Largest layer once unpacked.
+    pub max_bytes: ByteCount,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self { budget: ByteCount(10 << 30), max_bytes: ByteCount(2 << 30) }
+    }
+}
+
+/// Builds. pip also takes what the agent's own environment says in `PIP_…` and proxy variables;
+/// settings here win.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Builds {
+    /// Builds at once; more wait.
+    pub parallel: u32,
+    /// Memory of one build.
+    pub memory: ByteCount,
+    /// Largest source once unpacked.
+    pub max_source: ByteCount,
+    /// Package index. Empty: pip's default.
+    pub index_url: String,
+    /// A second package index.
+    pub extra_index_url: String,
+    /// File with the certificates that the index is trusted by.
+    pub ca_bundle: PathBuf,
+    /// Proxy for pip.
+    pub proxy: String,
+}
+
+impl Default for Builds {
+    fn default() -> Self {
+        Self {
+            parallel: 1,
+            memory: ByteCount(1 << 30),
+            max_source: ByteCount(256 << 20),
+            index_url: String::new(),
+            extra_index_url: String::new(),
+            ca_bundle: PathBuf::new(),
+            proxy: String::new(),
+        }
+    }
+}
+
+/// The process runtime.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Process {
+    /// The Python that runs functions, 3.9 or later. Empty: found by itself.
+    pub python: PathBuf,
+}
+
+/// The Docker runtime.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Docker {
+    /// The engine's socket, `unix:///…`. Empty: `DOCKER_HOST`, else the usual place.
+    pub host: String,
+    /// The function base to import when `image` is not there: a tar.
+    pub base_image: PathBuf,
+    /// Name of the function base's image.
+    pub image: String,
+    /// Python inside the image.
+    pub python: String,
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            base_image: PathBuf::new(),
+            image: "troupe/func-base:latest".to_owned(),
+            python: "python3".to_owned(),
+        }
+    }
+}

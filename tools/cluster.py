@@ -1,0 +1,188 @@
+"""A one-machine cluster of the real programs, in a directory of its own, on free loopback ports."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = ("master", "node-agent", "kubectl", "kubectl-execute")
+# A drain takes up to 20 s, and the agent promises to be gone within 30.
+STOP_SECONDS = 40
+
+
+class Failure(Exception):
+    """Something is not as it should be; the text is for people."""
+
+
+def end_on_signals():
+    """SIGTERM and SIGHUP end a program the way Ctrl-C does: what it started is stopped."""
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+def target():
+    return Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
+
+
+def build(profile):
+    """Builds the four programs and tells where they are."""
+    command = ["cargo", "build", "--bins"] + (["--release"] if profile == "release" else [])
+    if subprocess.run(command, cwd=ROOT).returncode != 0:
+        raise Failure(f"{' '.join(command)} failed")
+    place = target() / profile
+    lacking = [name for name in PROGRAMS if not (place / name).exists()]
+    if lacking:
+        raise Failure(f"{place} has no {', '.join(lacking)}")
+    return place
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def tail(path, lines=40):
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    except OSError as error:
+        return str(error)
+
+
+class Cluster:
+    """Master and node-agent, from nothing to Ready and back to nothing."""
+
+    def __init__(self, programs, runtime="process", ports=None):
+        self.programs = programs
+        self.runtime = runtime
+        # Pods run under users of their own when root starts them: they must be able to pass.
+        self.home = Path(tempfile.mkdtemp(prefix="troupe-"))
+        self.home.chmod(0o711)
+        self.api, self.gateway_port = ports or free_ports(2)
+        self.gateway = f"http://127.0.0.1:{self.gateway_port}"
+        self.kubeconfig = self.home / "master" / "admin.kubeconfig"
+        self.processes = {}
+
+    def environment(self):
+        path = f"{self.programs}{os.pathsep}{os.environ.get('PATH', '')}"
+        # Discovery is cached by address, and ports come again.
+        return {**os.environ, "PATH": path, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.home / "cache")}
+
+    def log(self, name):
+        return self.home / f"{name}.log"
+
+    def _spawn(self, name, *flags, **variables):
+        with open(self.log(name), "ab") as log:
+            # A session of its own: Ctrl-C reaches this program first, which then stops things in order.
+            self.processes[name] = subprocess.Popen(
+                [self.programs / name, *flags],
+                cwd=self.home,
+                env={**self.environment(), **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _wait(self, what, seconds, look):
+        """Waits until `look` returns something; fails with the last thing it raised."""
+        until = time.monotonic() + seconds
+        seen = "nothing"
+        while time.monotonic() < until:
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise Failure(f"{name} ended with {process.returncode} before {what}")
+            try:
+                found = look()
+                if found:
+                    return found
+            except Failure as failure:
+                seen = failure
+            time.sleep(0.1)
+        raise Failure(f"waited {seconds} s for {what}; last seen: {seen}")
+
+    def start(self):
+        master = self.home / "master"
+        self._spawn(
+            "master",
+            *("--data-dir", master),
+            *("--api-listen", f"127.0.0.1:{self.api}"),
+            *("--gateway-listen", f"127.0.0.1:{self.gateway_port}"),
+        )
+        self._wait("the master is up", 60, self.kubeconfig.exists)
+        self._spawn(
+            "node-agent",
+            *("--data-dir", self.home / "agent"),
+            *("--master", f"https://127.0.0.1:{self.api}"),
+            *("--name", "node-1"),
+            *("--runtime", self.runtime),
+            *self._base_image(),
+            TROUPE_AGENT__TOKEN=self.token(),
+        )
+        self._wait("node node-1 is Ready", 120, self._is_ready)
+
+    def _base_image(self):
+        if self.runtime != "docker":
+            return ()
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+        file = target() / "func-base" / f"{machine}.tar"
+        if not file.exists():
+            raise Failure(f"{file} is not there: make func-base")
+        return ("--base-image", file)
+
+    def token(self):
+        """A join token for one more agent."""
+        return self.run([self.programs / "master", "token", "create", "--data-dir", self.home / "master"]).strip()
+
+    def _is_ready(self):
+        node = json.loads(self.run(["kubectl", "get", "node", "node-1", "-o", "json"]))
+        conditions = node.get("status", {}).get("conditions", [])
+        if any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions):
+            return True
+        raise Failure(f"conditions {conditions}")
+
+    def run(self, command, cwd=None):
+        """Runs a program against this cluster; its output, or a Failure with what it said."""
+        program = shutil.which(str(command[0]), path=self.environment()["PATH"])
+        done = subprocess.run([program, *command[1:]], cwd=cwd, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failure(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}".rstrip())
+        return done.stdout
+
+    def stop(self):
+        """Agent first, so that it drains while its master listens. True when all ended by themselves."""
+        in_order = True
+        for name, process in reversed(list(self.processes.items())):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    print(f"{name} did not end within {STOP_SECONDS} s of SIGTERM", file=sys.stderr)
+                    process.kill()
+                    process.wait()
+                    in_order = False
+        return in_order
+
+    def remove(self):
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def show_logs(self):
+        for name in self.processes:
+            print(f"\n--- the end of {name}'s log ---\n{tail(self.log(name))}", file=sys.stderr)

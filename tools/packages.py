@@ -1,0 +1,55 @@
+"""What tests and benchmarks need beyond Rust and Python, from Debian's packages where it is missing."""
+
+import functools
+import os
+import shutil
+import subprocess
+
+
+class Lacking(Exception):
+    """Something is not there and could not be installed; the text says why."""
+
+
+@functools.lru_cache(maxsize=None)
+def _as_root():
+    """What to put before a command that root must run; None when nobody here may."""
+    if os.geteuid() == 0:
+        return ()
+    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
+        return ("sudo", "-n")
+    return None
+
+
+def is_root():
+    return os.geteuid() == 0
+
+
+@functools.lru_cache(maxsize=None)
+def _update():
+    subprocess.run([*_as_root(), "apt-get", "update", "-q"], capture_output=True)
+
+
+def _where(program):
+    # Servers are in directories that not everybody's PATH has.
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+@functools.lru_cache(maxsize=None)
+def need(program, package, why):
+    """The path of `program`, installed from `package` if need be."""
+    found = _where(program)
+    if found:
+        return found
+    if shutil.which("apt-get") is None:
+        raise Lacking(f"{program} is missing, and there is no apt-get to install {package} with")
+    if _as_root() is None:
+        raise Lacking(f"{program} is missing, and only root may install {package}")
+    print(f"installing {package}: {why}", flush=True)
+    _update()
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = [*_as_root(), "apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    found = _where(program)
+    if not found:
+        raise Lacking(f"{program} is missing, and installing {package} failed: {done.stderr.strip()[-300:]}")
+    return found

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Every test there is. Installs what they need where it is missing, leaves nothing running, ends with a table.
+
+A suite that cannot run here is skipped with the reason; with CI=true that is a failure.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from cluster import ROOT, end_on_signals, target
+from packages import Lacking
+
+OLDEST_KUBECTL = (1, 27)
+
+
+@dataclass
+class Result:
+    suite: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+    seconds: float = 0.0
+
+
+def run(command, cwd=ROOT, **variables):
+    """Runs a command, shows what it prints as it comes, and returns its exit code and output."""
+    print(f"\n$ {' '.join(map(str, command))}", flush=True)
+    lines = []
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    return process.returncode, "".join(lines)
+
+
+def number(pattern, text):
+    return sum(int(found) for found in re.findall(pattern, text))
+
+
+def counted(suite, code, output):
+    """Counts from the closing lines of nextest, cargo test or pytest; a runner that broke is one failure."""
+    closing = "\n".join(line for line in output.splitlines() if re.search(r"Summary \[|test result:|=.* in [\d.]+s|^\d+ (passed|failed).* in ", line))
+    result = Result(suite)
+    result.passed = number(r"(\d+) passed", closing)
+    result.failed = number(r"(\d+) (?:failed|errors?|timed out|exec failed)\b", closing)
+    result.skipped = number(r"(\d+) (?:skipped|ignored)", closing)
+    if code != 0 and result.failed == 0:
+        result.failed, result.note = 1, f"exit {code}"
+    if code == 0 and result.passed == 0:
+        result.failed, result.note = 1, "ran no test"
+    return result
+
+
+def has_nextest():
+    return subprocess.run(["cargo", "nextest", "--version"], capture_output=True).returncode == 0
+
+
+def rust(suite, nextest_filter, cargo_selection):
+    if has_nextest():
+        command = ["cargo", "nextest", "run", "--workspace", "--no-fail-fast", "--hide-progress-bar", "--status-level", "fail", "-E", nextest_filter]
+    else:
+        command = ["cargo", "test", "--no-fail-fast", *cargo_selection]
+    result = counted(suite, *run(command))
+    if has_nextest():
+        # nextest calls skipped what the filter leaves to other suites.
+        result.skipped = 0
+    return result
+
+
+def python_for_tests():
+    """A Python with pytest: this one, or a private environment."""
+    if subprocess.run([sys.executable, "-c", "import pytest"], capture_output=True).returncode == 0:
+        return sys.executable
+    home = target() / "test-python"
+    python = home / "bin" / "python"
+    wanted = (ROOT / "func-base" / "tests" / "requirements.txt").read_text()
+    stamp = home / "installed"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        shutil.rmtree(home, ignore_errors=True)
+        for command in (
+            [sys.executable, "-m", "venv", home],
+            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", ROOT / "func-base" / "tests" / "requirements.txt"],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise Lacking(f"no pytest, and {' '.join(map(str, command))} failed: {done.stderr.strip()[-300:]}")
+        stamp.write_text(wanted)
+    return python
+
+
+def func_base():
+    python = python_for_tests()
+    return counted("func-base", *run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], cwd=ROOT / "func-base"))
+
+
+def units():
+    return rust("crates", "not package(tests)", ["--workspace", "--exclude", "tests"])
+
+
+def end_to_end():
+    return rust("end to end", "package(tests) - binary(real_kubectl)", ["-p", "tests", *selected(lambda name: name != "real_kubectl")])
+
+
+def selected(wanted):
+    """The arguments that choose test files of the crate `tests`, for a plain cargo test."""
+    names = sorted(file.stem for file in (ROOT / "tests" / "tests").glob("*.rs"))
+    return [word for name in names if wanted(name) for word in ("--test", name)]
+
+
+def real_kubectl():
+    program = shutil.which("kubectl")
+    if program is None:
+        raise Lacking("no kubectl on PATH")
+    said = subprocess.run([program, "version", "--client"], capture_output=True, text=True).stdout
+    version = re.search(r"v(\d+)\.(\d+)", said)
+    if not version or tuple(map(int, version.groups())) < OLDEST_KUBECTL:
+        raise Lacking(f"kubectl {'.'.join(map(str, OLDEST_KUBECTL))} or later is needed, PATH has {version and version[0]}")
+    return rust("real kubectl", "binary(real_kubectl)", ["-p", "tests", "--test", "real_kubectl"])
+
+
+def programs():
+    """The programs that the end-to-end tests start."""
+    code, _ = run(["cargo", "build", "--workspace", "--bins"])
+    return Result("build", passed=0, failed=int(code != 0))
+
+
+SUITES = {"func-base": func_base, "build": programs, "crates": units, "end to end": end_to_end, "real kubectl": real_kubectl}
+
+
+def measured(name, suite):
+    began = time.monotonic()
+    try:
+        result = suite()
+    except Lacking as lacking:
+        strict = os.environ.get("CI") == "true"
+        result = Result(name, failed=int(strict), note=f"not run: {lacking}")
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def show(results):
+    print(f"\n{'suite':14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for one in results:
+        print(f"{one.suite:14}{one.passed:>8}{one.failed:>8}{one.skipped:>9}{one.seconds:>9.0f}  {one.note}".rstrip())
+    passed, failed, skipped = (sum(getattr(one, field) for one in results) for field in ("passed", "failed", "skipped"))
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return failed
+
+
+def main():
+    end_on_signals()
+    chosen = sys.argv[1:] or list(SUITES)
+    unknown = [name for name in chosen if name not in SUITES]
+    if unknown:
+        sys.exit(f"no such suite: {', '.join(unknown)}; there are {', '.join(SUITES)}")
+    return 1 if show([measured(name, SUITES[name]) for name in chosen]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
