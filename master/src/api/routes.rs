@@ -4,7 +4,7 @@ use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::auth::{may_read_paths, may_touch};
+use super::auth::{may_read_paths, may_touch, review};
 use super::request::{Options, Target, verb};
 use super::verbs::{self, Call};
 use super::{ApiError, ApiState, Caller, discovery, health, openapi};
@@ -24,6 +24,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .route("/apis/{group}", web::get().to(group))
         .route("/api/v1", web::get().to(core_resources))
         .route("/apis/{group}/{version}", web::get().to(group_resources))
+        .route("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", web::post().to(may_i))
         .route("/openapi/v2", web::get().to(openapi_v2))
         .route("/openapi/v3", web::get().to(openapi_index))
         .route("/openapi/v3/{path:.*}", web::get().to(openapi_v3))
@@ -80,6 +81,13 @@ async fn openapi_index(caller: Caller) -> Result<HttpResponse, ApiError> {
 async fn openapi_v3(path: Path<String>, caller: Caller) -> Result<HttpResponse, ApiError> {
     may_read_paths(&caller)?;
     openapi::v3(&path)
+}
+
+/// `kubectl auth can-i`, and how other clients find out what to offer.
+async fn may_i(caller: Caller, payload: Payload) -> Result<HttpResponse, ApiError> {
+    may_read_paths(&caller)?;
+    let body = super::request::read(payload).await?;
+    Ok(HttpResponse::Created().json(review(&caller, &body)))
 }
 
 /// Everything that names objects.

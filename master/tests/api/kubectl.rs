@@ -434,6 +434,12 @@ fn pods_and_nodes_are_read_and_nodes_cordoned() {
         let described = k.run("describe node n1");
         assert!(described.contains("p1"), "{described}");
         k.run("label node n1 disk=ssd");
-        assert!(k.run("delete pod p1").contains("deleted"));
+        assert!(k.run("auth can-i delete pods").contains("yes"));
+        assert!(
+            k.run("drain n1 --force --timeout=30s")
+                .contains("node/n1 drained")
+        );
+        assert!(k.run("get pods").contains("No resources found"));
+        assert!(k.run("delete node n1").contains("deleted"));
     });
 }

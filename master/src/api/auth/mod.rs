@@ -5,8 +5,10 @@
 //! secret). Who shows neither is anonymous and sees only whether the server lives.
 
 mod caller;
+mod review;
 mod rules;
 pub mod tokens;
 
 pub use caller::{Caller, on_connect};
+pub(super) use review::review;
 pub(super) use rules::{may_read_paths, may_touch};

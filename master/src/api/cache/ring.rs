@@ -12,7 +12,9 @@ use crate::store::Revision;
 /// Most changes kept.
 const MAX_EVENTS: usize = 8192;
 /// Most bytes of changes kept, roughly.
-const MAX_BYTES: usize = 32 << 20;
+const MAX_BYTES: usize = 16 << 20;
+/// An object that was parsed for its watchers takes so many times its text.
+const PARSED: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
@@ -52,7 +54,7 @@ impl CacheEvent {
     }
 
     fn weight(&self) -> usize {
-        self.key.len() + 2 * self.now.text.len() + 128
+        self.key.len() + PARSED * self.now.text.len() + 128
     }
 }
 

@@ -16,6 +16,8 @@ use crate::store::{
     Batch, Change, Durability, Entry, LeaseId, MAX_OPERATIONS, Revision, StoreError, Txn,
 };
 
+/// How often leases are looked at when nothing else happens.
+const IDLE: Duration = Duration::from_millis(200);
 /// Most requests that share one transaction of redb.
 const GROUP: usize = 512;
 
@@ -86,7 +88,7 @@ impl Writer {
 
     pub(super) fn run(mut self, queue: &Receiver<Request>) {
         loop {
-            let wait = self.unsynced.map_or(FLUSH_EVERY, |since| {
+            let wait = self.unsynced.map_or(IDLE, |since| {
                 FLUSH_EVERY.saturating_sub(since.elapsed())
             });
             match queue.recv_timeout(wait) {
