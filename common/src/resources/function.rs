@@ -92,7 +92,7 @@ impl FunctionSpec {
     /// Calls at once in one pod, given the style that was found.
     #[must_use]
     pub fn concurrency(&self, style: Option<Style>) -> u32 {
-        self.concurrency.unwrap_or(match self.style.or(style) {
+        self.concurrency.unwrap_or_else(|| match self.style.or(style) {
             Some(Style::Lambda) => 1,
             _ => Self::DEFAULT_CONCURRENCY,
         })
