@@ -1,1 +1,31 @@
-//! placeholder
+//! What end-to-end tests are made of: a cluster of the real programs in a directory of its own, the
+//! command lines and HTTP clients that people use, and waiting that never guesses a time.
+//!
+//! A test starts a [`Cluster`], does what a person would do, and looks at what that person would see.
+//! It waits with [`eventually`], which fails with the last thing it saw. When a test fails, the
+//! cluster's directory is kept and the ends of its logs are printed; when it passes, dropping the
+//! cluster checks that nothing was left behind.
+
+mod api;
+mod cluster;
+mod command;
+mod function;
+mod http;
+mod node;
+mod options;
+mod process;
+mod processes;
+mod programs;
+mod wait;
+
+pub use api::{Api, Identity};
+pub use cluster::Cluster;
+pub use command::{Kubectl, Said};
+pub use function::{Source, params};
+pub use http::{Http, Reply, runtime};
+pub use node::Node;
+pub use options::Options;
+pub use process::Process;
+pub use processes::{mentioning, sockets_below};
+pub use programs::{program, real_kubectl, repository};
+pub use wait::eventually;

@@ -112,6 +112,9 @@ impl PodMachine {
 
     /// Takes in what happened; tells what to do.
     pub fn decide(&mut self, event: Event, now: Instant) -> Vec<Effect> {
+        if self.report.state == PodState::Gone {
+            return Vec::new();
+        }
         match event {
             Event::Begin => self.begin(),
             Event::Adopt => self.adopt(now),
@@ -142,6 +145,9 @@ impl PodMachine {
     }
 
     fn begin(&mut self) -> Vec<Effect> {
+        if self.report.state != PodState::Preparing || self.fetching {
+            return Vec::new();
+        }
         self.fetching = true;
         vec![Effect::Report, Effect::Fetch]
     }
@@ -227,7 +233,7 @@ impl PodMachine {
     }
 
     fn remove(&mut self, grace: Duration) -> Vec<Effect> {
-        if self.removing || self.report.state == PodState::Gone {
+        if self.removing {
             return Vec::new();
         }
         self.report.state = PodState::Stopping;
@@ -250,7 +256,7 @@ impl PodMachine {
     }
 
     fn removed(&mut self) -> Vec<Effect> {
-        if !self.removing || self.report.state == PodState::Gone {
+        if !self.removing {
             return Vec::new();
         }
         self.report.state = PodState::Gone;

@@ -1,5 +1,6 @@
 //! Which runtime this node uses.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub async fn choose(
     user: Option<u32>,
 ) -> Result<Arc<dyn Runtime>, ChooseError> {
     let docker = || docker(settings, layout, server, node_id);
-    let process = || process(settings, server, node_id, user);
+    let process = || process(settings, layout, server, node_id, user);
     match settings.runtime {
         RuntimeChoice::Docker => {
             let made = docker().await;
@@ -74,10 +75,14 @@ async fn docker(
 
 async fn process(
     settings: &Settings,
+    layout: &Layout,
     server: &Path,
     node_id: &str,
     user: Option<u32>,
 ) -> Result<Arc<dyn Runtime>, ChooseError> {
+    if user.is_some() {
+        check_reachable(layout.data())?;
+    }
     let python = Python::find(&settings.process.python, user)
         .await
         .map_err(|error| ChooseError(format!("runtime process: {error}")))?;
@@ -94,4 +99,22 @@ async fn process(
         max_tasks: settings.pods.max_tasks,
     };
     Ok(Arc::new(ProcessRuntime::new(options).prepared().await))
+}
+
+/// Pods run as users of their own and must be able to enter the data directory.
+fn check_reachable(data: &Path) -> Result<(), ChooseError> {
+    let path = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let closed = path.ancestors().find(|directory| {
+        directory.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o001 == 0)
+    });
+    match closed {
+        Some(closed) => Err(ChooseError(format!(
+            "runtime process: pods run as users of their own and cannot enter {}, where {} is; \
+             choose another --data-dir, or chmod o+x {}",
+            closed.display(),
+            data.display(),
+            closed.display()
+        ))),
+        None => Ok(()),
+    }
 }

@@ -1,7 +1,7 @@
 //! Pods as containers. (Stub.)
 use std::path::PathBuf;
 
-use crate::runtime::{Runtime, RuntimeError};
+use crate::runtime::RuntimeError;
 
 /// What the runtime needs to know.
 #[derive(Clone, Debug)]

@@ -1,0 +1,62 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Process, program};
+
+/// A node-agent and what it keeps.
+pub struct Node {
+    name: String,
+    data: PathBuf,
+    /// Its program.
+    pub process: Process,
+}
+
+impl Node {
+    /// Starts an agent that joins with `token`.
+    #[must_use]
+    pub fn start(
+        name: &str,
+        home: &Path,
+        api: &str,
+        token: &str,
+        settings: &[(String, String)],
+    ) -> Self {
+        let data = home.join(name);
+        let (own_name, own_data, api) = (name.to_owned(), data.clone(), api.to_owned());
+        let (token, settings) = (token.to_owned(), settings.to_owned());
+        let process = Process::start(name, home.join(format!("{name}.log")), move || {
+            let mut command = Command::new(program("node-agent"));
+            command
+                .arg("--data-dir")
+                .arg(&own_data)
+                .args([
+                    "--master",
+                    &api,
+                    "--name",
+                    &own_name,
+                    "--runtime",
+                    "process",
+                ])
+                .env("TROUPE_AGENT__TOKEN", &token)
+                .envs(settings.iter().map(|(key, value)| (key, value)));
+            command
+        });
+        Self {
+            name: name.to_owned(),
+            data,
+            process,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}

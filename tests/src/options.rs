@@ -1,0 +1,47 @@
+/// What a test's cluster is like.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) agents: usize,
+    pub(crate) master: Vec<(String, String)>,
+    pub(crate) agent: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // Pods of an agent that was killed for good end soon, not after the minute people get.
+        let agent = vec![variable("TROUPE_AGENT__", "pods.orphan-after", "15s")];
+        Self {
+            agents: 1,
+            master: Vec::new(),
+            agent,
+        }
+    }
+}
+
+impl Options {
+    /// So many agents; 1 if not said.
+    #[must_use]
+    pub fn agents(mut self, count: usize) -> Self {
+        self.agents = count;
+        self
+    }
+
+    /// A setting of the master, by its key in `config/master.toml`, as `gateway.hold`.
+    #[must_use]
+    pub fn master(mut self, key: &str, value: &str) -> Self {
+        self.master.push(variable("TROUPE_MASTER__", key, value));
+        self
+    }
+
+    /// A setting of every agent, by its key in `config/node-agent.toml`.
+    #[must_use]
+    pub fn agent(mut self, key: &str, value: &str) -> Self {
+        self.agent.push(variable("TROUPE_AGENT__", key, value));
+        self
+    }
+}
+
+fn variable(prefix: &str, key: &str, value: &str) -> (String, String) {
+    let key = key.to_uppercase().replace('.', "__").replace('-', "_");
+    (format!("{prefix}{key}"), value.to_owned())
+}
