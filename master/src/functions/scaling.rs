@@ -106,7 +106,13 @@ impl Rule {
         Decision { replicas, why }
     }
 
-    /// An empty window of the rule's length.
+    /// Whether pods that were found running stay, although the decision is for fewer.
+    #[must_use]
+    pub fn keeps(&self, running: u32, decision: &Decision) -> bool {
+        self.pinned.is_none() && running > decision.replicas && running <= self.max
+    }
+
+    /// Seconds that the rule looks back on.
     #[must_use]
     pub fn window_seconds(&self) -> u32 {
         self.window_seconds

@@ -39,6 +39,8 @@ pub struct Plan {
     route: Option<RouteState>,
     shown: Option<Summary>,
     deleted: bool,
+    /// When this plan began: what came before it does not know.
+    began: Option<Timestamp>,
 }
 
 impl Plan {
@@ -61,6 +63,7 @@ impl Plan {
             route: None,
             shown: None,
             deleted: false,
+            began: None,
         }
     }
 
@@ -73,6 +76,7 @@ impl Plan {
     /// Notes an event and says what to do. `entropy` makes pod names.
     pub fn on(&mut self, event: Event, now: Timestamp, entropy: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.began.get_or_insert(now);
         self.note(event, now, &mut effects);
         self.decide_replicas(now, &mut effects);
         self.launch(now, entropy, &mut effects);
@@ -178,17 +182,31 @@ impl Plan {
         let Some(wanted) = &self.wanted else { return };
         let seconds = wanted.rule.window_seconds();
         self.window.push(now, 0, seconds);
-        let decision = if self.deleted {
+        let mut decision = if self.deleted {
             Decision::default()
         } else {
             wanted.rule.decide(&self.window, self.load)
         };
+        let alive = self.pods.values().filter(|pod| self.counts(pod)).count();
+        let alive = u32::try_from(alive).unwrap_or(u32::MAX);
+        if self.is_new(now, seconds) && !self.deleted && wanted.rule.keeps(alive, &decision) {
+            decision = Decision {
+                replicas: alive,
+                why: format!("{alive} found running; their calls of the last {seconds} s are not known"),
+            };
+        }
         if decision.replicas != self.decision.replicas && !self.deleted {
             let message =
                 format!("{} -> {} ({})", self.decision.replicas, decision.replicas, decision.why);
             effects.push(Effect::Tell { warning: false, reason: "Scaled", message });
         }
         self.decision = decision;
+    }
+
+    /// Whether the plan is younger than its window, so that an empty window means nothing.
+    fn is_new(&self, now: Timestamp, seconds: u32) -> bool {
+        let age = self.began.map_or(0, |began| now.as_second() - began.as_second());
+        age < i64::from(seconds)
     }
 
     fn revision(&self) -> Option<&Revision> {

@@ -1,0 +1,391 @@
+//! The plan in virtual time, against a pretended cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use common::digest::Digest;
+use common::link::Origin;
+use common::resources::Scaling;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::functions::{Build, Load, Revision, Rule, Wanted};
+use crate::router::{Refusal, RouteState};
+
+/// A pretended cluster: carries out effects as told, and keeps what a route would know.
+struct World {
+    plan: Plan,
+    now: Timestamp,
+    entropy: u64,
+    pods: BTreeMap<String, PodView>,
+    routed: Vec<String>,
+    draining: Vec<String>,
+    route: Option<RouteState>,
+    refused: Vec<Refusal>,
+    told: Vec<String>,
+    launches: usize,
+    shown: Option<Summary>,
+}
+
+fn revision(name: &str) -> Revision {
+    Revision {
+        name: name.to_owned(),
+        origin: Origin::Layer { digest: Digest::of(name.as_bytes()), size: 1, full_base: false },
+        handler: None,
+        style: None,
+        concurrency: 2,
+    }
+}
+
+fn wanted(build: Build) -> Wanted {
+    Wanted { build, rule: Rule::new(None, 2), hard_update: false }
+}
+
+fn ready_to_run() -> Wanted {
+    wanted(Build::Done(revision("one")))
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            plan: Plan::new("f"),
+            now: Timestamp::from_second(1_000_000).unwrap(),
+            entropy: 0,
+            pods: BTreeMap::new(),
+            routed: Vec::new(),
+            draining: Vec::new(),
+            route: None,
+            refused: Vec::new(),
+            told: Vec::new(),
+            launches: 0,
+            shown: None,
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        self.entropy += 1;
+        for effect in self.plan.on(event, self.now, self.entropy) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Launch { name, revision } => {
+                self.launches += 1;
+                let uid = format!("uid-{name}");
+                let pod = PodView {
+                    uid: uid.clone(),
+                    name,
+                    node: "n".to_owned(),
+                    revision: revision.name,
+                    concurrency: revision.concurrency,
+                    stage: PodStage::Starting,
+                    created: self.now,
+                };
+                self.pods.insert(uid, pod);
+            }
+            Effect::Route { uid, .. } => {
+                assert!(self.pods[&uid].stage == PodStage::Ready, "routed before it was ready");
+                self.routed.push(uid);
+            }
+            Effect::Drain { uid } => {
+                self.routed.retain(|routed| *routed != uid);
+                self.draining.push(uid);
+            }
+            Effect::Delete { uid, .. } => {
+                self.pods.remove(&uid).expect("deleted a pod that is not there");
+                self.draining.retain(|draining| *draining != uid);
+            }
+            Effect::Unroute { uid } => self.routed.retain(|routed| *routed != uid),
+            Effect::SetRoute(state) => self.route = Some(state),
+            Effect::RefuseWaiting(refusal) => self.refused.push(refusal),
+            Effect::Tell { reason, .. } => self.told.push(reason.to_owned()),
+            Effect::WakeIn(delay) => assert!(delay <= Duration::from_secs(1)),
+            Effect::Show(summary) => self.shown = Some(summary),
+        }
+    }
+
+    /// Tells the plan what the pretended store shows.
+    fn settle(&mut self) {
+        for pod in self.pods.values().cloned().collect::<Vec<_>>() {
+            self.on(Event::Pod(pod));
+        }
+    }
+
+    fn come_up(&mut self) {
+        for pod in self.pods.values_mut().filter(|pod| pod.stage == PodStage::Starting) {
+            pod.stage = PodStage::Ready;
+        }
+        self.settle();
+    }
+
+    fn fail(&mut self, reason: &str) {
+        self.settle();
+        for pod in self.pods.values_mut().filter(|pod| pod.stage == PodStage::Starting) {
+            pod.stage = PodStage::Failed { reason: reason.to_owned(), message: "why".to_owned() };
+        }
+        self.settle();
+    }
+
+    fn sample(&mut self, triggers: u64, in_flight: u32, waiting: u32) {
+        let before: Vec<String> = self.pods.keys().cloned().collect();
+        let idle = self.draining.clone();
+        self.on(Event::Sampled { load: Load { triggers, in_flight, waiting }, idle });
+        for uid in before {
+            if !self.pods.contains_key(&uid) {
+                self.on(Event::PodGone { uid });
+            }
+        }
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.now += jiff::SignedDuration::from_secs(1);
+            self.sample(0, 0, 0);
+            self.settle();
+        }
+    }
+}
+
+#[test]
+fn after_apply_nothing_runs() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.pass(5);
+    assert_eq!((world.launches, world.shown.as_ref().unwrap().desired), (0, 0));
+}
+
+#[test]
+fn many_waiting_calls_start_one_pod_and_it_is_routed_once_ready() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    for _ in 0..10 {
+        world.sample(9, 0, 90);
+    }
+    assert_eq!(world.launches, 1, "no storm on a cold function");
+    assert!(world.routed.is_empty());
+    world.come_up();
+    assert_eq!(world.routed.len(), 1);
+}
+
+#[test]
+fn an_idle_function_goes_back_to_zero_after_its_window() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    world.pass(29);
+    assert_eq!(world.pods.len(), 1);
+    world.pass(3);
+    assert!(world.pods.is_empty() && world.routed.is_empty());
+}
+
+#[test]
+fn a_pod_with_calls_is_drained_before_it_is_deleted() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(250, 0, 1);
+    world.settle();
+    world.sample(0, 0, 1);
+    world.come_up();
+    assert_eq!(world.routed.len(), 3);
+    world.now += jiff::SignedDuration::from_secs(31);
+    // Calls are in flight everywhere, so nothing is idle.
+    world.on(Event::Sampled {
+        load: Load { triggers: 0, in_flight: 3, waiting: 0 },
+        idle: Vec::new(),
+    });
+    assert_eq!((world.routed.len(), world.draining.len(), world.pods.len()), (1, 2, 3));
+    world.sample(0, 1, 0);
+    assert_eq!(world.pods.len(), 1);
+}
+
+#[test]
+fn a_new_revision_takes_over_without_a_gap() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    let old = world.routed.clone();
+    world.on(Event::Applied(wanted(Build::Pending)));
+    assert_eq!(world.routed, old, "the old code serves while the new one is built");
+    world.on(Event::Applied(wanted(Build::Done(revision("two")))));
+    assert_eq!(world.routed, old, "the old pod serves until the new one is ready");
+    assert_eq!(world.launches, 2);
+    world.come_up();
+    assert_eq!(world.routed.len(), 1);
+    assert_ne!(world.routed, old);
+    world.sample(0, 0, 0);
+    assert!(world.pods.values().all(|pod| pod.revision == "two"));
+}
+
+#[test]
+fn a_hard_update_ends_the_old_pods_first() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    let hard = Wanted { hard_update: true, ..wanted(Build::Done(revision("two"))) };
+    world.on(Event::Applied(hard));
+    assert_eq!((world.launches, world.routed.len()), (1, 0));
+    world.sample(1, 0, 1);
+    world.sample(0, 0, 1);
+    assert!(world.pods.values().all(|pod| pod.revision == "two"));
+    assert_eq!(world.launches, 2);
+}
+
+#[test]
+fn a_failed_build_refuses_with_its_reason_and_the_old_pods_go_on() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    let refusal = Refusal::Unavailable { reason: "SyntaxError".into(), message: "line 3".into() };
+    world.on(Event::Applied(wanted(Build::Failed(refusal.clone()))));
+    assert_eq!(world.route, Some(RouteState::Closed(refusal)));
+    assert_eq!(world.routed.len(), 1);
+}
+
+#[test]
+fn an_import_error_refuses_at_once_and_is_tried_again_later() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.fail("ImportError");
+    let Some(RouteState::Closed(Refusal::Unavailable { reason, .. })) = &world.route else {
+        panic!("calls still wait: {:?}", world.route)
+    };
+    assert_eq!(reason, "ImportError");
+    assert_eq!(world.launches, 1, "no crash loop");
+    world.now += jiff::SignedDuration::from_secs(2);
+    world.sample(0, 0, 0);
+    assert_eq!(world.route, Some(RouteState::Open));
+    world.sample(1, 0, 1);
+    assert_eq!(world.launches, 2);
+}
+
+#[test]
+fn a_passing_failure_keeps_calls_waiting_for_the_next_try() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.fail("LayerFailed");
+    assert_eq!(world.route, Some(RouteState::Open));
+    for _ in 0..20 {
+        world.now += jiff::SignedDuration::from_secs(1);
+        world.sample(0, 0, 1);
+        world.fail("LayerFailed");
+    }
+    assert!(matches!(world.route, Some(RouteState::Closed(_))), "patience has an end");
+    assert!(world.launches <= 6, "{} launches in 20 s", world.launches);
+    assert!(world.pods.len() <= 3, "failed pods pile up");
+}
+
+#[test]
+fn a_stuck_pod_leaves_the_route_and_is_replaced() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    let stuck = world.routed[0].clone();
+    world.on(Event::Unhealthy { uid: stuck.clone(), reason: "PodStuck" });
+    assert!(world.routed.is_empty() && world.told.contains(&"PodStuck".to_owned()));
+    world.sample(1, 1, 1);
+    world.come_up();
+    assert_eq!(world.launches, 2);
+    assert!(!world.pods.contains_key(&stuck));
+}
+
+#[test]
+fn a_deleted_function_takes_its_pods_along() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    world.on(Event::Deleted);
+    world.sample(0, 0, 0);
+    world.sample(0, 0, 0);
+    assert!(world.pods.is_empty() && world.plan.is_over());
+}
+
+#[test]
+fn a_paused_function_refuses_and_a_pin_holds() {
+    let mut world = World::new();
+    let pin = |n| {
+        let scaling = Scaling { pinned: Some(n), ..Scaling::default() };
+        Wanted { rule: Rule::new(Some(&scaling), 2), ..ready_to_run() }
+    };
+    world.on(Event::Applied(pin(3)));
+    world.settle();
+    world.come_up();
+    world.pass(60);
+    assert_eq!(world.routed.len(), 3);
+    world.on(Event::Applied(pin(0)));
+    assert_eq!(world.route, Some(RouteState::Closed(Refusal::Paused)));
+    world.pass(2);
+    assert!(world.pods.is_empty());
+}
+
+#[test]
+fn a_new_actor_goes_on_with_the_pods_it_finds() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    world.plan = Plan::new("f");
+    world.routed.clear();
+    world.on(Event::Applied(ready_to_run()));
+    world.settle();
+    assert_eq!(world.routed.len(), 1);
+    world.sample(1, 1, 0);
+    assert_eq!((world.launches, world.pods.len()), (1, 1));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever happens in between: with no calls for long enough nothing runs, and with a call waiting
+    /// a pod comes up.
+    #[test]
+    fn it_always_settles(ops in prop::collection::vec(0_u8..8, 0..60)) {
+        let mut world = World::new();
+        world.on(Event::Applied(ready_to_run()));
+        for (index, op) in ops.into_iter().enumerate() {
+            match op {
+                0 => world.sample(120, 2, 1),
+                1 => world.come_up(),
+                2 => world.fail("LayerFailed"),
+                3 => world.pass(1),
+                4 => {
+                    let name = if index % 2 == 0 { "one" } else { "two" };
+                    world.on(Event::Applied(wanted(Build::Done(revision(name)))));
+                }
+                5 => world.on(Event::Applied(wanted(Build::Pending))),
+                6 => if let Some(uid) = world.routed.first().cloned() {
+                    world.on(Event::Unhealthy { uid, reason: "PodStuck" });
+                },
+                _ => {
+                    world.plan = Plan::new("f");
+                    world.routed.clear();
+                    world.draining.clear();
+                    world.on(Event::Applied(ready_to_run()));
+                    world.settle();
+                }
+            }
+            prop_assert!(world.pods.len() <= 10 + 10 + 3 + 8, "{} pods", world.pods.len());
+        }
+        world.on(Event::Applied(ready_to_run()));
+        world.settle();
+        world.pass(100);
+        let alive = |pod: &&PodView| !matches!(pod.stage, PodStage::Failed { .. });
+        prop_assert_eq!(world.pods.values().filter(alive).count(), 0);
+        for _ in 0..70 {
+            world.now += jiff::SignedDuration::from_secs(1);
+            world.sample(1, 0, 1);
+        }
+        world.come_up();
+        prop_assert!(!world.routed.is_empty());
+    }
+}
