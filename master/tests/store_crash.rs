@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use master::clock::SystemClock;
 use master::store::{Durability, EmbeddedStore, Page, Store as _, StoreError, Txn};
@@ -139,4 +140,53 @@ async fn a_second_process_is_refused() {
     );
     let error = second.err().unwrap();
     assert!(error.to_string().starts_with("open the store"), "{error}");
+}
+
+/// A clock that stops the writer while somebody holds its gate.
+struct Gate(std::sync::Mutex<()>);
+
+impl master::clock::Clock for Gate {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+
+    fn monotonic(&self) -> std::time::Duration {
+        drop(self.0.lock().unwrap());
+        std::time::Duration::ZERO
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_is_an_answer_and_what_was_taken_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Arc::new(Gate(std::sync::Mutex::new(())));
+    let as_clock: Arc<dyn master::clock::Clock> = gate.clone();
+    let store = EmbeddedStore::open(&dir.path().join("store.redb"), as_clock).unwrap();
+    let mut taken = Vec::new();
+    let mut refused = 0;
+    {
+        let _held = gate.0.lock().unwrap();
+        // What the writer took before it stopped comes on top of what its queue holds.
+        for n in 0..2 * master::store::embedded::QUEUE {
+            let txn = Txn::new(Durability::Eventual).put(format!("/{n}"), "");
+            let mut commit = Box::pin(store.commit(txn));
+            match commit
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+            {
+                Poll::Ready(Err(StoreError::Busy)) => refused += 1,
+                Poll::Ready(other) => panic!("{other:?}"),
+                Poll::Pending => taken.push(commit),
+            }
+        }
+    }
+    assert!(refused > 0);
+    let count = taken.len();
+    for commit in taken {
+        commit.await.unwrap();
+    }
+    assert_eq!(
+        store.list(Page::all("/")).await.unwrap().entries.len(),
+        count
+    );
 }

@@ -24,7 +24,10 @@ pub fn configure(app: &mut ServiceConfig) {
         .route("/apis/{group}", web::get().to(group))
         .route("/api/v1", web::get().to(core_resources))
         .route("/apis/{group}/{version}", web::get().to(group_resources))
-        .route("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", web::post().to(may_i))
+        .route(
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            web::post().to(may_i),
+        )
         .route("/openapi/v2", web::get().to(openapi_v2))
         .route("/openapi/v3", web::get().to(openapi_index))
         .route("/openapi/v3/{path:.*}", web::get().to(openapi_v3))

@@ -103,7 +103,11 @@ impl Objects {
                 }
             })
             .collect();
-        let name = format!("{}.{}", fit.trim_matches('-'), &digest.hex()[..16]);
+        let fit = match fit.trim_matches('-') {
+            "" => "object",
+            fit => fit,
+        };
+        let name = format!("{fit}.{}", &digest.hex()[..16]);
         let namespace = match about.namespace.as_str() {
             "" => "default",
             namespace => namespace,

@@ -151,6 +151,13 @@ impl Objects {
             if name.is_empty() {
                 return Err(ObjectError::invalid(kind, "", "metadata.name is missing"));
             }
+            if name.contains('/') || namespace.contains('/') {
+                return Err(ObjectError::invalid(
+                    kind,
+                    &name,
+                    "a name may not contain '/'",
+                ));
+            }
             let key = key(kind, &namespace, &name);
             let mut txn = Txn::new(durability)
                 .when(&key, 0)

@@ -88,9 +88,9 @@ impl Writer {
 
     pub(super) fn run(mut self, queue: &Receiver<Request>) {
         loop {
-            let wait = self.unsynced.map_or(IDLE, |since| {
-                FLUSH_EVERY.saturating_sub(since.elapsed())
-            });
+            let wait = self
+                .unsynced
+                .map_or(IDLE, |since| FLUSH_EVERY.saturating_sub(since.elapsed()));
             match queue.recv_timeout(wait) {
                 Ok(first) => {
                     let mut group = vec![first];
