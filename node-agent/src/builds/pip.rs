@@ -54,7 +54,8 @@ pub(super) fn environment(
 /// The arguments that install the requirements beside the user's files.
 pub(super) fn install() -> Vec<String> {
     let words = [
-        "-s",
+        // Nothing of the user's may stand in for what pip imports.
+        "-I",
         "-m",
         "pip",
         "install",

@@ -143,8 +143,11 @@ impl Build<'_> {
                 make_directory(&function.join("site-packages"), 0o755)?;
             }
             make_directory(&build.join("home"), PRIVATE)?;
+            // The directory around them stays ours, so that neither can be replaced by a link.
             if let Some(user) = user {
-                give_away(&build, user).map_err(|error| BuildError::Node(error.to_string()))?;
+                give_away(&function, user)
+                    .and_then(|()| give_away(&build.join("home"), user))
+                    .map_err(|error| BuildError::Node(error.to_string()))?;
             }
             Ok(())
         })
@@ -188,7 +191,7 @@ impl Build<'_> {
         if !wanted {
             return Ok(());
         }
-        let version = ["-s", "-m", "pip", "--version"].map(ToOwned::to_owned);
+        let version = ["-I", "-m", "pip", "--version"].map(ToOwned::to_owned);
         let (end, output) = self.step(place, "pip-version", &version, false, &|_| {}).await?;
         if !succeeded(end) {
             let said = output.lines.last().map(String::as_str).unwrap_or_default();
@@ -203,9 +206,13 @@ impl Build<'_> {
             let (message, transient) = pip::explain(&output.lines);
             return Err(BuildError::Requirements { message, transient });
         }
-        // Scripts name this node's Python in their first line, and nobody calls them.
-        let scripts = place.function().join("site-packages/bin");
-        blocking(move || Ok(remove_directory(&scripts)?)).await
+        // As the build's user too: what packages left there may be links to anywhere.
+        let tidy = ["-I", "-c", TIDY, "{build}/function/site-packages"].map(ToOwned::to_owned);
+        let (end, output) = self.step(place, "tidy", &tidy, false, &|_| {}).await?;
+        if succeeded(end) {
+            return Ok(());
+        }
+        Err(BuildError::Node(format!("tidy up requirements: {}", output.lines.join(" "))))
     }
 
     async fn compile(&self, place: &Place) -> Result<(), BuildError> {
@@ -270,10 +277,12 @@ impl Build<'_> {
         let options = &self.room.options;
         let environment =
             pip::environment(&options.settings, options.environment.iter().cloned());
-        let build = place.build();
+        let (build, function) = (place.build(), place.function());
         let step = Step {
             id: &id,
             build: &build,
+            // Requirements may name directories beside them.
+            working: if network { &function } else { &build },
             directory: &directory,
             arguments,
             environment: &environment,
@@ -299,7 +308,8 @@ impl Build<'_> {
     }
 }
 
-const STEPS: [&str; 4] = ["check", "pip-version", "pip", "compile"];
+const STEPS: [&str; 5] = ["check", "pip-version", "pip", "tidy", "compile"];
+const TIDY: &str = include_str!("tidy.py");
 
 fn succeeded(end: StepEnd) -> bool {
     matches!(end, StepEnd::Exit(exit) if exit.code == 0)

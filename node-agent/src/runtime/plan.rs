@@ -11,6 +11,8 @@ pub struct Step<'a> {
     pub id: &'a str,
     /// The build's directory; the command sees it under its path, writable.
     pub build: &'a Path,
+    /// Where in it the command starts.
+    pub working: &'a Path,
     /// A directory of the step's own, for log and exit.
     pub directory: &'a Path,
     /// Python's arguments. `{server}` and `{build}` stand for the Python server's and the build's

@@ -51,7 +51,7 @@ pub struct Settings {
 
 /// Which runtime starts pods.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum RuntimeChoice {
     /// Docker where engine and image are there; else processes when the master is on loopback.
     #[default]
@@ -60,6 +60,19 @@ pub enum RuntimeChoice {
     Docker,
     /// Child processes.
     Process,
+}
+
+impl TryFrom<String> for RuntimeChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "docker" => Ok(Self::Docker),
+            "process" => Ok(Self::Process),
+            _ => Err(format!("found {text:?}, want auto, docker or process")),
+        }
+    }
 }
 
 impl Default for Settings {

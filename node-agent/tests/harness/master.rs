@@ -357,8 +357,9 @@ async fn link(shared: Arc<Shared>, request: Request<Incoming>) {
                 }
                 received += 1;
                 assert_eq!(frame.seq, received, "session {epoch}");
+                let acks = shared.acks.load(Ordering::SeqCst);
                 shared.heard.send(frame.body).unwrap();
-                if shared.acks.load(Ordering::SeqCst) {
+                if acks {
                     let ack = Frame::new(sent, received, ToAgent::Ack).encode().unwrap();
                     socket.send(Message::text(ack)).await.unwrap();
                 }

@@ -225,7 +225,7 @@ impl Runtime for ProcessRuntime {
         let task = Task {
             arguments: step.arguments.iter().map(fill).collect(),
             environment: environment.collect(),
-            working_directory: step.build.to_owned(),
+            working_directory: step.working.to_owned(),
             uid: step.user,
             max_file_bytes: step.max_file_bytes,
             // A build without its agent is of no use.
