@@ -16,6 +16,9 @@ use crate::upstream::{Answer, Endpoint};
 const POD_GRACE: Duration = Duration::from_secs(2);
 /// How long a timed-out call's thread may go on before its pod is replaced.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
+/// Looks into the directory while its room is being restarted, and the pause between two.
+const MOST_FINDS: u32 = 50;
+const FIND_PAUSE: Duration = Duration::from_millis(100);
 /// Pods tried when nothing reached the one before.
 const MOST_TRIES: u32 = 3;
 
@@ -57,10 +60,18 @@ impl Calls {
         if let Some(route) = self.routes.find(&function.namespace, &function.name) {
             return Ok(route);
         }
-        match self.directory.find(function).await {
-            Ok(Some(route)) => Ok(route),
-            Ok(None) => Err(CallError::NoSuchFunction(function.clone())),
-            Err(error) => Err(CallError::Directory(function.clone(), error)),
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.directory.find(function).await {
+                Ok(Some(route)) => return Ok(route),
+                Ok(None) => return Err(CallError::NoSuchFunction(function.clone())),
+                // A room that fell is back in a moment; the caller need not know.
+                Err(AskError::Down(_)) if tries < MOST_FINDS => {
+                    tokio::time::sleep(FIND_PAUSE).await;
+                }
+                Err(error) => return Err(CallError::Directory(function.clone(), error)),
+            }
         }
     }
 

@@ -68,7 +68,7 @@ pub struct FunctionActor {
     show_next: Option<Summary>,
     showing: bool,
     wake: Option<SpawnHandle>,
-    _guard: Guard,
+    guard: Guard,
 }
 
 /// The Function object is this now.
@@ -132,7 +132,7 @@ impl FunctionActor {
             show_next: None,
             showing: false,
             wake: None,
-            _guard: guard,
+            guard,
         }
     }
 
@@ -278,6 +278,7 @@ impl Actor for FunctionActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.guard.tie(self, ctx);
         self.publish(ctx);
         self.feed(Event::Applied(Wanted::of(&self.function)), ctx);
         for pod in std::mem::take(&mut self.pods) {

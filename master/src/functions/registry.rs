@@ -17,7 +17,7 @@ use crate::supervisor::{AskError, ChildDown, Down, Guard, Nursery, RestartPolicy
 /// The room of the functions: watches their objects and keeps an actor for each.
 pub struct Functions {
     tools: Arc<Tools>,
-    children: Option<Nursery<FunctionActor>>,
+    pub(crate) children: Option<Nursery<FunctionActor>>,
     /// The objects as last seen: what a restarted child begins with.
     functions: HashMap<ObjectKey, Arc<Function>>,
     pods: HashMap<ObjectKey, BTreeMap<String, Arc<Pod>>>,

@@ -4,6 +4,9 @@ mod kubeconfig;
 mod ports;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 pub use kubeconfig::{Admin, AdminError};
 
 use std::path::PathBuf;

@@ -30,6 +30,16 @@ pub(super) struct Tree {
     pub(super) nodes: Mailbox<Nodes>,
     pub(super) book: NodeBook,
     pub(super) waiters: RunWaiters,
+    #[cfg(test)]
+    pub(super) router: Mailbox<Router>,
+    #[cfg(test)]
+    pub(super) scheduler: Mailbox<Scheduler>,
+    #[cfg(test)]
+    pub(super) images: Mailbox<Images>,
+    #[cfg(test)]
+    pub(super) functions: Mailbox<Functions>,
+    #[cfg(test)]
+    pub(super) workflows: Mailbox<Workflows>,
 }
 
 /// The functions' room, for those who only know a part of it.
@@ -116,7 +126,23 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         wait_for_function: settings.runs.wait_for_function,
     });
 
-    let (sched_objects, nodes_out) = (objects.clone(), nodes.clone());
+    let sched_objects = objects.clone();
+    let tree = Tree {
+        calls,
+        nodes: nodes.clone(),
+        book,
+        waiters,
+        #[cfg(test)]
+        router: router.clone(),
+        #[cfg(test)]
+        scheduler: scheduler.clone(),
+        #[cfg(test)]
+        images: images.clone(),
+        #[cfg(test)]
+        functions: functions.clone(),
+        #[cfg(test)]
+        workflows: workflows.clone(),
+    };
     let rooms = Rooms::default()
         .with("router", move |guard| {
             router.attach(Router::new(routes.clone(), Arc::clone(&door) as _, guard).start());
@@ -137,7 +163,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
             workflows.attach(Workflows::new(Arc::clone(&workflow_tools), guard).start());
         });
     Root::new(rooms, clock(), fatal).start();
-    Ok(Tree { calls, nodes: nodes_out, book, waiters })
+    Ok(tree)
 }
 
 fn book(ground: &Ground) -> Result<NodeBook, HouseError> {

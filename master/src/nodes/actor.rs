@@ -31,7 +31,7 @@ pub struct NodeActor {
     /// Pods the agent was told to run in this session.
     told: BTreeSet<String>,
     tools: Arc<NodesTools>,
-    _guard: Guard,
+    guard: Guard,
 }
 
 struct Session {
@@ -106,7 +106,7 @@ impl NodeActor {
             writing: HashMap::new(),
             told: BTreeSet::new(),
             tools,
-            _guard: guard,
+            guard,
         }
     }
 
@@ -258,6 +258,7 @@ impl Actor for NodeActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.guard.tie(self, ctx);
         ctx.set_mailbox_capacity(4096);
         // The agent of a node that is known from before gets this long to dial.
         ctx.run_later(SILENCE, Self::missed);

@@ -18,7 +18,9 @@ pub use actor::NodeActor;
 pub use book::{LocalPods, NodeBook};
 pub use hello::is_ready;
 pub use logs::AgentLogs;
-pub use registry::{Connect, Disconnected, Dispatch, Nodes, NodesTools, Refused};
+pub use registry::{
+    Connect, Connected, Disconnected, Dispatch, FromAgent, Nodes, NodesTools, Refused,
+};
 
 /// Holds a pod's [`common::link::PodAssignment`], without the resolved environment.
 pub const ASSIGNMENT_ANNOTATION: &str = "troupe.dev/assignment";

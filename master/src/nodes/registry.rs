@@ -32,7 +32,7 @@ pub struct NodesTools {
 /// The room of the nodes.
 pub struct Nodes {
     tools: Arc<NodesTools>,
-    children: Option<Nursery<NodeActor>>,
+    pub(crate) children: Option<Nursery<NodeActor>>,
     pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
     builds: HashMap<String, u32>,
     connected: HashMap<String, u64>,

@@ -1,4 +1,7 @@
-use actix::{Message, Recipient};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Message, Recipient, WrapFuture,
+};
+use tokio_util::sync::CancellationToken;
 
 /// A child ended.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
@@ -18,13 +21,26 @@ pub struct Guard {
     id: String,
     generation: u64,
     parent: Recipient<ChildDown>,
+    leash: CancellationToken,
 }
 
 impl Guard {
-    /// The guard of one life of a child.
+    /// The guard of one life of a child. Cancelling `leash` means that the parent is gone.
     #[must_use]
-    pub fn new(id: String, generation: u64, parent: Recipient<ChildDown>) -> Self {
-        Self { id, generation, parent }
+    pub fn new(
+        id: String,
+        generation: u64,
+        parent: Recipient<ChildDown>,
+        leash: CancellationToken,
+    ) -> Self {
+        Self { id, generation, parent, leash }
+    }
+
+    /// Ends the child when its parent falls: the parent's next life starts children of its own, and
+    /// nothing must be done by two actors at once. Called by the child when it has started.
+    pub fn tie<A: Actor<Context = Context<A>>>(&self, actor: &A, ctx: &mut Context<A>) {
+        let gone = self.leash.clone().cancelled_owned().into_actor(actor);
+        ctx.spawn(gone.map(|(), _, ctx: &mut Context<A>| ctx.terminate()));
     }
 }
 

@@ -10,12 +10,16 @@
 //!
 //! A child is rebuilt from the store and from the agents' reports, never from the dead struct.
 
+#[cfg(test)]
+mod crash;
 mod guard;
 mod mailbox;
 mod nursery;
 mod restarts;
 mod root;
 
+#[cfg(test)]
+pub(crate) use crash::{Crash, CrashChild};
 pub use guard::{ChildDown, Guard};
 pub use mailbox::{AskError, Mailbox};
 pub use nursery::{Down, Nursery};

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Recipient};
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::{ChildDown, Guard, RestartPolicy, Restarts, Verdict};
 
@@ -12,6 +13,8 @@ pub struct Nursery<A: Actor> {
     policy: RestartPolicy,
     parent: Recipient<ChildDown>,
     generations: u64,
+    /// Cancelled when the parent falls.
+    leash: CancellationToken,
 }
 
 struct Child<A: Actor> {
@@ -37,7 +40,7 @@ impl<A: Actor> Nursery<A> {
     /// An empty nursery; its guards report to `parent`.
     #[must_use]
     pub fn new(policy: RestartPolicy, parent: Recipient<ChildDown>) -> Self {
-        Self { children: HashMap::new(), policy, parent, generations: 0 }
+        Self { children: HashMap::new(), policy, parent, generations: 0, leash: CancellationToken::new() }
     }
 
     /// Starts a child, or starts it again after [`Down::RestartAfter`]. A child that lives is left
@@ -53,7 +56,8 @@ impl<A: Actor> Nursery<A> {
             child.generation = self.generations;
         }
         child.addr.get_or_insert_with(|| {
-            spawn(Guard::new(id.to_owned(), self.generations, self.parent.clone()))
+            let (parent, leash) = (self.parent.clone(), self.leash.clone());
+            spawn(Guard::new(id.to_owned(), self.generations, parent, leash))
         })
     }
 
@@ -106,5 +110,11 @@ impl<A: Actor> Nursery<A> {
             Verdict::RestartAfter(delay) => Down::RestartAfter(delay),
             Verdict::Escalate => Down::Escalate,
         }
+    }
+}
+
+impl<A: Actor> Drop for Nursery<A> {
+    fn drop(&mut self) {
+        self.leash.cancel();
     }
 }

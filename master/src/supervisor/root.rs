@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{ChildDown, Guard, RestartPolicy, Restarts, Verdict};
 use crate::clock::Clock;
@@ -61,7 +62,8 @@ impl Root {
         let parent = ctx.address().recipient();
         let room = &mut self.rooms[index];
         room.generation += 1;
-        (room.start)(Guard::new(room.name.to_owned(), room.generation, parent));
+        let leash = CancellationToken::new();
+        (room.start)(Guard::new(room.name.to_owned(), room.generation, parent, leash));
     }
 }
 

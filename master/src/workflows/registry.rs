@@ -36,7 +36,7 @@ pub struct WorkflowsTools {
 /// The room of the runs.
 pub struct Workflows {
     tools: Arc<WorkflowsTools>,
-    children: Option<Nursery<WorkflowRunActor>>,
+    pub(crate) children: Option<Nursery<WorkflowRunActor>>,
     /// Runs that have not ended, by uid.
     runs: HashMap<String, Arc<WorkflowRun>>,
     /// Workflows whose run is being started, and the generation.

@@ -37,7 +37,7 @@ pub struct WorkflowRunActor {
     /// Whether the journal was replayed and what is owed was not carried out yet.
     resuming: bool,
     showing: bool,
-    _guard: Guard,
+    guard: Guard,
 }
 
 #[derive(Message)]
@@ -89,7 +89,7 @@ impl WorkflowRunActor {
             stale: false,
             resuming: false,
             showing: false,
-            _guard: guard,
+            guard,
         }
     }
 
@@ -299,6 +299,7 @@ impl Actor for WorkflowRunActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.guard.tie(self, ctx);
         self.load(ctx);
     }
 
