@@ -45,6 +45,7 @@ pub struct Agent {
     builds: Builds,
     link: Arc<LinkRoom>,
     proxy: Arc<ProxyRoom>,
+    runtime: Arc<dyn Runtime>,
     listener: TcpListener,
     _lock: Lock,
 }
@@ -118,7 +119,7 @@ impl Agent {
         let proxy = ProxyRoom {
             credentials: credentials.clone(),
             pods: pods.clone(),
-            runtime,
+            runtime: runtime.clone(),
             connections,
         };
         let link = LinkRoom {
@@ -131,7 +132,7 @@ impl Agent {
             chance,
         };
         let (link, proxy) = (Arc::new(link), Arc::new(proxy));
-        Ok(Self { settings, pods, builds, link, proxy, listener, _lock: lock })
+        Ok(Self { settings, pods, builds, link, proxy, runtime, listener, _lock: lock })
     }
 
     /// Runs until SIGTERM or Ctrl-C, then ends all pods and builds.
@@ -163,6 +164,7 @@ impl Agent {
             tracing::warn!("some pods could not be removed; the next start does");
         }
         tokio::time::sleep(FAREWELL).await;
+        self.runtime.close().await;
         stop.cancel();
         renewal.abort();
         link.abort();

@@ -29,7 +29,7 @@ pub async fn choose(
     node_id: &str,
     user: Option<u32>,
 ) -> Result<Arc<dyn Runtime>, ChooseError> {
-    let docker = || docker(settings, layout, server, node_id);
+    let docker = || docker(settings, server, node_id);
     let process = || process(settings, layout, server, node_id, user);
     match settings.runtime {
         RuntimeChoice::Docker => {
@@ -57,7 +57,6 @@ pub async fn choose(
 
 async fn docker(
     settings: &Settings,
-    layout: &Layout,
     server: &Path,
     node_id: &str,
 ) -> Result<Arc<dyn Runtime>, RuntimeError> {
@@ -68,7 +67,6 @@ async fn docker(
         node: settings.name.clone(),
         log_bytes: settings.pods.log_bytes.0,
         max_tasks: settings.pods.max_tasks,
-        data: layout.data().to_owned(),
     };
     Ok(Arc::new(DockerRuntime::connect(options).await?))
 }

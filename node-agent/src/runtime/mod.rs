@@ -82,6 +82,9 @@ pub trait Runtime: Send + Sync {
     /// Ends all that earlier agents left and that is not among `known`.
     async fn sweep(&self, known: &BTreeSet<String>);
 
+    /// Removes what the runtime has for all pods; none is left.
+    async fn close(&self);
+
     /// Runs one step of a build and waits for its end.
     async fn step(&self, step: Step<'_>) -> Result<StepEnd, RuntimeError>;
 

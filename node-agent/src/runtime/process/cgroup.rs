@@ -106,7 +106,7 @@ impl Cgroups {
         }
     }
 
-    /// Removes groups of pods nobody knows, when they are empty; then the agent's own.
+    /// Removes groups of pods nobody knows, when they are empty.
     pub(super) fn sweep(&self, known: &BTreeSet<String>) {
         for base in self.bases() {
             for entry in fs::read_dir(base).into_iter().flatten().flatten() {
@@ -116,11 +116,10 @@ impl Cgroups {
             }
         }
     }
-}
 
-impl Drop for Cgroups {
-    /// Works only when no pod is left, as it should.
-    fn drop(&mut self) {
+    /// Removes the agent's own groups. Works only when no pod is left, as it should.
+    pub(super) fn close(&self) {
+        self.sweep(&BTreeSet::new());
         for base in self.bases() {
             let _ = fs::remove_dir(base);
         }

@@ -214,6 +214,10 @@ impl Runtime for ProcessRuntime {
         self.cgroups.sweep(known);
     }
 
+    async fn close(&self) {
+        self.cgroups.close();
+    }
+
     async fn step(&self, step: Step<'_>) -> Result<StepEnd, RuntimeError> {
         let limits = Limits { memory_bytes: step.memory_bytes, cpu_milli: 0, tasks: 512 };
         let fill = |text_: &String| {
