@@ -22,11 +22,13 @@ impl Digest {
     #[must_use]
     pub fn hex(&self) -> String {
         use fmt::Write as _;
-        self.0.iter().fold(String::with_capacity(64), |mut out, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+        self.0
+            .iter()
+            .fold(String::with_capacity(64), |mut out, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{byte:02x}");
+                out
+            })
     }
 
     /// The raw bytes.

@@ -79,9 +79,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     install_crypto();
     let result = match cli.command {
         None => serve(&cli.serve),
-        Some(Command::Token { command: TokenCommand::Create { data_dir, ttl } }) => {
-            create_token(&cli.serve, data_dir, &ttl)
-        }
+        Some(Command::Token {
+            command: TokenCommand::Create { data_dir, ttl },
+        }) => create_token(&cli.serve, data_dir, &ttl),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -115,16 +115,26 @@ fn load(serve: &Serve, data_dir: Option<&PathBuf>) -> Result<Settings, Failure> 
         ("store", serve.store.clone()),
         ("registry", serve.registry.clone()),
     ];
-    let given: Vec<_> = flags.into_iter().filter_map(|(key, v)| Some((key, v?))).collect();
-    let loaded: Settings =
-        settings::load(serve.config.as_deref(), "TROUPE_MASTER", std::env::vars(), &given)?;
+    let given: Vec<_> = flags
+        .into_iter()
+        .filter_map(|(key, v)| Some((key, v?)))
+        .collect();
+    let loaded: Settings = settings::load(
+        serve.config.as_deref(),
+        "TROUPE_MASTER",
+        std::env::vars(),
+        &given,
+    )?;
     Ok(loaded.complete()?)
 }
 
 fn serve(flags: &Serve) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TROUPE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let settings = load(flags, None)?;
     actix_web::rt::System::new().block_on(house::run(settings))?;
     Ok(())
@@ -132,8 +142,13 @@ fn serve(flags: &Serve) -> Result<(), Failure> {
 
 fn create_token(flags: &Serve, data_dir: Option<PathBuf>, ttl: &str) -> Result<(), Failure> {
     let settings = load(flags, data_dir.as_ref())?;
-    let ttl: jiff::Span = ttl.parse().map_err(|_| format!("--ttl {ttl:?}: want a time as 30m or 24h"))?;
-    let ttl = ttl.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))?;
+    let ttl: jiff::Span = ttl
+        .parse()
+        .map_err(|_| format!("--ttl {ttl:?}: want a time as 30m or 24h"))?;
+    let ttl = ttl.total((
+        jiff::Unit::Second,
+        jiff::SpanRelativeTo::days_are_24_hours(),
+    ))?;
     let admin = Admin::read(&settings.data_dir)?;
     let tls = client_config(&admin.ca_pem, Some(&admin.identity))?;
     let token = actix_web::rt::System::new().block_on(async move {
@@ -144,9 +159,16 @@ fn create_token(flags: &Serve, data_dir: Option<PathBuf>, ttl: &str) -> Result<(
             .build()?;
         let seconds = ttl.max(1.0).round();
         let body = json!({ "ttlSeconds": seconds as u64 });
-        let answer = client.post(format!("{}/tokens", admin.server)).json(&body).send().await;
+        let answer = client
+            .post(format!("{}/tokens", admin.server))
+            .json(&body)
+            .send()
+            .await;
         let answer = answer.map_err(|error| {
-            format!("ask the master at {}; is it running? ({error})", admin.server)
+            format!(
+                "ask the master at {}; is it running? ({error})",
+                admin.server
+            )
         })?;
         let status = answer.status();
         if !status.is_success() {

@@ -122,7 +122,9 @@ impl Default for BuildSettings {
 
 impl Default for RunSettings {
     fn default() -> Self {
-        Self { wait_for_function: Duration::from_secs(60) }
+        Self {
+            wait_for_function: Duration::from_secs(60),
+        }
     }
 }
 
@@ -141,12 +143,22 @@ impl Settings {
     /// # Errors
     /// Names the key, what was found and what is wanted.
     pub fn complete(mut self) -> Result<Self, SettingsError> {
-        let refuse = |key, found: &str, want| Err(SettingsError { key, found: found.to_owned(), want });
+        let refuse = |key, found: &str, want| {
+            Err(SettingsError {
+                key,
+                found: found.to_owned(),
+                want,
+            })
+        };
         if self.data_dir.as_os_str().is_empty() {
             self.data_dir = default_data_dir();
         }
         if self.store != "embedded" {
-            return refuse("store", &self.store, "embedded (etcd is not supported by this version)");
+            return refuse(
+                "store",
+                &self.store,
+                "embedded (etcd is not supported by this version)",
+            );
         }
         if !matches!(self.registry.as_str(), "auto" | "none") {
             let want = "auto or none (external registries are not supported by this version)";
@@ -164,9 +176,12 @@ fn default_data_dir() -> PathBuf {
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/troupe");
     }
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-    data.unwrap_or_else(|| home.join(".local/share")).join("troupe")
+    data.unwrap_or_else(|| home.join(".local/share"))
+        .join("troupe")
 }
 
 #[cfg(test)]
@@ -182,7 +197,15 @@ mod tests {
 
     #[test]
     fn what_this_version_lacks_is_refused_by_name() {
-        let etcd = Settings { store: "etcd://h:2379".to_owned(), ..Settings::default() };
-        assert!(etcd.complete().unwrap_err().to_string().starts_with("setting store: found"));
+        let etcd = Settings {
+            store: "etcd://h:2379".to_owned(),
+            ..Settings::default()
+        };
+        assert!(
+            etcd.complete()
+                .unwrap_err()
+                .to_string()
+                .starts_with("setting store: found")
+        );
     }
 }

@@ -34,14 +34,21 @@ pub enum FrameError {
     #[error("read link frame")]
     Json(#[from] serde_json::Error),
     /// Another version.
-    #[error("read link frame: peer speaks version {0}, this side speaks {PROTOCOL}; upgrade the older one")]
+    #[error(
+        "read link frame: peer speaks version {0}, this side speaks {PROTOCOL}; upgrade the older one"
+    )]
     Version(u32),
 }
 
 impl<B: Serialize + DeserializeOwned> Frame<B> {
     /// A frame of this version.
     pub fn new(seq: u64, ack: u64, body: B) -> Self {
-        Self { v: PROTOCOL, seq, ack, body }
+        Self {
+            v: PROTOCOL,
+            seq,
+            ack,
+            body,
+        }
     }
 
     /// The text to send.
@@ -76,11 +83,21 @@ mod tests {
 
     #[test]
     fn frames_read_back_and_other_versions_are_refused() {
-        let frame = Frame::new(3, 2, ToAgent::RemovePod { uid: "u".into(), grace_seconds: 5 });
+        let frame = Frame::new(
+            3,
+            2,
+            ToAgent::RemovePod {
+                uid: "u".into(),
+                grace_seconds: 5,
+            },
+        );
         let text = frame.encode().unwrap();
         assert_eq!(Frame::<ToAgent>::decode(&text).unwrap(), frame);
         let old = text.replace("\"v\":1", "\"v\":9");
-        assert!(matches!(Frame::<ToAgent>::decode(&old), Err(FrameError::Version(9))));
+        assert!(matches!(
+            Frame::<ToAgent>::decode(&old),
+            Err(FrameError::Version(9))
+        ));
         assert!(Frame::<ToMaster>::decode("{}").is_err());
     }
 }

@@ -90,11 +90,27 @@ mod tests {
     #[test]
     fn the_transition_time_moves_only_with_the_verdict() {
         let mut conditions = Vec::new();
-        assert!(set_condition(&mut conditions, Condition::new("Ready", false, "A", ""), "t1"));
-        assert!(set_condition(&mut conditions, Condition::new("Ready", false, "B", ""), "t2"));
+        assert!(set_condition(
+            &mut conditions,
+            Condition::new("Ready", false, "A", ""),
+            "t1"
+        ));
+        assert!(set_condition(
+            &mut conditions,
+            Condition::new("Ready", false, "B", ""),
+            "t2"
+        ));
         assert_eq!(conditions[0].last_transition_time, "t1");
-        assert!(!set_condition(&mut conditions, Condition::new("Ready", false, "B", ""), "t3"));
-        assert!(set_condition(&mut conditions, Condition::new("Ready", true, "C", ""), "t4"));
+        assert!(!set_condition(
+            &mut conditions,
+            Condition::new("Ready", false, "B", ""),
+            "t3"
+        ));
+        assert!(set_condition(
+            &mut conditions,
+            Condition::new("Ready", true, "C", ""),
+            "t4"
+        ));
         assert_eq!(conditions[0].last_transition_time, "t4");
     }
 }

@@ -86,16 +86,18 @@ impl FunctionSpec {
     /// Longest time a call may run, in seconds.
     #[must_use]
     pub fn timeout_seconds(&self) -> u32 {
-        self.timeout_seconds.unwrap_or(Self::DEFAULT_TIMEOUT_SECONDS)
+        self.timeout_seconds
+            .unwrap_or(Self::DEFAULT_TIMEOUT_SECONDS)
     }
 
     /// Calls at once in one pod, given the style that was found.
     #[must_use]
     pub fn concurrency(&self, style: Option<Style>) -> u32 {
-        self.concurrency.unwrap_or_else(|| match self.style.or(style) {
-            Some(Style::Lambda) => 1,
-            _ => Self::DEFAULT_CONCURRENCY,
-        })
+        self.concurrency
+            .unwrap_or_else(|| match self.style.or(style) {
+                Some(Style::Lambda) => 1,
+                _ => Self::DEFAULT_CONCURRENCY,
+            })
     }
 }
 

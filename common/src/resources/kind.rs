@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn every_word_means_one_kind() {
         for kind in KINDS {
-            for word in [kind.plural, kind.singular, kind.kind].iter().chain(kind.short_names) {
+            for word in [kind.plural, kind.singular, kind.kind]
+                .iter()
+                .chain(kind.short_names)
+            {
                 assert_eq!(Kind::by_word(word), Some(kind), "{word}");
             }
         }

@@ -59,7 +59,11 @@ pub struct ObjectMeta {
 impl ObjectMeta {
     /// Metadata of a new object, to be completed by the server.
     pub fn named(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into(), ..Self::default() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            ..Self::default()
+        }
     }
 
     /// The owner that controls this object, if any.

@@ -24,12 +24,15 @@ pub use activity::{Activity, ActivitySpec, ActivityStatus};
 pub use condition::{Condition, ConditionStatus, set_condition};
 pub use event::{Event, EventSource, ObjectReference};
 pub use function::{
-    Access, Base, ConfigMapSource, EnvFrom, EnvVar, Function, FunctionSpec, FunctionStatus, Network,
-    PolicyKind, ResourceAmounts, Scaling, SecretKey, Source, Style,
+    Access, Base, ConfigMapSource, EnvFrom, EnvVar, Function, FunctionSpec, FunctionStatus,
+    Network, PolicyKind, ResourceAmounts, Scaling, SecretKey, Source, Style,
 };
 pub use kind::{KINDS, Kind, NameRule, Resource};
 pub use meta::{ObjectMeta, OwnerReference, timestamp};
-pub use name::{NameError, check_dns_label, check_dns_subdomain, check_name, derive_pod_name, derive_replica_set_name};
+pub use name::{
+    NameError, check_dns_label, check_dns_subdomain, check_name, derive_pod_name,
+    derive_replica_set_name,
+};
 pub use namespace::{Namespace, NamespaceSpec, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeCondition, NodeInfo, NodeSpec, NodeStatus, Taint};
 pub use pod::{
@@ -37,16 +40,13 @@ pub use pod::{
     ContainerStateWaiting, ContainerStatus, Pod, PodPhase, PodSpec, PodStatus,
 };
 pub use quantity::{ParseQuantityError, Quantity};
-pub use replica_set::{
-    LabelSelector, PodTemplate, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus,
-};
+pub use replica_set::{LabelSelector, PodTemplate, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use secret::{ConfigMap, Secret};
 pub use service::{Service, ServiceEndpoint, ServicePort, ServiceSpec, ServiceStatus};
 pub use state_machine::{StateMachine, StateMachineSpec, StateMachineStatus, StateMachineType};
 pub use status::{Status, StatusCause, StatusDetails};
 pub use workflow::{
-    ChoiceData, FuncData, NodeType, Workflow, WorkflowNode, WorkflowSpec,
-    WorkflowStatus,
+    ChoiceData, FuncData, NodeType, Workflow, WorkflowNode, WorkflowSpec, WorkflowStatus,
 };
 pub use workflow_run::{RunPhase, RunStep, WorkflowRun, WorkflowRunSpec, WorkflowRunStatus};
 

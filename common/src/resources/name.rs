@@ -16,7 +16,10 @@ fn check(name: &str, holds: bool, want: &'static str) -> Result<(), NameError> {
     if holds {
         Ok(())
     } else {
-        Err(NameError { found: name.chars().take(100).collect(), want })
+        Err(NameError {
+            found: name.chars().take(100).collect(),
+            want,
+        })
     }
 }
 
@@ -73,7 +76,13 @@ fn is_dns_label(label: &str) -> bool {
 pub fn derive_replica_set_name(function: &str, revision: &str) -> String {
     let fit: String = function
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
         .collect();
     let fit = fit.trim_matches('-');
     let fit = &fit[..fit.len().min(40)];

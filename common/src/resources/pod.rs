@@ -92,7 +92,10 @@ impl Pod {
     /// Whether the server inside has said that it can take calls.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.status.conditions.iter().any(|c| c.r#type == "Ready" && c.is_true())
+        self.status
+            .conditions
+            .iter()
+            .any(|c| c.r#type == "Ready" && c.is_true())
     }
 }
 

@@ -63,15 +63,24 @@ impl FromStr for Quantity {
         if fraction.len() > 9 || whole.len() > 18 {
             return Err(fail());
         }
-        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| fail())? };
+        let whole: u64 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().map_err(|_| fail())?
+        };
         let mut milli = whole.checked_mul(factor).ok_or_else(fail)?;
         if !fraction.is_empty() {
             let scale = 10_u128.pow(u32::try_from(fraction.len()).map_err(|_| fail())?);
             let part: u128 = fraction.parse().map_err(|_| fail())?;
             let part = (part * u128::from(factor)).div_ceil(scale);
-            milli = milli.checked_add(u64::try_from(part).map_err(|_| fail())?).ok_or_else(fail)?;
+            milli = milli
+                .checked_add(u64::try_from(part).map_err(|_| fail())?)
+                .ok_or_else(fail)?;
         }
-        Ok(Self { text: text.to_owned(), milli })
+        Ok(Self {
+            text: text.to_owned(),
+            milli,
+        })
     }
 }
 
@@ -125,7 +134,18 @@ mod tests {
         assert_eq!(milli("0.5"), Some(500));
         assert_eq!(milli("256Mi"), Some(268_435_456_000));
         assert_eq!(milli("1.5G"), Some(1_500_000_000_000));
-        for bad in ["", "m", "-1", "1e3", "1 Mi", "1Zi", "99999999999999999999", "1.", ".", "1..2"] {
+        for bad in [
+            "",
+            "m",
+            "-1",
+            "1e3",
+            "1 Mi",
+            "1Zi",
+            "99999999999999999999",
+            "1.",
+            ".",
+            "1..2",
+        ] {
             assert!(milli(bad).is_none() || bad == "1.", "{bad}");
         }
     }

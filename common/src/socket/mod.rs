@@ -43,7 +43,11 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error::Absent`] when nobody listens, [`Error::Refused`] when it is not what it should be.
-pub async fn connect(directory: &Path, name: &str, owners: &[RangeInclusive<u32>]) -> Result<UnixStream, Error> {
+pub async fn connect(
+    directory: &Path,
+    name: &str,
+    owners: &[RangeInclusive<u32>],
+) -> Result<UnixStream, Error> {
     let socket = open_socket(directory, name, owners)?;
     // The kernel resolves this to the very file that is open.
     let through = format!("/proc/self/fd/{}", socket.as_raw_fd());
@@ -54,7 +58,11 @@ pub async fn connect(directory: &Path, name: &str, owners: &[RangeInclusive<u32>
     })
 }
 
-fn open_socket(directory: &Path, name: &str, owners: &[RangeInclusive<u32>]) -> Result<OwnedFd, Error> {
+fn open_socket(
+    directory: &Path,
+    name: &str,
+    owners: &[RangeInclusive<u32>],
+) -> Result<OwnedFd, Error> {
     let path = directory.join(name);
     let refuse = |problem: String| Error::Refused {
         path: path.clone(),

@@ -14,7 +14,9 @@ fn me() -> u32 {
 async fn a_plain_socket_is_connected_to() {
     let directory = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(directory.path().join("s")).unwrap();
-    let mut stream = connect(directory.path(), "s", &[me()..=me()]).await.unwrap();
+    let mut stream = connect(directory.path(), "s", &[me()..=me()])
+        .await
+        .unwrap();
     let (mut served, _) = listener.accept().await.unwrap();
     served.write_all(b"x").await.unwrap();
     assert_eq!(stream.read_u8().await.unwrap(), b'x');
@@ -29,11 +31,15 @@ async fn links_are_not_followed() {
         directory.path().join("s"),
     )
     .unwrap();
-    let error = connect(directory.path(), "s", &[me()..=me()]).await.unwrap_err();
+    let error = connect(directory.path(), "s", &[me()..=me()])
+        .await
+        .unwrap_err();
     assert!(error.to_string().ends_with("found a link"), "{error}");
     let run = directory.path().join("run");
     symlink(directory.path(), &run).unwrap();
-    let error = connect(&run, "docker.sock", &[me()..=me()]).await.unwrap_err();
+    let error = connect(&run, "docker.sock", &[me()..=me()])
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
 }
 
@@ -43,7 +49,9 @@ async fn other_files_and_other_owners_are_refused() {
     fs::write(directory.path().join("f"), "").unwrap();
     let refused = |error| matches!(error, Error::Refused { .. });
     assert!(refused(
-        connect(directory.path(), "f", &[me()..=me()]).await.unwrap_err()
+        connect(directory.path(), "f", &[me()..=me()])
+            .await
+            .unwrap_err()
     ));
     let _listener = UnixListener::bind(directory.path().join("s")).unwrap();
     assert!(refused(
@@ -63,10 +71,14 @@ async fn an_absent_socket_and_a_dead_one_are_absent() {
     let directory = tempfile::tempdir().unwrap();
     let absent = |error| matches!(error, Error::Absent { .. });
     assert!(absent(
-        connect(directory.path(), "s", &[me()..=me()]).await.unwrap_err()
+        connect(directory.path(), "s", &[me()..=me()])
+            .await
+            .unwrap_err()
     ));
     drop(UnixListener::bind(directory.path().join("s")).unwrap());
     assert!(absent(
-        connect(directory.path(), "s", &[me()..=me()]).await.unwrap_err()
+        connect(directory.path(), "s", &[me()..=me()])
+            .await
+            .unwrap_err()
     ));
 }

@@ -43,19 +43,34 @@ impl Call {
     /// The request for a pod, which has `time_left`.
     pub(super) fn request(&self, time_left: Duration) -> http::Request<Full<Bytes>> {
         let (method, uri, mut headers, word) = match &self.kind {
-            CallKind::Http { method, path_and_query, headers } => {
-                (method.clone(), path_and_query.as_str(), headers.clone(), pod::CALL_HTTP)
-            }
+            CallKind::Http {
+                method,
+                path_and_query,
+                headers,
+            } => (
+                method.clone(),
+                path_and_query.as_str(),
+                headers.clone(),
+                pod::CALL_HTTP,
+            ),
             CallKind::Event => (http::Method::POST, "/", HeaderMap::new(), pod::CALL_EVENT),
         };
         headers.remove(http::header::CONTENT_LENGTH);
-        headers.entry(http::header::HOST).or_insert(HeaderValue::from_static("function"));
-        headers.insert(HeaderName::from_static(pod::CALL_KIND), HeaderValue::from_static(word));
+        headers
+            .entry(http::header::HOST)
+            .or_insert(HeaderValue::from_static("function"));
+        headers.insert(
+            HeaderName::from_static(pod::CALL_KIND),
+            HeaderValue::from_static(word),
+        );
         if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
             headers.insert(HeaderName::from_static(pod::INVOCATION_ID), id);
         }
         let left = u64::try_from(time_left.as_millis()).unwrap_or(u64::MAX);
-        headers.insert(HeaderName::from_static(pod::DEADLINE_MS), HeaderValue::from(left));
+        headers.insert(
+            HeaderName::from_static(pod::DEADLINE_MS),
+            HeaderValue::from(left),
+        );
         let mut request = http::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = method;
         // The path came in as part of a valid URI.

@@ -48,7 +48,10 @@ impl CallError {
         match self {
             Self::NoSuchFunction(_) => (404, "NotFound"),
             Self::Refused { refusal, .. } => refusal.status(),
-            Self::Lost { source: UpstreamError::TooLarge(_), .. } => (502, "AnswerTooLarge"),
+            Self::Lost {
+                source: UpstreamError::TooLarge(_),
+                ..
+            } => (502, "AnswerTooLarge"),
             Self::Lost { .. } => (502, "PodDied"),
             Self::Deadline { .. } => (504, "Timeout"),
             Self::Directory(..) => (503, "Unavailable"),

@@ -15,7 +15,13 @@ impl InvocationId {
     /// function can tell a repeat. Other characters than letters, digits and `-_.` become `-`.
     #[must_use]
     pub fn of_task(run_uid: &str, task: &str) -> Self {
-        let fit = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+        let fit = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
         Self(format!("{run_uid}.{task}").chars().map(fit).collect())
     }
 

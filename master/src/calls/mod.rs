@@ -2,13 +2,13 @@
 //! people, runs make them for their tasks.
 
 mod call;
-mod calls;
+mod caller;
 mod error;
 mod id;
 mod timing;
 
 pub use call::{Call, CallKind};
-pub use calls::{Calls, Directory, PodHealth};
+pub use caller::{Calls, Directory, PodHealth};
 pub use error::CallError;
 pub use id::InvocationId;
 pub use timing::Timing;

@@ -31,7 +31,13 @@ mod tests {
 
     #[test]
     fn milliseconds_with_three_digits() {
-        let timing = Timing { cold: Duration::from_micros(12_345), ..Timing::default() };
-        assert_eq!(timing.header(), "queue;dur=0.000, cold;dur=12.345, run;dur=0.000");
+        let timing = Timing {
+            cold: Duration::from_micros(12_345),
+            ..Timing::default()
+        };
+        assert_eq!(
+            timing.header(),
+            "queue;dur=0.000, cold;dur=12.345, run;dur=0.000"
+        );
     }
 }

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
+};
 use common::resources::{Access, Function, Pod};
 
 use super::plan::{Effect, Event, Plan, Summary};
@@ -158,27 +160,41 @@ impl FunctionActor {
                 };
                 let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
                 let launch = async move {
-                    let event = launch::launch(&tools, request).await;
-                    addr.do_send(Happened(event));
+                    if let Some(event) = launch::launch(&tools, request).await {
+                        addr.do_send(Happened(event));
+                    }
                 };
                 ctx.spawn(launch.into_actor(self));
             }
             Effect::Delete { uid, name } => {
                 let (tools, key) = (Arc::clone(&self.tools), self.key.clone());
                 let delete = async move {
-                    let deleted =
-                        tools.objects.delete::<Pod>(&key.namespace, &name, Some(&uid)).await;
+                    let deleted = tools
+                        .objects
+                        .delete::<Pod>(&key.namespace, &name, Some(&uid))
+                        .await;
                     if let Err(error) = deleted {
                         tracing::warn!(pod = name, %error, "could not delete a pod");
                     }
                 };
                 ctx.spawn(delete.into_actor(self));
             }
-            Effect::Tell { warning, reason, message } => {
-                let kind = if warning { EventKind::Warning } else { EventKind::Normal };
+            Effect::Tell {
+                warning,
+                reason,
+                message,
+            } => {
+                let kind = if warning {
+                    EventKind::Warning
+                } else {
+                    EventKind::Normal
+                };
                 let (tools, function) = (Arc::clone(&self.tools), Arc::clone(&self.function));
                 let tell = async move {
-                    tools.objects.record(&*function, kind, "functions", reason, &message).await;
+                    tools
+                        .objects
+                        .record(&*function, kind, "functions", reason, &message)
+                        .await;
                 };
                 ctx.spawn(tell.into_actor(self));
             }
@@ -201,7 +217,12 @@ impl FunctionActor {
 
     fn change_route(&mut self, route: &Arc<Route>, effect: Effect) {
         match effect {
-            Effect::Route { uid, name, node, limit } => match self.tools.nodes.reach(&node, &uid) {
+            Effect::Route {
+                uid,
+                name,
+                node,
+                limit,
+            } => match self.tools.nodes.reach(&node, &uid) {
                 Some(reach) => {
                     self.draining.remove(&uid);
                     route.add(Arc::new(Endpoint::new(uid, name, node, reach)), limit);
@@ -231,10 +252,15 @@ impl FunctionActor {
         if self.showing {
             return;
         }
-        let Some(summary) = self.show_next.take() else { return };
+        let Some(summary) = self.show_next.take() else {
+            return;
+        };
         self.showing = true;
-        let (tools, function, addr) =
-            (Arc::clone(&self.tools), Arc::clone(&self.function), ctx.address());
+        let (tools, function, addr) = (
+            Arc::clone(&self.tools),
+            Arc::clone(&self.function),
+            ctx.address(),
+        );
         let show = async move {
             objects::show(&tools.objects, &function, &summary, tools.clock.now()).await;
             addr.do_send(Shown);
@@ -257,7 +283,10 @@ impl FunctionActor {
 
     fn sample(&mut self) -> Event {
         let Some(route) = &self.route else {
-            return Event::Sampled { load: Load::default(), idle: Vec::new() };
+            return Event::Sampled {
+                load: Load::default(),
+                idle: Vec::new(),
+            };
         };
         route.acknowledge_demand();
         let triggers = route.triggers();

@@ -34,17 +34,28 @@ pub(super) struct Request {
 }
 
 /// Places a pod and writes its object; the node's actor sees it there.
-pub(super) async fn launch(tools: &Tools, request: Request) -> Event {
+///
+/// The pod itself shows up through the watch; only a failure is told here.
+pub(super) async fn launch(tools: &Tools, request: Request) -> Option<Event> {
     let name = request.name.clone();
-    let failed = |reason: &str, message: String| Event::LaunchFailed {
-        name: name.clone(),
-        reason: reason.to_owned(),
-        message,
+    let failed = |reason: &str, message: String| {
+        Some(Event::LaunchFailed {
+            name: name.clone(),
+            reason: reason.to_owned(),
+            message,
+        })
     };
     let spec = &request.function.spec;
     let (cpu_milli, memory_bytes) = amounts(&request.function);
-    let needs = Needs { cpu_milli, memory_bytes, selector: spec.node_selector.clone() };
-    let place = Place { pod: name.clone(), needs };
+    let needs = Needs {
+        cpu_milli,
+        memory_bytes,
+        selector: spec.node_selector.clone(),
+    };
+    let place = Place {
+        pod: name.clone(),
+        needs,
+    };
     let node = match tools.scheduler.ask(place, Tools::ASK_DEADLINE).await {
         Ok(Ok(node)) => node,
         Ok(Err(unschedulable)) => return failed(unschedulable.reason(), unschedulable.to_string()),
@@ -58,7 +69,7 @@ pub(super) async fn launch(tools: &Tools, request: Request) -> Event {
     }
     match pod(&request, &node, cpu_milli, memory_bytes) {
         Ok(pod) => match tools.objects.create(pod, Durability::Eventual).await {
-            Ok(_) => Event::Launched { name },
+            Ok(_) => None,
             Err(error) => failed("WriteFailed", error.to_string()),
         },
         Err(error) => failed("WriteFailed", error.to_string()),
@@ -67,9 +78,12 @@ pub(super) async fn launch(tools: &Tools, request: Request) -> Event {
 
 fn amounts(function: &Function) -> (u64, u64) {
     let resources = function.spec.resources.as_ref();
-    let cpu = resources.and_then(|r| r.cpu.as_ref()).map_or(DEFAULT_CPU_MILLI, |q| q.milli());
-    let memory =
-        resources.and_then(|r| r.memory.as_ref()).map_or(DEFAULT_MEMORY_BYTES, |q| q.whole());
+    let cpu = resources
+        .and_then(|r| r.cpu.as_ref())
+        .map_or(DEFAULT_CPU_MILLI, |q| q.milli());
+    let memory = resources
+        .and_then(|r| r.memory.as_ref())
+        .map_or(DEFAULT_MEMORY_BYTES, |q| q.whole());
     (cpu, memory)
 }
 
@@ -79,7 +93,12 @@ fn pod(
     cpu_milli: u64,
     memory_bytes: u64,
 ) -> Result<Pod, serde_json::Error> {
-    let Request { function, name, revision, max_body_bytes } = request;
+    let Request {
+        function,
+        name,
+        revision,
+        max_body_bytes,
+    } = request;
     let (metadata, spec) = (function.metadata(), &function.spec);
     let timeout_seconds = spec.timeout_seconds();
     let assignment = PodAssignment {
@@ -159,12 +178,19 @@ pub(super) fn view(pod: &Pod) -> PodView {
     let concurrency = assignment
         .and_then(|text| serde_json::from_str::<PodAssignment>(text).ok())
         .map_or(1, |assignment| assignment.concurrency);
-    let created = metadata.creation_timestamp.as_ref().and_then(|text| text.parse().ok());
+    let created = metadata
+        .creation_timestamp
+        .as_ref()
+        .and_then(|text| text.parse().ok());
     PodView {
         uid: metadata.uid.clone(),
         name: metadata.name.clone(),
         node: pod.spec.node_name.clone().unwrap_or_default(),
-        revision: metadata.labels.get(REVISION_LABEL).cloned().unwrap_or_default(),
+        revision: metadata
+            .labels
+            .get(REVISION_LABEL)
+            .cloned()
+            .unwrap_or_default(),
         concurrency,
         stage: stage(pod),
         created: created.unwrap_or_default(),
@@ -177,8 +203,16 @@ fn stage(pod: &Pod) -> PodStage {
     }
     match pod.status.phase {
         Some(PodPhase::Failed | PodPhase::Succeeded) => PodStage::Failed {
-            reason: pod.status.reason.clone().unwrap_or_else(|| "Ended".to_owned()),
-            message: pod.status.message.clone().unwrap_or_else(|| "the pod ended".to_owned()),
+            reason: pod
+                .status
+                .reason
+                .clone()
+                .unwrap_or_else(|| "Ended".to_owned()),
+            message: pod
+                .status
+                .message
+                .clone()
+                .unwrap_or_else(|| "the pod ended".to_owned()),
         },
         _ if pod.is_ready() => PodStage::Ready,
         _ => PodStage::Starting,

@@ -21,7 +21,12 @@ const HISTORY: usize = 2;
 const SERVICE_PORT: u16 = 80;
 
 /// Writes what the summary says; what cannot be written now is written with the next summary.
-pub(super) async fn show(objects: &Objects, function: &Function, summary: &Summary, now: Timestamp) {
+pub(super) async fn show(
+    objects: &Objects,
+    function: &Function,
+    summary: &Summary,
+    now: Timestamp,
+) {
     if let Err(error) = try_show(objects, function, summary, now).await {
         let function = &function.metadata.name;
         tracing::warn!(function, %error, "could not show a function's state");
@@ -73,7 +78,9 @@ async fn show_status(
         set_condition(&mut status.conditions, ready.clone(), &timestamp(now));
         *status != before
     };
-    objects.modify::<Function>(&metadata.namespace, &metadata.name, Eventual, write).await?;
+    objects
+        .modify::<Function>(&metadata.namespace, &metadata.name, Eventual, write)
+        .await?;
     Ok(())
 }
 
@@ -81,7 +88,14 @@ async fn show_status(
 /// before it is written.
 pub(super) fn replica_set_uid(function_uid: &str, revision: &str) -> String {
     let hex = Digest::of(format!("{function_uid}/{revision}").as_bytes()).hex();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..32]
+    )
 }
 
 async fn show_replica_set(
@@ -104,7 +118,9 @@ async fn show_replica_set(
         set.status = count.clone();
         *set != before
     };
-    let known = objects.modify::<ReplicaSet>(&metadata.namespace, &name, Eventual, write).await?;
+    let known = objects
+        .modify::<ReplicaSet>(&metadata.namespace, &name, Eventual, write)
+        .await?;
     if known.is_some() {
         return Ok(());
     }
@@ -122,10 +138,18 @@ pub(super) async fn ensure_replica_set(
 ) -> Result<(), ObjectError> {
     let metadata = &function.metadata;
     let name = derive_replica_set_name(&metadata.name, revision);
-    if objects.get::<ReplicaSet>(&metadata.namespace, &name).await?.is_some() {
+    if objects
+        .get::<ReplicaSet>(&metadata.namespace, &name)
+        .await?
+        .is_some()
+    {
         return Ok(());
     }
-    ignore_existing(objects.create(replica_set(function, revision), Eventual).await)
+    ignore_existing(
+        objects
+            .create(replica_set(function, revision), Eventual)
+            .await,
+    )
 }
 
 fn replica_set(function: &Function, revision: &str) -> ReplicaSet {
@@ -140,9 +164,14 @@ fn replica_set(function: &Function, revision: &str) -> ReplicaSet {
     });
     set.spec = ReplicaSetSpec {
         replicas: 0,
-        selector: LabelSelector { match_labels: labels.clone() },
+        selector: LabelSelector {
+            match_labels: labels.clone(),
+        },
         template: PodTemplate {
-            metadata: ObjectMeta { labels, ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                labels,
+                ..ObjectMeta::default()
+            },
             ..PodTemplate::default()
         },
     };
@@ -162,7 +191,11 @@ async fn retire_replica_sets(
         labels.get(FUNCTION_LABEL) == Some(&function.metadata.name)
             && labels.get(REVISION_LABEL).is_some_and(|r| r != revision)
     });
-    old.sort_by(|a, b| b.metadata.creation_timestamp.cmp(&a.metadata.creation_timestamp));
+    old.sort_by(|a, b| {
+        b.metadata
+            .creation_timestamp
+            .cmp(&a.metadata.creation_timestamp)
+    });
     for set in &old {
         let write = |set: &mut ReplicaSet| {
             let before = set.clone();
@@ -170,11 +203,15 @@ async fn retire_replica_sets(
             set.status = ReplicaSetStatus::default();
             *set != before
         };
-        objects.modify::<ReplicaSet>(namespace, &set.metadata.name, Eventual, write).await?;
+        objects
+            .modify::<ReplicaSet>(namespace, &set.metadata.name, Eventual, write)
+            .await?;
     }
     for set in old.iter().skip(HISTORY) {
         let (name, uid) = (&set.metadata.name, &set.metadata.uid);
-        objects.delete::<ReplicaSet>(namespace, name, Some(uid)).await?;
+        objects
+            .delete::<ReplicaSet>(namespace, name, Some(uid))
+            .await?;
     }
     Ok(())
 }
@@ -185,16 +222,19 @@ async fn show_service(
     summary: &Summary,
 ) -> Result<(), ObjectError> {
     let metadata = &function.metadata;
-    let endpoint =
-        |(pod, node): &(String, String)| ServiceEndpoint { pod: pod.clone(), node: node.clone() };
+    let endpoint = |(pod, node): &(String, String)| ServiceEndpoint {
+        pod: pod.clone(),
+        node: node.clone(),
+    };
     let endpoints: Vec<_> = summary.ready.iter().map(endpoint).collect();
     let write = |service: &mut Service| {
         let changed = service.status.endpoints != endpoints;
         service.status.endpoints.clone_from(&endpoints);
         changed
     };
-    let known =
-        objects.modify::<Service>(&metadata.namespace, &metadata.name, Eventual, write).await?;
+    let known = objects
+        .modify::<Service>(&metadata.namespace, &metadata.name, Eventual, write)
+        .await?;
     if known.is_some() {
         return Ok(());
     }

@@ -2,8 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture,
-    WrapFuture,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
 };
 use common::resources::{FUNCTION_LABEL, Function, Pod};
 
@@ -47,8 +46,8 @@ pub struct Report {
 #[derive(Message)]
 #[rtype(result = "()")]
 enum Seen {
-    Function(Change<Function>),
-    Pod(Change<Pod>),
+    Function(Box<Change<Function>>),
+    Pod(Box<Change<Pod>>),
 }
 
 #[derive(Message)]
@@ -70,11 +69,18 @@ impl Functions {
 
     /// Starts the child of a function that has none, with the pods known so far.
     fn ensure_child(&mut self, key: &ObjectKey) {
-        let Some(function) = self.functions.get(key).cloned() else { return };
-        let pods = self.pods.get(key).map(|pods| pods.values().cloned().collect());
+        let Some(function) = self.functions.get(key).cloned() else {
+            return;
+        };
+        let pods = self
+            .pods
+            .get(key)
+            .map(|pods| pods.values().cloned().collect());
         let pods: Vec<_> = pods.unwrap_or_default();
         let tools = Arc::clone(&self.tools);
-        let Some(children) = &mut self.children else { return };
+        let Some(children) = &mut self.children else {
+            return;
+        };
         children.start(&key.to_string(), |guard| {
             FunctionActor::new(key.clone(), function, pods, tools, guard).start()
         });
@@ -127,7 +133,9 @@ impl Functions {
             Change::Restarted(pods) => {
                 let mut gone: Vec<(ObjectKey, String)> = Vec::new();
                 for (key, known) in &self.pods {
-                    let missing = known.keys().filter(|uid| !pods.iter().any(|p| p.metadata.uid == **uid));
+                    let missing = known
+                        .keys()
+                        .filter(|uid| !pods.iter().any(|p| p.metadata.uid == **uid));
                     gone.extend(missing.map(|uid| (key.clone(), uid.clone())));
                 }
                 for pod in pods {
@@ -186,10 +194,18 @@ impl Functions {
         let mut pods = self.tools.objects.watch::<Pod>();
         let function_addr = addr.clone();
         let watch_functions = async move {
-            while function_addr.send(Seen::Function(functions.next().await)).await.is_ok() {}
+            while function_addr
+                .send(Seen::Function(Box::new(functions.next().await)))
+                .await
+                .is_ok()
+            {}
         };
         let watch_pods = async move {
-            while addr.send(Seen::Pod(pods.next().await)).await.is_ok() {}
+            while addr
+                .send(Seen::Pod(Box::new(pods.next().await)))
+                .await
+                .is_ok()
+            {}
         };
         ctx.spawn(watch_functions.into_actor(self));
         ctx.spawn(watch_pods.into_actor(self));
@@ -217,8 +233,8 @@ impl Handler<Seen> for Functions {
 
     fn handle(&mut self, seen: Seen, _: &mut Self::Context) {
         match seen {
-            Seen::Function(change) => self.function_seen(change),
-            Seen::Pod(change) => self.pod_seen(change),
+            Seen::Function(change) => self.function_seen(*change),
+            Seen::Pod(change) => self.pod_seen(*change),
         }
     }
 }
@@ -228,8 +244,12 @@ impl Handler<ChildDown> for Functions {
 
     fn handle(&mut self, down: ChildDown, ctx: &mut Self::Context) {
         let now = self.tools.clock.now();
-        let Some(children) = &mut self.children else { return };
-        let Some((namespace, name)) = down.id.split_once('/') else { return };
+        let Some(children) = &mut self.children else {
+            return;
+        };
+        let Some((namespace, name)) = down.id.split_once('/') else {
+            return;
+        };
         let key = ObjectKey::new(namespace, name);
         match children.on_down(&down, now, rand::random()) {
             Down::RestartAfter(delay) => {
@@ -280,7 +300,11 @@ impl Handler<Find> for Functions {
             let function = match known {
                 Some(function) => function,
                 // The watch may be a moment behind the write that a client has just seen confirmed.
-                None => match tools.objects.get::<Function>(&key.namespace, &key.name).await {
+                None => match tools
+                    .objects
+                    .get::<Function>(&key.namespace, &key.name)
+                    .await
+                {
                     Ok(Some(function)) => Arc::new(function),
                     Ok(None) => return Ok(None),
                     Err(error) => {
@@ -291,8 +315,11 @@ impl Handler<Find> for Functions {
             };
             let settings = tools.route_settings(&function);
             let publish = Publish { key, settings };
-            tools.router.ask(publish, Tools::ASK_DEADLINE).await.map(Some)
+            tools
+                .router
+                .ask(publish, Tools::ASK_DEADLINE)
+                .await
+                .map(Some)
         })
     }
 }
-

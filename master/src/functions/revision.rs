@@ -35,7 +35,12 @@ pub fn build_id(namespace: &str, generation: i64, spec: &FunctionSpec) -> Option
     } else {
         return None;
     };
-    let order = json!([code, spec.handler, spec.style, spec.base.unwrap_or_default()]);
+    let order = json!([
+        code,
+        spec.handler,
+        spec.style,
+        spec.base.unwrap_or_default()
+    ]);
     Some(Digest::of(order.to_string().as_bytes()).hex()[..24].to_owned())
 }
 
@@ -44,7 +49,10 @@ impl Revision {
     #[must_use]
     pub fn of(spec: &FunctionSpec, status: &FunctionStatus) -> Option<Self> {
         let origin = if let Some(reference) = &spec.image {
-            Origin::Image { reference: reference.clone(), port: spec.port }
+            Origin::Image {
+                reference: reference.clone(),
+                port: spec.port,
+            }
         } else {
             Origin::Layer {
                 digest: status.layer?,
@@ -67,7 +75,13 @@ impl Revision {
             spec.node_selector,
         ]);
         let name = Digest::of(parts.to_string().as_bytes()).hex()[..8].to_owned();
-        Some(Self { name, origin, handler, style, concurrency })
+        Some(Self {
+            name,
+            origin,
+            handler,
+            style,
+            concurrency,
+        })
     }
 }
 
@@ -78,10 +92,18 @@ mod tests {
     use super::*;
 
     fn built() -> (FunctionSpec, FunctionStatus) {
-        let source = Source { upload: Some(Digest::of(b"code")), ..Source::default() };
-        let spec = FunctionSpec { source: Some(source), ..FunctionSpec::default() };
-        let status =
-            FunctionStatus { layer: Some(Digest::of(b"layer")), ..FunctionStatus::default() };
+        let source = Source {
+            upload: Some(Digest::of(b"code")),
+            ..Source::default()
+        };
+        let spec = FunctionSpec {
+            source: Some(source),
+            ..FunctionSpec::default()
+        };
+        let status = FunctionStatus {
+            layer: Some(Digest::of(b"layer")),
+            ..FunctionStatus::default()
+        };
         (spec, status)
     }
 
@@ -91,7 +113,11 @@ mod tests {
         let first = Revision::of(&spec, &status).unwrap();
         spec.scaling = Some(common::resources::Scaling::default());
         assert_eq!(Revision::of(&spec, &status).unwrap(), first);
-        spec.env.push(EnvVar { name: "A".into(), value: Some("1".into()), value_from: None });
+        spec.env.push(EnvVar {
+            name: "A".into(),
+            value: Some("1".into()),
+            value_from: None,
+        });
         assert_ne!(Revision::of(&spec, &status).unwrap().name, first.name);
     }
 
@@ -99,7 +125,10 @@ mod tests {
     fn the_same_code_asks_for_the_same_build() {
         let (spec, _) = built();
         assert_eq!(build_id("a", 1, &spec), build_id("b", 2, &spec));
-        let other = FunctionSpec { handler: Some("x.y".into()), ..spec.clone() };
+        let other = FunctionSpec {
+            handler: Some("x.y".into()),
+            ..spec.clone()
+        };
         assert_ne!(build_id("a", 1, &spec), build_id("a", 1, &other));
         assert_eq!(build_id("a", 1, &FunctionSpec::default()), None);
     }

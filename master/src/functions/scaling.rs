@@ -53,7 +53,10 @@ impl Rule {
         let max = scaling.max_replicas.unwrap_or(Self::DEFAULT_MAX).max(1);
         Self {
             policy: scaling.policy.unwrap_or_default(),
-            window_seconds: scaling.window_seconds.unwrap_or(Self::DEFAULT_WINDOW_SECONDS).max(1),
+            window_seconds: scaling
+                .window_seconds
+                .unwrap_or(Self::DEFAULT_WINDOW_SECONDS)
+                .max(1),
             requests_per_replica: scaling
                 .requests_per_replica
                 .unwrap_or(Self::DEFAULT_REQUESTS_PER_REPLICA)
@@ -76,7 +79,10 @@ impl Rule {
     #[must_use]
     pub fn decide(&self, window: &Window, load: Load) -> Decision {
         if let Some(pinned) = self.pinned {
-            return Decision { replicas: pinned, why: format!("pinned to {pinned}") };
+            return Decision {
+                replicas: pinned,
+                why: format!("pinned to {pinned}"),
+            };
         }
         let busy = load.in_flight.saturating_add(load.waiting);
         let (wanted, why) = match self.policy {
@@ -93,10 +99,18 @@ impl Rule {
                 let wanted = u64::from(busy.div_ceil(self.concurrency));
                 // The pods of a window with calls stay, so that a pause between two does not end them.
                 let wanted = wanted.max(u64::from(window.total() > 0));
-                (wanted, format!("concurrency: {busy} in flight / {} = {wanted}", self.concurrency))
+                (
+                    wanted,
+                    format!(
+                        "concurrency: {busy} in flight / {} = {wanted}",
+                        self.concurrency
+                    ),
+                )
             }
         };
-        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).max(u32::from(busy > 0));
+        let wanted = u32::try_from(wanted)
+            .unwrap_or(u32::MAX)
+            .max(u32::from(busy > 0));
         let replicas = wanted.clamp(self.min, self.max);
         let why = match replicas {
             n if n == wanted => why,
@@ -134,7 +148,10 @@ impl Window {
             self.total += triggers;
         }
         let oldest = now.as_second() - i64::from(seconds);
-        while let Some((_, count)) = self.samples.pop_front_if(|(at, _)| at.as_second() <= oldest) {
+        while let Some(&(at, count)) = self.samples.front()
+            && at.as_second() <= oldest
+        {
+            self.samples.pop_front();
             self.total -= count;
         }
     }
@@ -180,13 +197,19 @@ mod tests {
     #[test]
     fn a_waiting_call_wants_a_pod_even_with_an_empty_window() {
         let rule = Rule::new(None, 8);
-        let load = Load { waiting: 1, ..Load::default() };
+        let load = Load {
+            waiting: 1,
+            ..Load::default()
+        };
         assert_eq!(rule.decide(&Window::default(), load).replicas, 1);
     }
 
     #[test]
     fn a_pin_beats_the_rule() {
-        let scaling = Scaling { pinned: Some(0), ..Scaling::default() };
+        let scaling = Scaling {
+            pinned: Some(0),
+            ..Scaling::default()
+        };
         let rule = Rule::new(Some(&scaling), 8);
         assert!(rule.is_paused());
         assert_eq!(rule.decide(&window(5000), Load::default()).replicas, 0);

@@ -39,7 +39,10 @@ impl Wanted {
         Self {
             build: Build::of(function),
             rule: Rule::new(spec.scaling.as_ref(), concurrency),
-            hard_update: metadata.annotations.get(UPDATE_ANNOTATION).is_some_and(|v| v == "hard"),
+            hard_update: metadata
+                .annotations
+                .get(UPDATE_ANNOTATION)
+                .is_some_and(|v| v == "hard"),
         }
     }
 }
@@ -65,7 +68,9 @@ impl Build {
         let built = status.conditions.iter().find(|c| c.r#type == "Built");
         match built {
             Some(built) if status.build.as_ref() == Some(&id) => match built.status {
-                ConditionStatus::True => Revision::of(spec, status).map_or(Self::Pending, Self::Done),
+                ConditionStatus::True => {
+                    Revision::of(spec, status).map_or(Self::Pending, Self::Done)
+                }
                 ConditionStatus::False => Self::Failed(Refusal::Unavailable {
                     reason: built.reason.clone(),
                     message: built.message.clone(),

@@ -32,7 +32,9 @@ impl Doorkeeper {
             (Self::Nobody, _) | (Self::Token, Access::Open) => return Ok(()),
             (Self::Token | Self::Certificate, _) => {}
         }
-        let caller = Caller::extract(request).await.map_err(|e| e.status().message.clone())?;
+        let caller = Caller::extract(request)
+            .await
+            .map_err(|e| e.status().message.clone())?;
         if caller.is_anonymous() || caller.node().is_some() {
             let message = "show a token (Authorization: Bearer …), or mark the function, workflow or \
                            state machine with spec.access: open";

@@ -38,7 +38,10 @@ pub(super) async fn read(
     payload: web::Payload,
     limits: &Limits,
 ) -> Result<Bytes, BodyError> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<usize>().ok());
     if announced == Some(0) {
         return Ok(Bytes::new());

@@ -25,9 +25,10 @@ pub struct Connection(Arc<OwnedFd>);
 
 /// For `HttpServer::on_connect`: lets handlers watch their connection.
 pub fn note_connection(io: &dyn Any, extensions: &mut Extensions) {
-    let tcp = io
-        .downcast_ref::<TcpStream>()
-        .or_else(|| io.downcast_ref::<TlsStream<TcpStream>>().map(|tls| tls.get_ref().0));
+    let tcp = io.downcast_ref::<TcpStream>().or_else(|| {
+        io.downcast_ref::<TlsStream<TcpStream>>()
+            .map(|tls| tls.get_ref().0)
+    });
     if let Some(handle) = tcp.and_then(|tcp| tcp.as_fd().try_clone_to_owned().ok()) {
         extensions.insert(Connection(Arc::new(handle)));
     }
@@ -38,7 +39,10 @@ pub fn note_connection(io: &dyn Any, extensions: &mut Extensions) {
 pub(super) async fn departure(request: &HttpRequest) {
     tokio::time::sleep(WATCH_AFTER).await;
     let watchable = request.version() < actix_web::http::Version::HTTP_2;
-    let connection = request.conn_data::<Connection>().filter(|_| watchable).cloned();
+    let connection = request
+        .conn_data::<Connection>()
+        .filter(|_| watchable)
+        .cloned();
     if let Some(connection) = connection
         && let Ok(handle) = connection.0.try_clone()
         && let Ok(watched) = TcpStream::from_std(std::net::TcpStream::from(handle))

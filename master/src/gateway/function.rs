@@ -32,7 +32,13 @@ pub(super) async fn call(
         }
     };
     let kind = http_kind(&request, &below);
-    let call = Call { function, id, kind, body, patience: None };
+    let call = Call {
+        function,
+        id,
+        kind,
+        body,
+        patience: None,
+    };
     let result = tokio::select! {
         result = gateway.calls.call(&call, &mut timing) => Some(result),
         () = departure(&request) => None,
@@ -59,8 +65,16 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, St
         let key = ObjectKey::new(&namespace, &name);
         match gateway.calls.route(&key).await {
             Ok(route) => {
-                let access = if route.settings().open { Access::Open } else { Access::Closed };
-                gateway.doorkeeper.admit(request, access).await.map_err(Missing::Refused)?;
+                let access = if route.settings().open {
+                    Access::Open
+                } else {
+                    Access::Closed
+                };
+                gateway
+                    .doorkeeper
+                    .admit(request, access)
+                    .await
+                    .map_err(Missing::Refused)?;
                 return Ok((key, below));
             }
             Err(CallError::NoSuchFunction(key)) => {
@@ -72,7 +86,11 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, St
         }
     }
     // Strangers learn nothing about which names exist.
-    gateway.doorkeeper.admit(request, Access::Closed).await.map_err(Missing::Refused)?;
+    gateway
+        .doorkeeper
+        .admit(request, Access::Closed)
+        .await
+        .map_err(Missing::Refused)?;
     Err(missing)
 }
 
@@ -89,11 +107,19 @@ fn http_kind(request: &HttpRequest, below: &str) -> CallKind {
             headers.append(name, value);
         }
     }
-    let mut path_and_query = if below.is_empty() { "/".to_owned() } else { below.to_owned() };
+    let mut path_and_query = if below.is_empty() {
+        "/".to_owned()
+    } else {
+        below.to_owned()
+    };
     if !request.query_string().is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(request.query_string());
     }
     let method = http::Method::from_bytes(request.method().as_str().as_bytes());
-    CallKind::Http { method: method.unwrap_or(http::Method::POST), path_and_query, headers }
+    CallKind::Http {
+        method: method.unwrap_or(http::Method::POST),
+        path_and_query,
+        headers,
+    }
 }

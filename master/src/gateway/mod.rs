@@ -24,6 +24,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config
         .route("/function/{path:.*}", web::route().to(function::call))
         .route("/workflow/{path:.*}", web::route().to(run::workflow))
-        .route("/state_machine/{path:.*}", web::route().to(run::state_machine))
+        .route(
+            "/state_machine/{path:.*}",
+            web::route().to(run::state_machine),
+        )
         .route("/runs/{namespace}/{name}", web::get().to(run::read));
 }

@@ -40,7 +40,10 @@ mod tests {
     fn one_part_is_a_name_and_two_may_be_a_namespace_and_a_name() {
         assert_eq!(read("f"), [reading("default", "f", "")]);
         assert_eq!(read("f/"), [reading("default", "f", "/")]);
-        assert_eq!(read("a/b"), [reading("a", "b", ""), reading("default", "a", "/b")]);
+        assert_eq!(
+            read("a/b"),
+            [reading("a", "b", ""), reading("default", "a", "/b")]
+        );
         assert_eq!(
             read("a/b/c/d"),
             [reading("a", "b", "/c/d"), reading("default", "a", "/b/c/d")]

@@ -47,7 +47,11 @@ async fn begin(
             return answer::of_trouble(code, reason, error.to_string());
         }
     };
-    let input = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&body) };
+    let input = if body.is_empty() {
+        Ok(json!({}))
+    } else {
+        serde_json::from_slice(&body)
+    };
     let input: Value = match input {
         Ok(input) => input,
         Err(error) => {
@@ -56,7 +60,14 @@ async fn begin(
         }
     };
     let suffix = format!("{:08x}", rand::random::<u32>());
-    let started = start(&gateway.objects, target, &key, run_name(&key.name, &suffix), input).await;
+    let started = start(
+        &gateway.objects,
+        target,
+        &key,
+        run_name(&key.name, &suffix),
+        input,
+    )
+    .await;
     match started {
         Ok(run) => match wait_time(request, gateway) {
             Some(wait) => finish(&run, wait, gateway).await,
@@ -86,25 +97,41 @@ async fn find(
     request: &HttpRequest,
     gateway: &Gateway,
 ) -> Result<ObjectKey, HttpResponse> {
-    let tail = request.match_info().get("path").unwrap_or_default().trim_end_matches('/');
+    let tail = request
+        .match_info()
+        .get("path")
+        .unwrap_or_default()
+        .trim_end_matches('/');
     let refused = |message| answer::of_trouble(401, "Unauthorized", message);
     for (namespace, name, below) in path::readings(tail) {
         if !below.is_empty() {
             continue;
         }
         let key = ObjectKey::new(&namespace, &name);
-        let open = marked_open(target, &key, gateway).await.map_err(|error| {
-            answer::of_trouble(503, "Unavailable", error.to_string())
-        })?;
+        let open = marked_open(target, &key, gateway)
+            .await
+            .map_err(|error| answer::of_trouble(503, "Unavailable", error.to_string()))?;
         if let Some(open) = open {
             let access = if open { Access::Open } else { Access::Closed };
-            gateway.doorkeeper.admit(request, access).await.map_err(refused)?;
+            gateway
+                .doorkeeper
+                .admit(request, access)
+                .await
+                .map_err(refused)?;
             return Ok(key);
         }
     }
-    gateway.doorkeeper.admit(request, Access::Closed).await.map_err(refused)?;
+    gateway
+        .doorkeeper
+        .admit(request, Access::Closed)
+        .await
+        .map_err(refused)?;
     let what = target.as_str();
-    Err(answer::of_trouble(404, "NotFound", format!("{what} {tail:?} does not exist")))
+    Err(answer::of_trouble(
+        404,
+        "NotFound",
+        format!("{what} {tail:?} does not exist"),
+    ))
 }
 
 /// Whether the target is `access: open`; `None` when it is not there.
@@ -128,12 +155,23 @@ async fn marked_open(
 
 /// How long the client waits (`Prefer: wait=N`); `None` for `Prefer: respond-async`.
 fn wait_time(request: &HttpRequest, gateway: &Gateway) -> Option<Duration> {
-    let prefer = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
-    let wishes: Vec<_> = prefer.flat_map(|value| value.split(',')).map(str::trim).collect();
-    if wishes.iter().any(|wish| wish.eq_ignore_ascii_case("respond-async")) {
+    let prefer = request
+        .headers()
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok());
+    let wishes: Vec<_> = prefer
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    if wishes
+        .iter()
+        .any(|wish| wish.eq_ignore_ascii_case("respond-async"))
+    {
         return None;
     }
-    let wish = wishes.iter().find_map(|wish| wish.strip_prefix("wait=")?.parse().ok());
+    let wish = wishes
+        .iter()
+        .find_map(|wish| wish.strip_prefix("wait=")?.parse().ok());
     let wait = wish.map_or(gateway.limits.run_wait, Duration::from_secs);
     Some(wait.min(gateway.limits.longest_run_wait))
 }
@@ -157,9 +195,9 @@ fn end(run: &WorkflowRun) -> HttpResponse {
     let status = &run.status;
     let name = &run.metadata.name;
     match (&status.phase, &status.output) {
-        (Some(RunPhase::Succeeded), Some(output)) => {
-            HttpResponse::Ok().insert_header(("X-Troupe-Run", name.as_str())).json(output)
-        }
+        (Some(RunPhase::Succeeded), Some(output)) => HttpResponse::Ok()
+            .insert_header(("X-Troupe-Run", name.as_str()))
+            .json(output),
         _ => HttpResponse::InternalServerError().json(json!({
             "error": status.error,
             "cause": status.cause,
@@ -199,9 +237,11 @@ pub(super) async fn read(
                 "completionTime": status.completion_time,
             }))
         }
-        Ok(None) => {
-            answer::of_trouble(404, "NotFound", format!("run {namespace}/{name} does not exist"))
-        }
+        Ok(None) => answer::of_trouble(
+            404,
+            "NotFound",
+            format!("run {namespace}/{name} does not exist"),
+        ),
         Err(error) => answer::of_trouble(503, "Unavailable", error.to_string()),
     }
 }

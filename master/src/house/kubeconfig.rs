@@ -71,7 +71,11 @@ impl Admin {
     /// When it cannot be written.
     pub fn write(&self, data_dir: &Path) -> Result<(), AdminError> {
         let path = data_dir.join(FILE);
-        let fail = |source| AdminError::File { action: "write", path: path.clone(), source };
+        let fail = |source| AdminError::File {
+            action: "write",
+            path: path.clone(),
+            source,
+        };
         write_atomic(&path, self.text().as_bytes(), 0o600).map_err(fail)
     }
 
@@ -98,9 +102,16 @@ impl Admin {
     /// When the file is missing or damaged.
     pub fn read(data_dir: &Path) -> Result<Self, AdminError> {
         let path = data_dir.join(FILE);
-        let fail = |source| AdminError::File { action: "read", path: path.clone(), source };
+        let fail = |source| AdminError::File {
+            action: "read",
+            path: path.clone(),
+            source,
+        };
         let text = std::fs::read_to_string(&path).map_err(fail)?;
-        let format = |problem: String| AdminError::Format { path: path.clone(), problem };
+        let format = |problem: String| AdminError::Format {
+            path: path.clone(),
+            problem,
+        };
         let config: Config = serde_saphyr::from_str(&text).map_err(|e| format(e.to_string()))?;
         let cluster = config.clusters.into_iter().next();
         let user = config.users.into_iter().next();

@@ -79,8 +79,10 @@ pub(crate) struct Ground {
 impl Ground {
     async fn lay(settings: Settings) -> Result<Self, HouseError> {
         let directory = settings.data_dir.clone();
-        prepare_directory(&directory)
-            .map_err(|source| HouseError::Data { directory: directory.clone(), source })?;
+        prepare_directory(&directory).map_err(|source| HouseError::Data {
+            directory: directory.clone(),
+            source,
+        })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let store = EmbeddedStore::open(&directory.join("store.redb"), Arc::clone(&clock))?;
         let store: Arc<dyn Store> = Arc::new(store);
@@ -89,14 +91,24 @@ impl Ground {
         let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));
         let epoch = next_epoch(&*store).await?;
         let authority = Arc::new(authority);
-        Ok(Self { settings, clock, objects, authority, blobs, epoch })
+        Ok(Self {
+            settings,
+            clock,
+            objects,
+            authority,
+            blobs,
+            epoch,
+        })
     }
 }
 
 fn prepare_directory(directory: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
     if !directory.exists() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
     }
     // Keys and people's code are in it.
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
@@ -106,9 +118,15 @@ fn prepare_directory(directory: &std::path::Path) -> std::io::Result<()> {
 async fn next_epoch(store: &dyn Store) -> Result<u64, StoreError> {
     const KEY: &str = "/troupe/epoch";
     let text = |entry: crate::store::Entry| String::from_utf8_lossy(&entry.value).into_owned();
-    let last = store.get(KEY).await?.map(text).and_then(|text| text.parse::<u64>().ok());
+    let last = store
+        .get(KEY)
+        .await?
+        .map(text)
+        .and_then(|text| text.parse::<u64>().ok());
     let epoch = last.unwrap_or(0) + 1;
-    store.commit(Txn::new(Durability::Durable).put(KEY, epoch.to_string())).await?;
+    store
+        .commit(Txn::new(Durability::Durable).put(KEY, epoch.to_string()))
+        .await?;
     Ok(epoch)
 }
 

@@ -61,7 +61,11 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 fn listen(flag: &'static str, address: &str) -> Result<(TcpListener, SocketAddr), HouseError> {
-    let fail = |source| HouseError::Listen { flag, address: address.to_owned(), source };
+    let fail = |source| HouseError::Listen {
+        flag,
+        address: address.to_owned(),
+        source,
+    };
     let listener = TcpListener::bind(address).map_err(fail)?;
     let bound = listener.local_addr().map_err(fail)?;
     Ok((listener, bound))
@@ -71,8 +75,7 @@ fn listen(flag: &'static str, address: &str) -> Result<(TcpListener, SocketAddr)
 pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Ports, HouseError> {
     let settings = &ground.settings;
     let logs = Arc::new(AgentLogs::new(ground.objects.clone(), tree.book.clone()));
-    let state =
-        ApiState::start(ground.objects.clone(), logs, Arc::new(AslDefinitions)).await?;
+    let state = ApiState::start(ground.objects.clone(), logs, Arc::new(AslDefinitions)).await?;
     let state = Data::new(state);
     let limits = Limits {
         body_bytes: usize::try_from(settings.gateway.max_body.0).unwrap_or(usize::MAX),
@@ -89,9 +92,19 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Ports, HouseErr
     };
     let (api_listener, api) = listen("api-listen", &settings.api_listen)?;
     let (gateway_listener, gateway_address) = listen("gateway-listen", &settings.gateway_listen)?;
-    let api_server = serve_api(ground, tree, &state, gateway_for(Doorkeeper::Certificate), api_listener, api)?;
-    let doorkeeper =
-        if gateway_address.ip().is_loopback() { Doorkeeper::Nobody } else { Doorkeeper::Token };
+    let api_server = serve_api(
+        ground,
+        tree,
+        &state,
+        gateway_for(Doorkeeper::Certificate),
+        api_listener,
+        api,
+    )?;
+    let doorkeeper = if gateway_address.ip().is_loopback() {
+        Doorkeeper::Nobody
+    } else {
+        Doorkeeper::Token
+    };
     let workers = match settings.gateway.workers {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         workers => workers,
@@ -114,7 +127,11 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Ports, HouseErr
     .listen(gateway_listener)
     .map_err(fail)?
     .run();
-    Ok(Ports { api, gateway: gateway_address, servers: [api_server, gateway_server] })
+    Ok(Ports {
+        api,
+        gateway: gateway_address,
+        servers: [api_server, gateway_server],
+    })
 }
 
 fn serve_api(
@@ -173,11 +190,17 @@ fn on_api_connection(io: &dyn Any, data: &mut Extensions) {
 
 /// The names and addresses the API's certificate is good for.
 fn server_names(settings: &crate::settings::Settings, address: SocketAddr) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let mut names = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
     if !address.ip().is_unspecified() {
         names.push(address.ip().to_string());
     }
-    let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let hostname = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
     if let Some(hostname) = hostname.filter(|name| !name.is_empty()) {
         if let Ok(addresses) = (hostname.as_str(), 0).to_socket_addrs() {
             names.extend(addresses.map(|address| address.ip().to_string()));

@@ -55,7 +55,10 @@ impl Village {
     async fn build() -> Result<Self, HouseError> {
         let directory = tempfile::tempdir().unwrap();
         let pods_dir = directory.path().join("pods");
-        let mut settings = Settings { data_dir: directory.path().join("data"), ..Settings::default() };
+        let mut settings = Settings {
+            data_dir: directory.path().join("data"),
+            ..Settings::default()
+        };
         settings.gateway.local_pods_dir = pods_dir.clone();
         let ground = Ground::lay(settings).await?;
         let (fatal, mut fell) = mpsc::channel(1);
@@ -74,13 +77,24 @@ impl Village {
             builds: AtomicU32::new(0),
         });
         actix_web::rt::spawn(Arc::clone(&agent).live());
-        Ok(Self { ground, tree, agent, _directory: directory })
+        Ok(Self {
+            ground,
+            tree,
+            agent,
+            _directory: directory,
+        })
     }
 
     async fn apply(&self, name: &str) {
         let mut function = Function::with_metadata(ObjectMeta::named("default", name));
-        let files = [("func.py".to_owned(), format!("def main(params): return {name:?}"))];
-        let source = Source { inline: Some(files.into()), ..Source::default() };
+        let files = [(
+            "func.py".to_owned(),
+            format!("def main(params): return {name:?}"),
+        )];
+        let source = Source {
+            inline: Some(files.into()),
+            ..Source::default()
+        };
         function.spec.source = Some(source);
         self.ground.objects.create(function, Durable).await.unwrap();
     }
@@ -103,8 +117,13 @@ impl Village {
         actix_web::rt::spawn(async move {
             let id = InvocationId::new(rand::random());
             let body = Bytes::from_static(b"{}");
-            let call =
-                Call { function, id, kind: CallKind::Event, body, patience: Some(DEADLINE) };
+            let call = Call {
+                function,
+                id,
+                kind: CallKind::Event,
+                body,
+                patience: Some(DEADLINE),
+            };
             calls.call(&call, &mut Timing::default()).await
         })
     }
@@ -129,8 +148,14 @@ impl Agent {
     async fn session(self: &Arc<Self>) {
         let (outbox, mut inbox) = mpsc::channel(100);
         let inventory = self.pods.lock().clone();
-        let connect = Connect { hello: Box::new(hello()), inventory, outbox };
-        let Ok(Ok(connected)) = self.nodes.ask(connect, DEADLINE).await else { return };
+        let connect = Connect {
+            hello: Box::new(hello()),
+            inventory,
+            outbox,
+        };
+        let Ok(Ok(connected)) = self.nodes.ask(connect, DEADLINE).await else {
+            return;
+        };
         let (session, recipient) = (connected.session, connected.recipient);
         let (news, mut to_send) = mpsc::channel::<ToMaster>(100);
         loop {
@@ -152,7 +177,10 @@ impl Agent {
                 }
             }
         }
-        self.nodes.tell(Disconnected { node: "n1".to_owned(), session });
+        self.nodes.tell(Disconnected {
+            node: "n1".to_owned(),
+            session,
+        });
     }
 
     fn obey(self: &Arc<Self>, message: ToAgent, news: &mpsc::Sender<ToMaster>) {
@@ -184,7 +212,11 @@ impl Agent {
                         native: false,
                     };
                     let outcome = Some(BuildOutcome::Built(built));
-                    let report = BuildReport { id: order.id, log: vec!["built".to_owned()], outcome };
+                    let report = BuildReport {
+                        id: order.id,
+                        log: vec!["built".to_owned()],
+                        outcome,
+                    };
                     let _ = news.send(ToMaster::Build(Box::new(report))).await;
                 });
             }
@@ -201,7 +233,9 @@ impl Agent {
     ) {
         let known = self.pods.lock().iter().any(|pod| pod.uid == uid);
         if !known {
-            self.pods.lock().push(report(&uid, &namespace, &name, PodState::Starting));
+            self.pods
+                .lock()
+                .push(report(&uid, &namespace, &name, PodState::Starting));
         }
         let (agent, news) = (Arc::clone(self), news.clone());
         actix_web::rt::spawn(async move {
@@ -225,7 +259,9 @@ impl Agent {
     fn serve(self: &Arc<Self>, uid: &str) {
         let directory: &Path = &self.pods_dir.join(uid).join("run");
         std::fs::create_dir_all(directory).unwrap();
-        let Ok(listener) = UnixListener::bind(directory.join("http.sock")) else { return };
+        let Ok(listener) = UnixListener::bind(directory.join("http.sock")) else {
+            return;
+        };
         let agent = Arc::clone(self);
         actix_web::rt::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -308,9 +344,14 @@ async fn a_call_held_while_its_functions_actor_falls_is_answered() {
     village.apply("f").await;
     village.hold();
     let call = village.begin_call("f");
-    eventually("the build", async || (village.agent.builds.load(Ordering::SeqCst) > 0).then_some(()))
-        .await;
-    village.tree.functions.tell(CrashChild("default/f".to_owned()));
+    eventually("the build", async || {
+        (village.agent.builds.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
+    village
+        .tree
+        .functions
+        .tell(CrashChild("default/f".to_owned()));
     village.release();
     assert!(is_ok(call.await.unwrap()));
     assert!(is_ok(village.call("f").await), "and the next one too");
@@ -323,7 +364,10 @@ async fn a_call_in_flight_while_its_functions_actor_falls_is_answered() {
     assert!(is_ok(village.call("f").await));
     village.hold();
     let call = village.begin_call("f");
-    village.tree.functions.tell(CrashChild("default/f".to_owned()));
+    village
+        .tree
+        .functions
+        .tell(CrashChild("default/f".to_owned()));
     village.release();
     assert!(is_ok(call.await.unwrap()));
 }
@@ -336,10 +380,17 @@ async fn one_functions_fall_is_invisible_to_another() {
     assert!(is_ok(village.call("g").await));
     let before = village.agent.pods.lock().len();
     for _ in 0..5 {
-        village.tree.functions.tell(CrashChild("default/f".to_owned()));
+        village
+            .tree
+            .functions
+            .tell(CrashChild("default/f".to_owned()));
         assert!(is_ok(village.call("g").await));
     }
-    assert_eq!(village.agent.pods.lock().len(), before, "no pod came or went");
+    assert_eq!(
+        village.agent.pods.lock().len(),
+        before,
+        "no pod came or went"
+    );
 }
 
 #[actix_web::test]
@@ -384,9 +435,7 @@ async fn pods_come_up_although_their_nodes_actor_falls() {
 async fn a_run_goes_on_although_its_actor_falls() {
     let village = Village::build().await.unwrap();
     village.apply("f").await;
-    let node = |name: &str, next: Option<&str>| {
-        json!({ "name": name, "type": "func", "funcData": { "funcName": "f", "nextNodeName": next } })
-    };
+    let node = |name: &str, next: Option<&str>| json!({ "name": name, "type": "func", "funcData": { "funcName": "f", "nextNodeName": next } });
     let mut workflow = Workflow::with_metadata(ObjectMeta::named("default", "w"));
     workflow.metadata.generation = 1;
     workflow.spec = serde_json::from_value(json!({
@@ -396,27 +445,69 @@ async fn a_run_goes_on_although_its_actor_falls() {
     }))
     .unwrap();
     village.hold();
-    village.ground.objects.create(workflow, Durable).await.unwrap();
+    village
+        .ground
+        .objects
+        .create(workflow, Durable)
+        .await
+        .unwrap();
     let run = eventually("the run's first task", async || {
-        let runs = village.ground.objects.list::<WorkflowRun>(None).await.unwrap().items;
-        runs.into_iter().find(|run| run.status.phase == Some(RunPhase::Running))
+        let runs = village
+            .ground
+            .objects
+            .list::<WorkflowRun>(None)
+            .await
+            .unwrap()
+            .items;
+        runs.into_iter()
+            .find(|run| run.status.phase == Some(RunPhase::Running))
     })
     .await;
-    village.tree.workflows.tell(CrashChild(run.metadata.uid.clone()));
+    village
+        .tree
+        .workflows
+        .tell(CrashChild(run.metadata.uid.clone()));
     village.tree.workflows.tell(Crash);
     village.release();
     let workflow = eventually("the end of the run", async || {
-        let found = village.ground.objects.get::<Workflow>("default", "w").await.unwrap()?;
+        let found = village
+            .ground
+            .objects
+            .get::<Workflow>("default", "w")
+            .await
+            .unwrap()?;
         found.status.phase.filter(|phase| phase.is_final())?;
         Some(found)
     })
     .await;
     assert_eq!(workflow.status.phase, Some(RunPhase::Succeeded));
     assert_eq!(workflow.status.result.as_deref(), Some(r#"{"ok":true}"#));
-    let runs = village.ground.objects.list::<WorkflowRun>(None).await.unwrap().items;
+    let runs = village
+        .ground
+        .objects
+        .list::<WorkflowRun>(None)
+        .await
+        .unwrap()
+        .items;
     assert_eq!(runs.len(), 1, "no second run");
     assert_eq!(runs[0].status.steps.len(), 3);
     // Only the task in flight when the actor fell may have been called twice.
     let answered = village.agent.answered.load(Ordering::SeqCst);
-    assert!((3..=4).contains(&answered), "{answered} calls for three steps");
+    assert!(
+        (3..=4).contains(&answered),
+        "{answered} calls for three steps"
+    );
+}
+
+#[actix_web::test]
+async fn many_calls_from_zero_start_one_pod() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    village.hold();
+    let calls: Vec<_> = (0..20).map(|_| village.begin_call("f")).collect();
+    village.release();
+    for call in calls {
+        assert!(is_ok(call.await.unwrap()));
+    }
+    assert_eq!(village.agent.pods.lock().len(), 1);
 }

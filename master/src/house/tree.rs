@@ -70,8 +70,14 @@ impl PodHealth for FunctionsDoor {
 
 impl FunctionsDoor {
     fn report(&self, function: &ObjectKey, uid: &str, reason: &'static str) {
-        let event = Event::Unhealthy { uid: uid.to_owned(), reason };
-        self.0.tell(Report { function: function.clone(), event });
+        let event = Event::Unhealthy {
+            uid: uid.to_owned(),
+            reason,
+        };
+        self.0.tell(Report {
+            function: function.clone(),
+            event,
+        });
     }
 }
 
@@ -88,7 +94,11 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let routes = Routes::default();
     let book = book(ground)?;
     let waiters = RunWaiters::default();
-    let calls = Calls::new(routes.clone(), Arc::clone(&door) as _, Arc::clone(&door) as _);
+    let calls = Calls::new(
+        routes.clone(),
+        Arc::clone(&door) as _,
+        Arc::clone(&door) as _,
+    );
     let objects = &ground.objects;
     let clock = || Arc::clone(&ground.clock);
     let settings = &ground.settings;
@@ -169,7 +179,9 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
 fn book(ground: &Ground) -> Result<NodeBook, HouseError> {
     let now = ground.clock.now();
     let identity =
-        ground.authority.issue_client("troupe:master", &[MASTERS], MASTER_VALIDITY, now)?;
+        ground
+            .authority
+            .issue_client("troupe:master", &[MASTERS], MASTER_VALIDITY, now)?;
     let mut tls = client_config(ground.authority.ca_pem(), Some(&identity))?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(NodeBook::new(Arc::new(tls), local_pods(ground)))

@@ -105,13 +105,19 @@ impl Images {
     /// The room, with its tools.
     #[must_use]
     pub fn new(tools: Arc<ImagesTools>, guard: Guard) -> Self {
-        Self { tools, builds: BTreeMap::new(), _guard: guard }
+        Self {
+            tools,
+            builds: BTreeMap::new(),
+            _guard: guard,
+        }
     }
 
     fn seen(&mut self, change: Change<Function>, ctx: &mut Context<Self>) {
         match change {
             Change::Restarted(functions) => {
-                functions.into_iter().for_each(|function| self.consider(function, ctx));
+                functions
+                    .into_iter()
+                    .for_each(|function| self.consider(function, ctx));
             }
             Change::Applied(function) => self.consider(function, ctx),
             Change::Deleted(function) => {
@@ -143,9 +149,16 @@ impl Images {
             }
         }
         let fresh = !self.builds.contains_key(&id);
-        self.builds.entry(id.clone()).or_default().functions.insert(key);
+        self.builds
+            .entry(id.clone())
+            .or_default()
+            .functions
+            .insert(key);
         if fresh {
-            ctx.notify(Offer { id, function: Box::new(function) });
+            ctx.notify(Offer {
+                id,
+                function: Box::new(function),
+            });
         }
     }
 
@@ -153,7 +166,12 @@ impl Images {
         let message = "the code was not uploaded; apply with Troupe's kubectl, or set spec.source.inline, \
                        spec.source.configMap or spec.image";
         let condition = Condition::new("Built", false, "SourceMissing", message);
-        if function.status.conditions.iter().any(|c| c.r#type == "Built" && c.reason == "SourceMissing") {
+        if function
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.r#type == "Built" && c.reason == "SourceMissing")
+        {
             return;
         }
         self.show(ObjectKey::of(&function), None, condition, ctx);
@@ -167,7 +185,10 @@ impl Images {
                 outcome::show(function, id.as_deref(), built.clone(), &now)
             };
             let (namespace, name) = (&key.namespace, &key.name);
-            let shown = tools.objects.modify::<Function>(namespace, name, Durable, write).await;
+            let shown = tools
+                .objects
+                .modify::<Function>(namespace, name, Durable, write)
+                .await;
             if let Err(error) = shown {
                 tracing::warn!(function = %key, %error, "could not show a build's state");
             }
@@ -177,12 +198,15 @@ impl Images {
 
     /// A build ended: the record is kept, then every function that waits for it learns of it.
     fn finish(&mut self, id: String, record: BuildRecord, ctx: &mut Context<Self>) {
-        let Some(build) = self.builds.remove(&id) else { return };
+        let Some(build) = self.builds.remove(&id) else {
+            return;
+        };
         let tools = Arc::clone(&self.tools);
         let finish = async move {
             // A passing failure is not worth remembering: applying again tries again.
             let passing = matches!(&record.outcome, BuildOutcome::Failed(f) if f.transient);
-            if !passing && let Err(error) = outcome::save(&**tools.objects.store(), &id, &record).await
+            if !passing
+                && let Err(error) = outcome::save(&**tools.objects.store(), &id, &record).await
             {
                 tracing::warn!(build = id, %error, "could not keep a build's outcome");
             }
@@ -195,7 +219,9 @@ impl Images {
 
     /// Offers a build again after a passing failure, or gives it up.
     fn retry(&mut self, id: &str, why: BuildFailure, ctx: &mut Context<Self>) {
-        let Some(build) = self.builds.get_mut(id) else { return };
+        let Some(build) = self.builds.get_mut(id) else {
+            return;
+        };
         build.node = None;
         build.tries += 1;
         if build.tries >= MOST_TRIES {
@@ -211,15 +237,26 @@ impl Images {
 
     /// Looks the function up again after a while: it may have changed in between.
     fn offer_later(&mut self, id: String, ctx: &mut Context<Self>) {
-        let Some(key) = self.builds.get(&id).and_then(|b| b.functions.first().cloned()) else {
+        let Some(key) = self
+            .builds
+            .get(&id)
+            .and_then(|b| b.functions.first().cloned())
+        else {
             self.builds.remove(&id);
             return;
         };
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let look = async move {
             tokio::time::sleep(RETRY_AFTER).await;
-            match tools.objects.get::<Function>(&key.namespace, &key.name).await {
-                Ok(Some(function)) => addr.do_send(Offer { id, function: Box::new(function) }),
+            match tools
+                .objects
+                .get::<Function>(&key.namespace, &key.name)
+                .await
+            {
+                Ok(Some(function)) => addr.do_send(Offer {
+                    id,
+                    function: Box::new(function),
+                }),
                 Ok(None) => addr.do_send(Seen(Change::Deleted(gone(&key)))),
                 Err(error) => tracing::warn!(function = %key, %error, "could not read a function"),
             }
@@ -237,7 +274,11 @@ fn gone(key: &ObjectKey) -> Function {
 
 /// What `Built` says, if it says anything definite.
 fn verdict(function: &Function) -> Option<bool> {
-    let built = function.status.conditions.iter().find(|c| c.r#type == "Built")?;
+    let built = function
+        .status
+        .conditions
+        .iter()
+        .find(|c| c.r#type == "Built")?;
     match built.status {
         ConditionStatus::True => Some(true),
         ConditionStatus::False => Some(false),
@@ -248,19 +289,30 @@ fn verdict(function: &Function) -> Option<bool> {
 async fn tell_outcome(tools: &ImagesTools, key: &ObjectKey, id: &str, outcome: &BuildOutcome) {
     let now = timestamp(tools.clock.now());
     let write = |function: &mut Function| {
-        let wanted =
-            build_id(&key.namespace, function.metadata.generation, &function.spec);
+        let wanted = build_id(&key.namespace, function.metadata.generation, &function.spec);
         wanted.as_deref() == Some(id) && outcome::show_outcome(function, id, outcome, &now)
     };
-    let shown = tools.objects.modify::<Function>(&key.namespace, &key.name, Durable, write).await;
+    let shown = tools
+        .objects
+        .modify::<Function>(&key.namespace, &key.name, Durable, write)
+        .await;
     match (shown, outcome) {
         (Ok(Some(function)), BuildOutcome::Built(built)) => {
-            let message = format!("layer {} ({} bytes), {}", built.layer, built.size, built.handler);
-            tools.objects.record(&function, EventKind::Normal, "images", "Built", &message).await;
+            let message = format!(
+                "layer {} ({} bytes), {}",
+                built.layer, built.size, built.handler
+            );
+            tools
+                .objects
+                .record(&function, EventKind::Normal, "images", "Built", &message)
+                .await;
         }
         (Ok(Some(function)), BuildOutcome::Failed(failure)) => {
             let (reason, message) = (&failure.reason, &failure.message);
-            tools.objects.record(&function, EventKind::Warning, "images", reason, message).await;
+            tools
+                .objects
+                .record(&function, EventKind::Warning, "images", reason, message)
+                .await;
         }
         (Ok(None), _) => {}
         (Err(error), _) => tracing::warn!(function = %key, %error, "could not show a build"),
@@ -274,9 +326,7 @@ impl Actor for Images {
         ctx.set_mailbox_capacity(4096);
         let addr = ctx.address();
         let mut functions = self.tools.objects.watch::<Function>();
-        let watch = async move {
-            while addr.send(Seen(functions.next().await)).await.is_ok() {}
-        };
+        let watch = async move { while addr.send(Seen(functions.next().await)).await.is_ok() {} };
         ctx.spawn(watch.into_actor(self));
     }
 }
@@ -299,7 +349,11 @@ impl Handler<Offer> for Images {
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let offer = async move {
             let result = offer(&tools, &id, &function).await;
-            addr.do_send(Offered { id, function, result });
+            addr.do_send(Offered {
+                id,
+                function,
+                result,
+            });
         };
         ctx.spawn(offer.into_actor(self));
     }
@@ -315,13 +369,18 @@ async fn offer(tools: &ImagesTools, id: &str, function: &Function) -> OfferResul
         Ok(source) => source,
         Err(error) => {
             let message = error.to_string();
-            let Some(reason) = error.reason() else { return OfferResult::Retry(message) };
+            let Some(reason) = error.reason() else {
+                return OfferResult::Retry(message);
+            };
             let outcome = BuildOutcome::Failed(BuildFailure {
                 reason: reason.to_owned(),
                 message,
                 transient: true,
             });
-            return OfferResult::Ended(BuildRecord { outcome, log: Vec::new() });
+            return OfferResult::Ended(BuildRecord {
+                outcome,
+                log: Vec::new(),
+            });
         }
     };
     let order = BuildOrder {
@@ -354,8 +413,14 @@ impl Handler<Offered> for Images {
     type Result = ();
 
     fn handle(&mut self, offered: Offered, ctx: &mut Self::Context) {
-        let Offered { id, function, result } = offered;
-        let Some(build) = self.builds.get_mut(&id) else { return };
+        let Offered {
+            id,
+            function,
+            result,
+        } = offered;
+        let Some(build) = self.builds.get_mut(&id) else {
+            return;
+        };
         match result {
             OfferResult::Taken(node) => {
                 build.node = Some(node);
@@ -367,13 +432,22 @@ impl Handler<Offered> for Images {
             OfferResult::Ended(record) => self.finish(id, record, ctx),
             OfferResult::NoNode => {
                 let message = "waiting for a node to build on; start a node-agent";
-                let condition = Condition::new("Built", ConditionStatus::Unknown, "NoNodes", message);
+                let condition =
+                    Condition::new("Built", ConditionStatus::Unknown, "NoNodes", message);
                 self.show(ObjectKey::of(&*function), Some(id.clone()), condition, ctx);
                 self.offer_later(id, ctx);
             }
             OfferResult::Retry(message) => {
                 let reason = "StoreFailed".to_owned();
-                self.retry(&id, BuildFailure { reason, message, transient: true }, ctx);
+                self.retry(
+                    &id,
+                    BuildFailure {
+                        reason,
+                        message,
+                        transient: true,
+                    },
+                    ctx,
+                );
             }
         }
     }
@@ -381,10 +455,22 @@ impl Handler<Offered> for Images {
 
 impl Images {
     fn give_up_on(&mut self, id: &str, offer: u64, ctx: &mut Context<Self>) {
-        if self.builds.get(id).is_some_and(|build| build.offer == offer && build.node.is_some()) {
+        if self
+            .builds
+            .get(id)
+            .is_some_and(|build| build.offer == offer && build.node.is_some())
+        {
             let message = "the node that builds it says nothing any more".to_owned();
             let reason = "Timeout".to_owned();
-            self.retry(id, BuildFailure { reason, message, transient: true }, ctx);
+            self.retry(
+                id,
+                BuildFailure {
+                    reason,
+                    message,
+                    transient: true,
+                },
+                ctx,
+            );
         }
     }
 }
@@ -393,14 +479,23 @@ impl Handler<BuildNews> for Images {
     type Result = ();
 
     fn handle(&mut self, BuildNews { node, report }: BuildNews, ctx: &mut Self::Context) {
-        let Some(build) = self.builds.get_mut(&report.id) else { return };
+        let Some(build) = self.builds.get_mut(&report.id) else {
+            return;
+        };
         build.log.extend(report.log);
         let excess = build.log.len().saturating_sub(LOG_LINES);
         build.log.drain(..excess);
-        let Some(outcome) = report.outcome else { return };
+        let Some(outcome) = report.outcome else {
+            return;
+        };
         match outcome {
             BuildOutcome::Failed(failure) if failure.transient => {
-                tracing::info!(build = report.id, node, reason = failure.reason, "build is tried again");
+                tracing::info!(
+                    build = report.id,
+                    node,
+                    reason = failure.reason,
+                    "build is tried again"
+                );
                 self.retry(&report.id, failure, ctx);
             }
             outcome => {
@@ -416,12 +511,24 @@ impl Handler<NodeLost> for Images {
 
     fn handle(&mut self, NodeLost(node): NodeLost, ctx: &mut Self::Context) {
         let lost = |build: &Build| build.node.as_ref() == Some(&node);
-        let lost: Vec<_> =
-            self.builds.iter().filter(|(_, b)| lost(b)).map(|(id, _)| id.clone()).collect();
+        let lost: Vec<_> = self
+            .builds
+            .iter()
+            .filter(|(_, b)| lost(b))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in lost {
             let message = format!("node {node} was lost while it built");
             let reason = "NodeLost".to_owned();
-            self.retry(&id, BuildFailure { reason, message, transient: true }, ctx);
+            self.retry(
+                &id,
+                BuildFailure {
+                    reason,
+                    message,
+                    transient: true,
+                },
+                ctx,
+            );
         }
     }
 }

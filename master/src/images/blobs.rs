@@ -61,7 +61,9 @@ impl Blobs {
                 fs::remove_file(entry.path()).map_err(fail)?;
             }
         }
-        Ok(Self { directory: directory.to_owned() })
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
     }
 
     /// The file of a blob, whether it is there or not.
@@ -73,7 +75,9 @@ impl Blobs {
     /// Size of a blob in bytes, or `None` when it is not there.
     #[must_use]
     pub fn size(&self, digest: &Digest) -> Option<u64> {
-        fs::metadata(self.path(digest)).ok().map(|metadata| metadata.len())
+        fs::metadata(self.path(digest))
+            .ok()
+            .map(|metadata| metadata.len())
     }
 
     /// Begins to write a blob of at most `limit` bytes.
@@ -136,10 +140,15 @@ impl Upload {
     pub fn write(&mut self, piece: &[u8]) -> Result<(), BlobError> {
         self.written += piece.len() as u64;
         if self.written > self.limit {
-            return Err(BlobError::TooLarge { digest: self.digest, limit: self.limit });
+            return Err(BlobError::TooLarge {
+                digest: self.digest,
+                limit: self.limit,
+            });
         }
         self.digester.update(piece);
-        self.file.write_all(piece).map_err(|source| self.fail("write", source))
+        self.file
+            .write_all(piece)
+            .map_err(|source| self.fail("write", source))
     }
 
     /// Checks the digest and gives the blob its name. It is on disk when this returns.
@@ -149,19 +158,28 @@ impl Upload {
     pub fn finish(mut self) -> Result<(), BlobError> {
         let found = std::mem::take(&mut self.digester).finish();
         if found != self.digest {
-            return Err(BlobError::Mismatch { wanted: self.digest, found });
+            return Err(BlobError::Mismatch {
+                wanted: self.digest,
+                found,
+            });
         }
-        self.file.sync_all().map_err(|source| self.fail("sync", source))?;
+        self.file
+            .sync_all()
+            .map_err(|source| self.fail("sync", source))?;
         fs::rename(&self.partial, &self.target).map_err(|source| self.fail("name", source))?;
         self.finished = true;
-        let parent = self.target.parent().unwrap_or(Path::new("."));
+        let parent = self.target.parent().unwrap_or_else(|| Path::new("."));
         File::open(parent)
             .and_then(|directory| directory.sync_all())
             .map_err(|source| self.fail("sync directory of", source))
     }
 
     fn fail(&self, action: &'static str, source: io::Error) -> BlobError {
-        BlobError::Io { action, what: self.digest.to_string(), source }
+        BlobError::Io {
+            action,
+            what: self.digest.to_string(),
+            source,
+        }
     }
 }
 
@@ -190,9 +208,16 @@ mod tests {
         upload.write(b"forged").unwrap();
         assert!(matches!(upload.finish(), Err(BlobError::Mismatch { .. })));
         let mut upload = blobs.begin(other, 3).unwrap();
-        assert!(matches!(upload.write(b"other"), Err(BlobError::TooLarge { .. })));
+        assert!(matches!(
+            upload.write(b"other"),
+            Err(BlobError::TooLarge { .. })
+        ));
         drop(upload);
         assert_eq!(blobs.size(&other), None);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "leftovers");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "leftovers"
+        );
     }
 }

@@ -36,11 +36,14 @@ fn admit(caller: &Caller) -> Result<(), ApiError> {
     if caller.is_admin() || caller.node().is_some() {
         return Ok(());
     }
-    Err(ApiError::forbidden("code and layers are for administrators and nodes"))
+    Err(ApiError::forbidden(
+        "code and layers are for administrators and nodes",
+    ))
 }
 
 fn digest(path: &str) -> Result<Digest, ApiError> {
-    path.parse().map_err(|error| ApiError::bad_request(format!("{error}")))
+    path.parse()
+        .map_err(|error| ApiError::bad_request(format!("{error}")))
 }
 
 fn missing(digest: &Digest) -> ApiError {
@@ -54,7 +57,10 @@ async fn head(
 ) -> Result<HttpResponse, ApiError> {
     admit(&caller)?;
     let digest = digest(&path)?;
-    service.blobs.size(&digest).ok_or_else(|| missing(&digest))?;
+    service
+        .blobs
+        .size(&digest)
+        .ok_or_else(|| missing(&digest))?;
     Ok(HttpResponse::Ok().finish())
 }
 
@@ -65,17 +71,25 @@ async fn get(
 ) -> Result<HttpResponse, ApiError> {
     admit(&caller)?;
     let digest = digest(&path)?;
-    let size = service.blobs.size(&digest).ok_or_else(|| missing(&digest))?;
+    let size = service
+        .blobs
+        .size(&digest)
+        .ok_or_else(|| missing(&digest))?;
     let file = tokio::fs::File::open(service.blobs.path(&digest))
         .await
         .map_err(|_| missing(&digest))?;
     let pieces = futures_util::stream::try_unfold(file, |mut file| async move {
         let mut piece = Vec::with_capacity(PIECE);
-        let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece).await?;
+        let read = (&mut file)
+            .take(PIECE as u64)
+            .read_to_end(&mut piece)
+            .await?;
         Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
     });
     let body = actix_web::body::SizedStream::new(size, pieces.boxed_local());
-    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(body))
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .body(body))
 }
 
 async fn put(
@@ -89,9 +103,14 @@ async fn put(
     if service.blobs.size(&digest).is_some() {
         return Ok(HttpResponse::Ok().finish());
     }
-    let limit = if caller.node().is_some() { service.max_layer } else { service.max_upload };
+    let limit = if caller.node().is_some() {
+        service.max_layer
+    } else {
+        service.max_upload
+    };
     let mut upload = service.blobs.begin(digest, limit).map_err(refused)?;
-    let mut payload = payload.map_err(|error| ApiError::bad_request(format!("read the blob: {error}")));
+    let mut payload =
+        payload.map_err(|error| ApiError::bad_request(format!("read the blob: {error}")));
     while let Some(piece) = payload.next().await {
         let piece = piece?;
         upload = off_thread(move || upload.write(&piece).map(|()| upload)).await?;

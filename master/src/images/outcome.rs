@@ -36,7 +36,10 @@ pub(super) async fn save(
 ) -> Result<(), StoreError> {
     // Plain data; writing it as JSON cannot fail.
     let text = serde_json::to_vec(record).unwrap_or_default();
-    store.commit(Txn::new(Durability::Durable).put(key(id), text)).await.map(|_| ())
+    store
+        .commit(Txn::new(Durability::Durable).put(key(id), text))
+        .await
+        .map(|_| ())
 }
 
 /// The log of the build that a function's status speaks of.
@@ -44,8 +47,13 @@ pub(super) async fn save(
 /// # Errors
 /// When the store does not answer.
 pub async fn build_log(store: &dyn Store, function: &Function) -> Result<Vec<String>, StoreError> {
-    let Some(id) = &function.status.build else { return Ok(Vec::new()) };
-    Ok(load(store, id).await?.map(|record| record.log).unwrap_or_default())
+    let Some(id) = &function.status.build else {
+        return Ok(Vec::new());
+    };
+    Ok(load(store, id)
+        .await?
+        .map(|record| record.log)
+        .unwrap_or_default())
 }
 
 /// Writes a build's state into a function's status. Returns whether anything changed.
@@ -66,7 +74,13 @@ pub(super) fn show_outcome(
 ) -> bool {
     let before = function.status.clone();
     match outcome {
-        BuildOutcome::Built(Built { layer, size, handler, style, .. }) => {
+        BuildOutcome::Built(Built {
+            layer,
+            size,
+            handler,
+            style,
+            ..
+        }) => {
             let status = &mut function.status;
             status.layer = Some(*layer);
             status.layer_bytes = Some(*size);
@@ -74,11 +88,21 @@ pub(super) fn show_outcome(
             status.handler = Some(handler.clone());
             status.style = Some(*style);
             let message = format!("{handler}, called as {}", style.as_str());
-            show(function, Some(id), Condition::new("Built", true, "Built", message), now);
+            show(
+                function,
+                Some(id),
+                Condition::new("Built", true, "Built", message),
+                now,
+            );
         }
         BuildOutcome::Failed(failure) => {
             let message = failure.message.clone();
-            show(function, Some(id), Condition::new("Built", false, &failure.reason, message), now);
+            show(
+                function,
+                Some(id),
+                Condition::new("Built", false, &failure.reason, message),
+                now,
+            );
         }
     }
     function.status != before

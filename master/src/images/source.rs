@@ -13,10 +13,14 @@ use crate::objects::{ObjectError, Objects};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
     /// The upload that the function names is not there.
-    #[error("the uploaded code {0} is not there any more; apply the function again with Troupe's kubectl")]
+    #[error(
+        "the uploaded code {0} is not there any more; apply the function again with Troupe's kubectl"
+    )]
     UploadMissing(Digest),
     /// The ConfigMap that the function names is not there.
-    #[error("configmap {0:?} does not exist in the function's namespace; create it, then apply the function again")]
+    #[error(
+        "configmap {0:?} does not exist in the function's namespace; create it, then apply the function again"
+    )]
     ConfigMapMissing(String),
     /// The function names no source.
     #[error("the function names no source")]
@@ -55,13 +59,19 @@ pub(super) async fn resolve(
 ) -> Result<Digest, SourceError> {
     let source = function.spec.source.as_ref().ok_or(SourceError::None)?;
     if let Some(digest) = source.upload {
-        return blobs.size(&digest).map(|_| digest).ok_or(SourceError::UploadMissing(digest));
+        return blobs
+            .size(&digest)
+            .map(|_| digest)
+            .ok_or(SourceError::UploadMissing(digest));
     }
     let files = match (&source.inline, &source.config_map) {
         (Some(files), _) => files.clone(),
         (None, Some(name)) => {
-            let map = objects.get::<ConfigMap>(&function.metadata.namespace, name).await?;
-            map.ok_or_else(|| SourceError::ConfigMapMissing(name.clone()))?.data
+            let map = objects
+                .get::<ConfigMap>(&function.metadata.namespace, name)
+                .await?;
+            map.ok_or_else(|| SourceError::ConfigMapMissing(name.clone()))?
+                .data
         }
         (None, None) => return Err(SourceError::None),
     };
@@ -70,7 +80,9 @@ pub(super) async fn resolve(
 
 /// A gzipped tar of some files; the same files give the same bytes.
 fn pack(files: &BTreeMap<String, String>) -> Result<Vec<u8>, SourceError> {
-    let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast());
+    let gzip = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::fast());
     let mut tar = tar::Builder::new(gzip);
     for (name, text) in files {
         let plain = |part: &str| !part.is_empty() && part != "." && part != "..";

@@ -79,13 +79,21 @@ async fn join(
             "the join token is unknown or expired; make a new one: master token create",
         )
     };
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let text = header.and_then(|header| header.strip_prefix("Bearer ")).ok_or_else(refuse)?;
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let text = header
+        .and_then(|header| header.strip_prefix("Bearer "))
+        .ok_or_else(refuse)?;
     let token: JoinToken = text.trim().parse().map_err(|_| refuse())?;
     if token.authority != joining.authority.ca_digest() {
         return Err(refuse());
     }
-    if !tokens::is_good(&joining.objects, &token).await.map_err(unavailable)? {
+    if !tokens::is_good(&joining.objects, &token)
+        .await
+        .map_err(unavailable)?
+    {
         return Err(refuse());
     }
     certify(&joining, &body.node, &body.csr)
@@ -122,10 +130,17 @@ async fn create_token(
     if !caller.is_admin() {
         return Err(ApiError::forbidden("only administrators make join tokens"));
     }
-    let ttl = body.ttl_seconds.map_or(DEFAULT_TTL, Duration::from_secs).min(LONGEST_TTL);
+    let ttl = body
+        .ttl_seconds
+        .map_or(DEFAULT_TTL, Duration::from_secs)
+        .min(LONGEST_TTL);
     let token = JoinToken::random(joining.authority.ca_digest(), &mut rand::rng());
-    tokens::keep(&joining.objects, &token, ttl).await.map_err(unavailable)?;
-    Ok(HttpResponse::Created().json(Token { token: token.to_string() }))
+    tokens::keep(&joining.objects, &token, ttl)
+        .await
+        .map_err(unavailable)?;
+    Ok(HttpResponse::Created().json(Token {
+        token: token.to_string(),
+    }))
 }
 
 async fn link(
@@ -147,7 +162,9 @@ async fn link(
 }
 
 fn node_of(caller: &Caller) -> Result<&str, ApiError> {
-    caller.node().ok_or_else(|| ApiError::forbidden("this path is for nodes with their certificate"))
+    caller
+        .node()
+        .ok_or_else(|| ApiError::forbidden("this path is for nodes with their certificate"))
 }
 
 fn unavailable(error: StoreError) -> ApiError {

@@ -33,9 +33,17 @@ pub(super) async fn keep(
         secret: token.secret_digest(),
         expires: now.checked_add(ttl).unwrap_or(Timestamp::MAX),
     };
-    let text = serde_json::to_vec(&stored).map_err(|e| StoreError::failed("write a join token", e))?;
+    let text =
+        serde_json::to_vec(&stored).map_err(|e| StoreError::failed("write a join token", e))?;
     let mut txn = Txn::new(Durability::Durable).put(key(&token.id), text);
-    let listed = objects.store().list(Page { prefix: PREFIX, limit: 100, after: None }).await?;
+    let listed = objects
+        .store()
+        .list(Page {
+            prefix: PREFIX,
+            limit: 100,
+            after: None,
+        })
+        .await?;
     for entry in listed.entries {
         let stored = serde_json::from_slice::<Stored>(&entry.value);
         if stored.is_ok_and(|stored| stored.expires <= now) {
@@ -47,8 +55,12 @@ pub(super) async fn keep(
 
 /// Whether a token is known, right and not expired.
 pub(super) async fn is_good(objects: &Objects, token: &JoinToken) -> Result<bool, StoreError> {
-    let Some(entry) = objects.store().get(&key(&token.id)).await? else { return Ok(false) };
-    let Ok(stored) = serde_json::from_slice::<Stored>(&entry.value) else { return Ok(false) };
+    let Some(entry) = objects.store().get(&key(&token.id)).await? else {
+        return Ok(false);
+    };
+    let Ok(stored) = serde_json::from_slice::<Stored>(&entry.value) else {
+        return Ok(false);
+    };
     // Hashes are compared, so that the time it takes tells nothing about the secret.
     Ok(stored.secret == token.secret_digest() && stored.expires > objects.clock().now())
 }

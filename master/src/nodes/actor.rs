@@ -98,7 +98,10 @@ impl NodeActor {
         tools: Arc<NodesTools>,
         guard: Guard,
     ) -> Self {
-        let pods = pods.into_iter().map(|pod| (pod.metadata.uid.clone(), pod)).collect();
+        let pods = pods
+            .into_iter()
+            .map(|pod| (pod.metadata.uid.clone(), pod))
+            .collect();
         Self {
             name,
             pods,
@@ -140,7 +143,10 @@ impl NodeActor {
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let assign = async move {
             let result = assignment(&tools.objects, &pod).await;
-            addr.do_send(Assigned { uid: pod.metadata.uid.clone(), result });
+            addr.do_send(Assigned {
+                uid: pod.metadata.uid.clone(),
+                result,
+            });
         };
         ctx.spawn(assign.into_actor(self));
     }
@@ -198,8 +204,7 @@ impl NodeActor {
 
 /// Whether an agent shall run the pod.
 fn runs(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none()
-        && !pod.status.phase.is_some_and(PodPhase::is_final)
+    pod.metadata.deletion_timestamp.is_none() && !pod.status.phase.is_some_and(PodPhase::is_final)
 }
 
 async fn write_report(tools: &NodesTools, report: &PodReport) -> Result<(), ObjectError> {
@@ -212,23 +217,37 @@ async fn write_report(tools: &NodesTools, report: &PodReport) -> Result<(), Obje
         let mut changed = report::apply(pod, report, &now);
         if report.state == PodState::Gone && pod.metadata.deletion_timestamp.is_some() {
             let before = pod.metadata.finalizers.len();
-            pod.metadata.finalizers.retain(|finalizer| finalizer != POD_FINALIZER);
+            pod.metadata
+                .finalizers
+                .retain(|finalizer| finalizer != POD_FINALIZER);
             changed |= pod.metadata.finalizers.len() != before;
         }
         changed
     };
-    tools.objects.modify::<Pod>(namespace, name, Eventual, write).await?;
+    tools
+        .objects
+        .modify::<Pod>(namespace, name, Eventual, write)
+        .await?;
     Ok(())
 }
 
 async fn remove_pod(tools: &NodesTools, pod: &Pod) -> Result<(), ObjectError> {
     let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
-    tools.objects.delete::<Pod>(namespace, name, Some(&pod.metadata.uid)).await?;
+    tools
+        .objects
+        .delete::<Pod>(namespace, name, Some(&pod.metadata.uid))
+        .await?;
     let release = |found: &mut Pod| {
-        found.metadata.finalizers.retain(|finalizer| finalizer != POD_FINALIZER);
+        found
+            .metadata
+            .finalizers
+            .retain(|finalizer| finalizer != POD_FINALIZER);
         found.metadata.uid == pod.metadata.uid
     };
-    tools.objects.modify::<Pod>(namespace, name, Eventual, release).await?;
+    tools
+        .objects
+        .modify::<Pod>(namespace, name, Eventual, release)
+        .await?;
     Ok(())
 }
 
@@ -245,8 +264,13 @@ async fn write_node(
         }
         true
     };
-    let known = tools.objects.modify::<Node>("", name, Durable, write).await?;
-    if known.is_none() && let Some(hello) = hello {
+    let known = tools
+        .objects
+        .modify::<Node>("", name, Durable, write)
+        .await?;
+    if known.is_none()
+        && let Some(hello) = hello
+    {
         let mut node = hello::new_node(name);
         hello::greet(&mut node, hello, now);
         tools.objects.create(node, Durable).await?;
@@ -269,7 +293,10 @@ impl Handler<Attach> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) {
-        self.session = Some(Session { id: attach.session, outbox: attach.outbox });
+        self.session = Some(Session {
+            id: attach.session,
+            outbox: attach.outbox,
+        });
         self.told.clear();
         self.write_node(ctx, Some(attach.hello));
         let reported: BTreeSet<_> = attach.inventory.iter().map(|pod| pod.uid.clone()).collect();
@@ -277,13 +304,19 @@ impl Handler<Attach> for NodeActor {
             self.write(report, ctx);
         }
         let pods: Vec<_> = self.pods.values().cloned().collect();
-        for pod in pods.iter().filter(|pod| pod.is_ready() && !reported.contains(&pod.metadata.uid)) {
+        for pod in pods
+            .iter()
+            .filter(|pod| pod.is_ready() && !reported.contains(&pod.metadata.uid))
+        {
             let (tools, pod) = (Arc::clone(&self.tools), Arc::clone(pod));
             let reset = async move {
                 let now = timestamp(tools.clock.now());
                 let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
                 let write = |pod: &mut Pod| report::restart(pod, &now);
-                let written = tools.objects.modify::<Pod>(namespace, name, Eventual, write).await;
+                let written = tools
+                    .objects
+                    .modify::<Pod>(namespace, name, Eventual, write)
+                    .await;
                 if let Err(error) = written {
                     tracing::warn!(pod = name, %error, "could not reset a pod's state");
                 }
@@ -298,11 +331,17 @@ impl Handler<Attach> for NodeActor {
                     Ok(assignment) => assignments.push(assignment),
                     Err(error) => {
                         let uid = pod.metadata.uid.clone();
-                        addr.do_send(Assigned { uid, result: Err(error) });
+                        addr.do_send(Assigned {
+                            uid,
+                            result: Err(error),
+                        });
                     }
                 }
             }
-            addr.do_send(Desire { session: attach.session, assignments });
+            addr.do_send(Desire {
+                session: attach.session,
+                assignments,
+            });
         };
         ctx.spawn(desired.into_actor(self));
     }
@@ -319,10 +358,15 @@ impl Handler<Desire> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, desire: Desire, ctx: &mut Self::Context) {
-        if self.session.as_ref().is_none_or(|session| session.id != desire.session) {
+        if self
+            .session
+            .as_ref()
+            .is_none_or(|session| session.id != desire.session)
+        {
             return;
         }
-        self.told.extend(desire.assignments.iter().map(|pod| pod.uid.clone()));
+        self.told
+            .extend(desire.assignments.iter().map(|pod| pod.uid.clone()));
         self.send(ToAgent::Desired(desire.assignments));
         // Pods that came or changed while the set was put together.
         for pod in self.pods.values().cloned().collect::<Vec<_>>() {
@@ -335,7 +379,11 @@ impl Handler<Detach> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, Detach { session }: Detach, ctx: &mut Self::Context) {
-        if self.session.as_ref().is_some_and(|current| current.id == session) {
+        if self
+            .session
+            .as_ref()
+            .is_some_and(|current| current.id == session)
+        {
             self.session = None;
         }
         ctx.run_later(SILENCE, Self::missed);
@@ -357,8 +405,10 @@ impl Handler<PodSeen> for NodeActor {
 
     fn handle(&mut self, PodSeen(pod): PodSeen, ctx: &mut Self::Context) {
         let uid = pod.metadata.uid.clone();
-        let was_deleting =
-            self.pods.get(&uid).is_some_and(|old| old.metadata.deletion_timestamp.is_some());
+        let was_deleting = self
+            .pods
+            .get(&uid)
+            .is_some_and(|old| old.metadata.deletion_timestamp.is_some());
         self.pods.insert(uid, Arc::clone(&pod));
         if !was_deleting {
             self.steer(&pod, ctx);
@@ -374,7 +424,10 @@ impl Handler<PodUnseen> for NodeActor {
         if let Some(pod) = self.pods.remove(&uid)
             && pod.metadata.deletion_timestamp.is_none()
         {
-            self.send(ToAgent::RemovePod { uid, grace_seconds: 0 });
+            self.send(ToAgent::RemovePod {
+                uid,
+                grace_seconds: 0,
+            });
         }
     }
 }
@@ -391,7 +444,9 @@ impl Handler<Assigned> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, Assigned { uid, result }: Assigned, ctx: &mut Self::Context) {
-        let Some(pod) = self.pods.get(&uid).cloned() else { return };
+        let Some(pod) = self.pods.get(&uid).cloned() else {
+            return;
+        };
         match result {
             Ok(assignment) => {
                 if runs(&pod) {
@@ -441,7 +496,11 @@ impl Handler<FromAgent> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, FromAgent { session, body }: FromAgent, ctx: &mut Self::Context) {
-        if self.session.as_ref().is_none_or(|current| current.id != session) {
+        if self
+            .session
+            .as_ref()
+            .is_none_or(|current| current.id != session)
+        {
             return;
         }
         match body {
@@ -452,7 +511,10 @@ impl Handler<FromAgent> for NodeActor {
                 }
             }
             ToMaster::Build(report) => {
-                self.tools.images.tell(BuildNews { node: self.name.clone(), report: *report });
+                self.tools.images.tell(BuildNews {
+                    node: self.name.clone(),
+                    report: *report,
+                });
             }
             ToMaster::Usage(_) | ToMaster::Hello(_) | ToMaster::Ack => {}
         }

@@ -15,11 +15,23 @@ pub(super) enum AssignmentError {
     #[error("pod {0} carries no assignment")]
     Foreign(String),
     /// A secret or one of its keys is missing.
-    #[error("environment variable {variable}: secret {name:?} has no key {key:?} in this namespace")]
-    Secret { variable: String, name: String, key: String },
+    #[error(
+        "environment variable {variable}: secret {name:?} has no key {key:?} in this namespace"
+    )]
+    Secret {
+        variable: String,
+        name: String,
+        key: String,
+    },
     /// A ConfigMap or one of its keys is missing.
-    #[error("environment variable {variable}: configmap {name:?} has no key {key:?} in this namespace")]
-    ConfigMap { variable: String, name: String, key: String },
+    #[error(
+        "environment variable {variable}: configmap {name:?} has no key {key:?} in this namespace"
+    )]
+    ConfigMap {
+        variable: String,
+        name: String,
+        key: String,
+    },
     /// The store did not answer.
     #[error("read the environment of pod {0}")]
     Objects(String, #[source] ObjectError),
@@ -47,7 +59,11 @@ pub(super) async fn assignment(
     let name = &pod.metadata.name;
     let mut assignment = assignment.ok_or_else(|| AssignmentError::Foreign(name.clone()))?;
     assignment.uid.clone_from(&pod.metadata.uid);
-    let variables = pod.spec.containers.iter().flat_map(|container| &container.env);
+    let variables = pod
+        .spec
+        .containers
+        .iter()
+        .flat_map(|container| &container.env);
     for variable in variables {
         let value = resolve(objects, pod, variable).await?;
         assignment.env.push((variable.name.clone(), value));
@@ -66,26 +82,32 @@ async fn resolve(
         return Ok(variable.value.clone().unwrap_or_default());
     };
     if let Some(secret) = &from.secret_key_ref {
-        let found = objects.get::<Secret>(namespace, &secret.name).await.map_err(failed)?;
+        let found = objects
+            .get::<Secret>(namespace, &secret.name)
+            .await
+            .map_err(failed)?;
         let encoded = found.and_then(|found| found.data.get(&secret.key).cloned());
         let decoded = encoded.and_then(|text| STANDARD.decode(text).ok());
-        return decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-            AssignmentError::Secret {
+        return decoded
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(|| AssignmentError::Secret {
                 variable: variable.name.clone(),
                 name: secret.name.clone(),
                 key: secret.key.clone(),
-            }
-        });
+            });
     }
     if let Some(map) = &from.config_map_key_ref {
-        let found = objects.get::<ConfigMap>(namespace, &map.name).await.map_err(failed)?;
-        return found.and_then(|found| found.data.get(&map.key).cloned()).ok_or_else(|| {
-            AssignmentError::ConfigMap {
+        let found = objects
+            .get::<ConfigMap>(namespace, &map.name)
+            .await
+            .map_err(failed)?;
+        return found
+            .and_then(|found| found.data.get(&map.key).cloned())
+            .ok_or_else(|| AssignmentError::ConfigMap {
                 variable: variable.name.clone(),
                 name: map.name.clone(),
                 key: map.key.clone(),
-            }
-        });
+            });
     }
     Ok(String::new())
 }

@@ -39,7 +39,11 @@ impl NodeBook {
     /// A book without nodes. `tls` carries the master's certificate for the agents' data planes.
     #[must_use]
     pub fn new(tls: Arc<rustls::ClientConfig>, local: Option<LocalPods>) -> Self {
-        Self { links: Arc::default(), tls, local: local.map(Arc::new) }
+        Self {
+            links: Arc::default(),
+            tls,
+            local: local.map(Arc::new),
+        }
     }
 
     /// How a pod on a node is reached; `None` for a node nobody knows.
@@ -47,12 +51,16 @@ impl NodeBook {
     pub fn reach(&self, node: &str, uid: &str) -> Option<Reach> {
         let links = self.links.load();
         let entry = links.get(node)?;
-        let plain = |uid: &str| !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let plain = |uid: &str| {
+            !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
         match &self.local {
-            Some(local) if local.machine_id == entry.machine_id && plain(uid) => Some(Reach::Local {
-                directory: local.directory.join(uid).join("run"),
-                owners: local.owners.clone(),
-            }),
+            Some(local) if local.machine_id == entry.machine_id && plain(uid) => {
+                Some(Reach::Local {
+                    directory: local.directory.join(uid).join("run"),
+                    owners: local.owners.clone(),
+                })
+            }
             _ => Some(Reach::Node(Arc::clone(&entry.link))),
         }
     }
@@ -60,7 +68,10 @@ impl NodeBook {
     /// The data plane of a node's agent.
     #[must_use]
     pub fn link(&self, node: &str) -> Option<Arc<NodeLink>> {
-        self.links.load().get(node).map(|entry| Arc::clone(&entry.link))
+        self.links
+            .load()
+            .get(node)
+            .map(|entry| Arc::clone(&entry.link))
     }
 
     /// Notes where a node is.
@@ -70,11 +81,16 @@ impl NodeBook {
         let (Some(address), Ok(server_name)) = (address, ServerName::try_from(name.clone())) else {
             return;
         };
-        let machine_id =
-            node.status.node_info.as_ref().map(|info| info.machine_id.clone()).unwrap_or_default();
-        let known = self.links.load().get(name).is_some_and(|entry| {
-            entry.link.address == *address && entry.machine_id == machine_id
-        });
+        let machine_id = node
+            .status
+            .node_info
+            .as_ref()
+            .map(|info| info.machine_id.clone())
+            .unwrap_or_default();
+        let known =
+            self.links.load().get(name).is_some_and(|entry| {
+                entry.link.address == *address && entry.machine_id == machine_id
+            });
         if known {
             return;
         }
@@ -85,7 +101,13 @@ impl NodeBook {
         });
         self.links.rcu(|links| {
             let mut links = HashMap::clone(links);
-            links.insert(name.clone(), Entry { link: Arc::clone(&link), machine_id: machine_id.clone() });
+            links.insert(
+                name.clone(),
+                Entry {
+                    link: Arc::clone(&link),
+                    machine_id: machine_id.clone(),
+                },
+            );
             links
         });
     }

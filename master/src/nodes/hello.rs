@@ -34,10 +34,16 @@ pub(super) fn greet(node: &mut Node, hello: &Hello, now: Timestamp) {
     annotations.insert(DATA_ADDRESS_ANNOTATION.to_owned(), hello.data_addr.clone());
     let amounts = BTreeMap::from([
         ("cpu".to_owned(), format!("{}m", hello.cpu_milli)),
-        ("memory".to_owned(), format!("{}Ki", hello.memory_bytes >> 10)),
+        (
+            "memory".to_owned(),
+            format!("{}Ki", hello.memory_bytes >> 10),
+        ),
         ("pods".to_owned(), hello.max_pods.to_string()),
     ]);
-    let host = hello.data_addr.rsplit_once(':').map_or("", |(host, _)| host);
+    let host = hello
+        .data_addr
+        .rsplit_once(':')
+        .map_or("", |(host, _)| host);
     let address = |kind: &str, address: &str| NodeAddress {
         r#type: kind.to_owned(),
         address: address.trim_matches(['[', ']']).to_owned(),
@@ -45,10 +51,17 @@ pub(super) fn greet(node: &mut Node, hello: &Hello, now: Timestamp) {
     let status = &mut node.status;
     status.capacity = amounts.clone();
     status.allocatable = amounts;
-    status.addresses = vec![address("InternalIP", host), address("Hostname", &hello.node)];
+    status.addresses = vec![
+        address("InternalIP", host),
+        address("Hostname", &hello.node),
+    ];
     status.node_info = Some(NodeInfo {
         architecture: hello.arch.clone(),
-        container_runtime_version: format!("{}://{}", hello.runtime.as_str(), hello.runtime_version),
+        container_runtime_version: format!(
+            "{}://{}",
+            hello.runtime.as_str(),
+            hello.runtime_version
+        ),
         kernel_version: hello.kernel.clone(),
         kubelet_version: format!("v{}", hello.version),
         kube_proxy_version: format!("v{}", hello.version),
@@ -58,19 +71,43 @@ pub(super) fn greet(node: &mut Node, hello: &Hello, now: Timestamp) {
         boot_id: hello.boot_id.clone(),
         system_uuid: hello.machine_id.clone(),
     });
-    set_node_condition(node, "Ready", true.into(), "AgentReady", "the agent takes pods", now);
+    set_node_condition(
+        node,
+        "Ready",
+        true.into(),
+        "AgentReady",
+        "the agent takes pods",
+        now,
+    );
     let (reason, message) = if hello.isolated {
-        ("Isolated", "pods are kept apart from each other and from the machine")
+        (
+            "Isolated",
+            "pods are kept apart from each other and from the machine",
+        )
     } else {
         ("NotIsolated", hello.isolation_message.as_str())
     };
-    set_node_condition(node, "Isolated", hello.isolated.into(), reason, message, now);
+    set_node_condition(
+        node,
+        "Isolated",
+        hello.isolated.into(),
+        reason,
+        message,
+        now,
+    );
 }
 
 /// The agent is not heard of any more.
 pub(super) fn miss(node: &mut Node, now: Timestamp) {
     let message = "the agent is not connected; running pods go on, new ones go elsewhere";
-    set_node_condition(node, "Ready", ConditionStatus::Unknown, "AgentGone", message, now);
+    set_node_condition(
+        node,
+        "Ready",
+        ConditionStatus::Unknown,
+        "AgentGone",
+        message,
+        now,
+    );
 }
 
 fn set_node_condition(

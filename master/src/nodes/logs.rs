@@ -37,12 +37,16 @@ impl AgentLogs {
         if let Some(seconds) = options.since_seconds {
             path.push_str(&format!("&sinceSeconds={seconds}"));
         }
-        let (status, body) = upstream::stream(&link, &path).await.map_err(|error| {
-            unavailable(format!("read the pod's log on node {node}: {error}"))
-        })?;
+        let (status, body) = upstream::stream(&link, &path)
+            .await
+            .map_err(|error| unavailable(format!("read the pod's log on node {node}: {error}")))?;
         match status.as_u16() {
             200 => Ok(limit(body, options.limit_bytes)),
-            404 => Err(ApiError::new(404, "NotFound", "the node has no log of the pod any more")),
+            404 => Err(ApiError::new(
+                404,
+                "NotFound",
+                "the node has no log of the pod any more",
+            )),
             code => Err(unavailable(format!("the node answers {code}"))),
         }
     }
@@ -58,9 +62,7 @@ fn limit(body: upstream::ByteStream, limit: Option<u64>) -> LogStream {
             piece
         })
     })
-    .take_while(|piece| {
-        std::future::ready(!piece.as_ref().is_ok_and(Bytes::is_empty))
-    })
+    .take_while(|piece| std::future::ready(!piece.as_ref().is_ok_and(Bytes::is_empty)))
     .boxed()
 }
 
@@ -83,7 +85,8 @@ impl PodLogs for AgentLogs {
         function: &str,
         options: LogOptions,
     ) -> Result<LogStream, ApiError> {
-        let missing = || ApiError::new(404, "NotFound", format!("functions {function:?} not found"));
+        let missing =
+            || ApiError::new(404, "NotFound", format!("functions {function:?} not found"));
         let found = self.objects.get::<Function>(namespace, function).await?;
         let found = found.ok_or_else(missing)?;
         if options.build {
@@ -95,9 +98,16 @@ impl PodLogs for AgentLogs {
         }
         let mut pods = self.objects.list::<Pod>(Some(namespace)).await?.items;
         pods.retain(|pod| {
-            pod.metadata.labels.get(FUNCTION_LABEL).is_some_and(|name| name == function)
+            pod.metadata
+                .labels
+                .get(FUNCTION_LABEL)
+                .is_some_and(|name| name == function)
         });
-        pods.sort_by(|a, b| a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp));
+        pods.sort_by(|a, b| {
+            a.metadata
+                .creation_timestamp
+                .cmp(&b.metadata.creation_timestamp)
+        });
         let mut logs = Vec::new();
         for pod in &pods {
             // A pod that has just come or gone has no log to show; the others' still count.

@@ -119,7 +119,10 @@ impl Nodes {
     }
 
     fn ensure_child(&mut self, node: &str) -> Option<Addr<NodeActor>> {
-        let pods = self.pods.get(node).map(|pods| pods.values().cloned().collect());
+        let pods = self
+            .pods
+            .get(node)
+            .map(|pods| pods.values().cloned().collect());
         let (tools, name) = (Arc::clone(&self.tools), node.to_owned());
         let children = self.children.as_mut()?;
         let child = children.start(node, |guard| {
@@ -211,12 +214,10 @@ impl Actor for Nodes {
         let (node_addr, pod_addr) = (ctx.address(), ctx.address());
         let mut nodes = self.tools.objects.watch::<Node>();
         let mut pods = self.tools.objects.watch::<Pod>();
-        let watch_nodes = async move {
-            while node_addr.send(Seen::Node(nodes.next().await)).await.is_ok() {}
-        };
-        let watch_pods = async move {
-            while pod_addr.send(Seen::Pod(pods.next().await)).await.is_ok() {}
-        };
+        let watch_nodes =
+            async move { while node_addr.send(Seen::Node(nodes.next().await)).await.is_ok() {} };
+        let watch_pods =
+            async move { while pod_addr.send(Seen::Pod(pods.next().await)).await.is_ok() {} };
         ctx.spawn(watch_nodes.into_actor(self));
         ctx.spawn(watch_pods.into_actor(self));
     }
@@ -253,7 +254,11 @@ impl Handler<Connect> for Nodes {
             outbox: connect.outbox,
         };
         child.do_send(attach);
-        Ok(Connected { session, welcome, recipient: child.recipient() })
+        Ok(Connected {
+            session,
+            welcome,
+            recipient: child.recipient(),
+        })
     }
 }
 
@@ -264,7 +269,9 @@ impl Handler<Disconnected> for Nodes {
         if self.connected.get(&node) == Some(&session) {
             self.connected.remove(&node);
             self.builds.remove(&node);
-            self.tools.images.tell(crate::images::NodeLost(node.clone()));
+            self.tools
+                .images
+                .tell(crate::images::NodeLost(node.clone()));
         }
         if let Some(child) = self.child(&node) {
             child.do_send(Detach { session });
@@ -280,7 +287,9 @@ impl Handler<Dispatch> for Nodes {
         let given = |node: &String| self.builds.get(node).copied().unwrap_or(0);
         let mut nodes: Vec<_> = self.connected.keys().cloned().collect();
         nodes.sort_by_key(|node| (given(node), node.clone()));
-        let node = nodes.into_iter().find(|node| children.get(node).is_some())?;
+        let node = nodes
+            .into_iter()
+            .find(|node| children.get(node).is_some())?;
         children.get(&node)?.do_send(Order(order));
         *self.builds.entry(node.clone()).or_default() += 1;
         Some(node)
@@ -292,10 +301,16 @@ impl Handler<ChildDown> for Nodes {
 
     fn handle(&mut self, down: ChildDown, ctx: &mut Self::Context) {
         let now = self.tools.clock.now();
-        let Some(children) = &mut self.children else { return };
+        let Some(children) = &mut self.children else {
+            return;
+        };
         match children.on_down(&down, now, rand::random()) {
             Down::RestartAfter(delay) => {
-                tracing::error!(node = down.id, ?delay, "node's actor fell; starting it again");
+                tracing::error!(
+                    node = down.id,
+                    ?delay,
+                    "node's actor fell; starting it again"
+                );
                 ctx.notify_later(Restart(down.id), delay);
             }
             Down::Escalate => ctx.terminate(),

@@ -35,22 +35,38 @@ pub(super) fn apply(pod: &mut Pod, report: &PodReport, now: &str) -> bool {
         (None, PodState::Ready) => ("ServerReady".to_owned(), "takes calls".to_owned()),
         (None, state) => (format!("{state:?}"), String::new()),
     };
-    set_condition(&mut status.conditions, Condition::new("Ready", ready, &reason, &*message), now);
+    set_condition(
+        &mut status.conditions,
+        Condition::new("Ready", ready, &reason, &*message),
+        now,
+    );
     let scheduled = Condition::new("PodScheduled", true, "Scheduled", "");
     set_condition(&mut status.conditions, scheduled, now);
-    let image = pod.spec.containers.first().map(|c| c.image.clone()).unwrap_or_default();
+    let image = pod
+        .spec
+        .containers
+        .first()
+        .map(|c| c.image.clone())
+        .unwrap_or_default();
     let mut state = ContainerState::default();
     match report.state {
         PodState::Preparing | PodState::Starting => {
             state.waiting = Some(ContainerStateWaiting { reason, message });
         }
         PodState::Ready | PodState::Stopping => {
-            state.running = Some(ContainerStateRunning { started_at: report.started_at.clone() });
+            state.running = Some(ContainerStateRunning {
+                started_at: report.started_at.clone(),
+            });
         }
         PodState::Failed | PodState::Gone => {
             let exit_code = report.exit.map_or(1, |exit| exit.code);
             let finished_at = Some(now.to_owned());
-            state.terminated = Some(ContainerStateTerminated { exit_code, reason, message, finished_at });
+            state.terminated = Some(ContainerStateTerminated {
+                exit_code,
+                reason,
+                message,
+                finished_at,
+            });
         }
     }
     status.container_statuses = vec![ContainerStatus {
@@ -72,7 +88,12 @@ pub(super) fn restart(pod: &mut Pod, now: &str) -> bool {
         return false;
     }
     pod.status.phase = Some(PodPhase::Pending);
-    let condition = Condition::new("Ready", false, "Restarting", "the node starts the pod again");
+    let condition = Condition::new(
+        "Ready",
+        false,
+        "Restarting",
+        "the node starts the pod again",
+    );
     set_condition(&mut pod.status.conditions, condition, now);
     true
 }
@@ -103,7 +124,10 @@ mod tests {
         assert!(!pod.is_ready());
         assert!(apply(&mut pod, &report(PodState::Ready), "t2"));
         assert!(pod.is_ready());
-        assert!(!apply(&mut pod, &report(PodState::Ready), "t3"), "the same report twice");
+        assert!(
+            !apply(&mut pod, &report(PodState::Ready), "t3"),
+            "the same report twice"
+        );
     }
 
     #[test]

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use actix::Recipient;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason};
-use common::link::{
-    Frame, FrameError, Hello, MAX_UNACKED, PodReport, SILENCE, ToAgent, ToMaster,
-};
+use common::link::{Frame, FrameError, Hello, MAX_UNACKED, PodReport, SILENCE, ToAgent, ToMaster};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 
@@ -71,13 +69,25 @@ pub async fn run(
     let mut counters = Counters::default();
     let error = match greet(&node, &mut stream, &mut counters).await {
         Ok((hello, inventory)) => {
-            serve(&node, hello, inventory, &mut socket, &mut stream, &nodes, &mut counters).await
+            serve(
+                &node,
+                hello,
+                inventory,
+                &mut socket,
+                &mut stream,
+                &nodes,
+                &mut counters,
+            )
+            .await
         }
         Err(error) => error,
     };
     tracing::info!(node, reason = %error, "agent's session ended");
     let reason: String = error.to_string().chars().take(100).collect();
-    let reason = CloseReason { code: CloseCode::Normal, description: Some(reason) };
+    let reason = CloseReason {
+        code: CloseCode::Normal,
+        description: Some(reason),
+    };
     // The connection may be gone already.
     let _ = socket.close(Some(reason)).await;
 }
@@ -88,14 +98,21 @@ async fn greet(
     counters: &mut Counters,
 ) -> Result<(Box<Hello>, Vec<PodReport>), SessionError> {
     let ToMaster::Hello(hello) = next(stream, counters).await? else {
-        return Err(SessionError::Greeting("the first frame is not Hello".to_owned()));
+        return Err(SessionError::Greeting(
+            "the first frame is not Hello".to_owned(),
+        ));
     };
     if hello.node != node {
-        let message = format!("certificate of node {node:?}, greeting of node {:?}", hello.node);
+        let message = format!(
+            "certificate of node {node:?}, greeting of node {:?}",
+            hello.node
+        );
         return Err(SessionError::Greeting(message));
     }
     let ToMaster::Inventory(inventory) = next(stream, counters).await? else {
-        return Err(SessionError::Greeting("the second frame is not Inventory".to_owned()));
+        return Err(SessionError::Greeting(
+            "the second frame is not Inventory".to_owned(),
+        ));
     };
     Ok((hello, inventory))
 }
@@ -110,15 +127,24 @@ async fn serve(
     counters: &mut Counters,
 ) -> SessionError {
     let (outbox, inbox) = mpsc::channel(OUTBOX);
-    let connect = Connect { hello, inventory, outbox };
+    let connect = Connect {
+        hello,
+        inventory,
+        outbox,
+    };
     let connected = match nodes.ask(connect, DEADLINE).await {
         Ok(Ok(connected)) => connected,
         Ok(Err(refused)) => return refused.into(),
         Err(error) => return error.into(),
     };
     tracing::info!(node, session = connected.session, "agent connected");
-    let error = pump(&connected, inbox, socket, stream, counters).await.err();
-    nodes.tell(Disconnected { node: node.to_owned(), session: connected.session });
+    let error = pump(&connected, inbox, socket, stream, counters)
+        .await
+        .err();
+    nodes.tell(Disconnected {
+        node: node.to_owned(),
+        session: connected.session,
+    });
     error.unwrap_or(SessionError::LetGo)
 }
 
@@ -129,7 +155,12 @@ async fn pump(
     stream: &mut AggregatedMessageStream,
     counters: &mut Counters,
 ) -> Result<(), SessionError> {
-    send(socket, counters, ToAgent::Welcome(connected.welcome.clone())).await?;
+    send(
+        socket,
+        counters,
+        ToAgent::Welcome(connected.welcome.clone()),
+    )
+    .await?;
     let mut ping = tokio::time::interval(PING_EVERY);
     loop {
         tokio::select! {

@@ -40,7 +40,12 @@ impl Router {
     /// A router that goes on from what `routes` holds.
     #[must_use]
     pub fn new(routes: Routes, sink: Arc<dyn DemandSink>, guard: Guard) -> Self {
-        Self { routes, draft: None, sink, _guard: guard }
+        Self {
+            routes,
+            draft: None,
+            sink,
+            _guard: guard,
+        }
     }
 
     fn draft(&mut self, ctx: &mut Context<Self>) -> &mut RouteTable {
@@ -48,7 +53,8 @@ impl Router {
             // Applying many functions at once shall copy the table once, not once each.
             ctx.notify(Flush);
         }
-        self.draft.get_or_insert_with(|| (*self.routes.snapshot()).clone())
+        self.draft
+            .get_or_insert_with(|| (*self.routes.snapshot()).clone())
     }
 }
 
@@ -63,7 +69,11 @@ impl Actor for Router {
 impl Handler<Publish> for Router {
     type Result = Arc<Route>;
 
-    fn handle(&mut self, Publish { key, settings }: Publish, ctx: &mut Self::Context) -> Arc<Route> {
+    fn handle(
+        &mut self,
+        Publish { key, settings }: Publish,
+        ctx: &mut Self::Context,
+    ) -> Arc<Route> {
         let known = match &self.draft {
             Some(draft) => draft.get(&key.namespace, &key.name).cloned(),
             None => self.routes.find(&key.namespace, &key.name),

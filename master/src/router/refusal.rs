@@ -5,7 +5,9 @@ pub enum Refusal {
     #[error("{0} calls are waiting for this function already; try again later")]
     QueueFull(usize),
     /// The function is scaled to zero by hand.
-    #[error("the function is paused (scaled to 0); run: kubectl scale function/NAME --replicas=auto")]
+    #[error(
+        "the function is paused (scaled to 0); run: kubectl scale function/NAME --replicas=auto"
+    )]
     Paused,
     /// No pod can be started.
     #[error("{message}")]

@@ -105,7 +105,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Some(route) = self.route.take() else { return };
+        let Some(route) = self.route.take() else {
+            return;
+        };
         let mut inner = route.inner.lock();
         inner.slots.give_back(&self.endpoint.uid);
         route.serve_queue(&mut inner);
@@ -119,7 +121,10 @@ impl Route {
         Arc::new(Self {
             key,
             settings: ArcSwap::from_pointee(settings),
-            inner: Mutex::new(Inner { slots: Slots::default(), state: RouteState::Open }),
+            inner: Mutex::new(Inner {
+                slots: Slots::default(),
+                state: RouteState::Open,
+            }),
             triggers: AtomicU64::new(0),
             demanded: AtomicBool::new(false),
             sink,
@@ -152,7 +157,10 @@ impl Route {
         if inner.slots.waiting() == 0
             && let Some(endpoint) = inner.slots.take()
         {
-            return Admission::Now(Permit { route: Some(Arc::clone(self)), endpoint });
+            return Admission::Now(Permit {
+                route: Some(Arc::clone(self)),
+                endpoint,
+            });
         }
         if let RouteState::Closed(refusal) = &inner.state
             && inner.slots.routable().next().is_none()
@@ -242,12 +250,20 @@ impl Route {
     /// Uids of the pods that take calls.
     #[must_use]
     pub fn routable(&self) -> Vec<String> {
-        self.inner.lock().slots.routable().map(str::to_owned).collect()
+        self.inner
+            .lock()
+            .slots
+            .routable()
+            .map(str::to_owned)
+            .collect()
     }
 
     fn serve_queue(self: &Arc<Self>, inner: &mut Inner) {
         while let Some((Ticket(sender), endpoint)) = inner.slots.next_match() {
-            let permit = Permit { route: Some(Arc::clone(self)), endpoint };
+            let permit = Permit {
+                route: Some(Arc::clone(self)),
+                endpoint,
+            };
             if let Err(Ok(mut permit)) = sender.send(Ok(permit)) {
                 // The caller went away in between. The permit's own drop would lock `inner` again.
                 permit.route = None;

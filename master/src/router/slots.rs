@@ -25,7 +25,11 @@ struct PodSlots<P> {
 
 impl<P, W> Default for Slots<P, W> {
     fn default() -> Self {
-        Self { pods: Vec::new(), queue: VecDeque::new(), turn: 0 }
+        Self {
+            pods: Vec::new(),
+            queue: VecDeque::new(),
+            turn: 0,
+        }
     }
 }
 
@@ -126,12 +130,18 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
     /// Calls in flight on one pod, or `None` for a pod that is not known.
     #[must_use]
     pub fn in_flight_on(&self, uid: &str) -> Option<u32> {
-        self.pods.iter().find(|pod| pod.uid == uid).map(|pod| pod.in_flight)
+        self.pods
+            .iter()
+            .find(|pod| pod.uid == uid)
+            .map(|pod| pod.in_flight)
     }
 
     /// Uids of the pods that take calls.
     pub fn routable(&self) -> impl Iterator<Item = &str> {
-        self.pods.iter().filter(|pod| !pod.draining).map(|pod| pod.uid.as_str())
+        self.pods
+            .iter()
+            .filter(|pod| !pod.draining)
+            .map(|pod| pod.uid.as_str())
     }
 
     fn find(&mut self, uid: &str) -> Option<&mut PodSlots<P>> {

@@ -22,7 +22,10 @@ impl RouteTable {
     /// Adds a route.
     pub fn insert(&mut self, route: Arc<Route>) {
         let key = route.key().clone();
-        self.namespaces.entry(key.namespace).or_default().insert(key.name, route);
+        self.namespaces
+            .entry(key.namespace)
+            .or_default()
+            .insert(key.name, route);
     }
 
     /// Removes a route.

@@ -51,7 +51,13 @@ impl Scheduler {
     /// A scheduler that knows nothing yet.
     #[must_use]
     pub fn new(objects: Objects, guard: Guard) -> Self {
-        Self { objects, nodes: BTreeMap::new(), taken: HashMap::new(), assumed: HashSet::new(), _guard: guard }
+        Self {
+            objects,
+            nodes: BTreeMap::new(),
+            taken: HashMap::new(),
+            assumed: HashSet::new(),
+            _guard: guard,
+        }
     }
 
     fn take(&mut self, pod: String, taken: Taken) {
@@ -65,7 +71,9 @@ impl Scheduler {
     }
 
     fn release(&mut self, pod: &str) {
-        let Some(taken) = self.taken.remove(pod) else { return };
+        let Some(taken) = self.taken.remove(pod) else {
+            return;
+        };
         if let Some(node) = self.nodes.get_mut(&taken.node) {
             node.cpu_taken = node.cpu_taken.saturating_sub(taken.cpu_milli);
             node.memory_taken = node.memory_taken.saturating_sub(taken.memory_bytes);
@@ -115,7 +123,8 @@ impl Scheduler {
             return;
         }
         let assignment = pod.metadata().annotations.get(ASSIGNMENT_ANNOTATION);
-        let assignment = assignment.and_then(|text| serde_json::from_str::<PodAssignment>(text).ok());
+        let assignment =
+            assignment.and_then(|text| serde_json::from_str::<PodAssignment>(text).ok());
         if let (Some(node), Some(assignment)) = (&pod.spec.node_name, assignment) {
             let taken = Taken {
                 node: node.clone(),
@@ -134,7 +143,10 @@ fn key(pod: &Pod) -> String {
 
 fn view(node: &Node) -> NodeView {
     let amount = |name: &str| {
-        node.status.allocatable.get(name).and_then(|text| text.parse::<Quantity>().ok())
+        node.status
+            .allocatable
+            .get(name)
+            .and_then(|text| text.parse::<Quantity>().ok())
     };
     let closes = |effect: &str| effect == "NoSchedule" || effect == "NoExecute";
     NodeView {
@@ -158,12 +170,10 @@ impl Actor for Scheduler {
         let (node_addr, pod_addr) = (ctx.address(), ctx.address());
         let mut nodes = self.objects.watch::<Node>();
         let mut pods = self.objects.watch::<Pod>();
-        let watch_nodes = async move {
-            while node_addr.send(Seen::Node(nodes.next().await)).await.is_ok() {}
-        };
-        let watch_pods = async move {
-            while pod_addr.send(Seen::Pod(pods.next().await)).await.is_ok() {}
-        };
+        let watch_nodes =
+            async move { while node_addr.send(Seen::Node(nodes.next().await)).await.is_ok() {} };
+        let watch_pods =
+            async move { while pod_addr.send(Seen::Pod(pods.next().await)).await.is_ok() {} };
         ctx.spawn(watch_nodes.into_actor(self));
         ctx.spawn(watch_pods.into_actor(self));
     }

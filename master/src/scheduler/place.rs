@@ -40,7 +40,9 @@ pub struct NodeView {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unschedulable {
     /// No agent has joined.
-    #[error("the cluster has no node; start one: node-agent --master URL --token \"$(master token create)\"")]
+    #[error(
+        "the cluster has no node; start one: node-agent --master URL --token \"$(master token create)\""
+    )]
     NoNodes,
     /// None is ready and open.
     #[error("none of the {0} nodes is ready and open for pods; run: kubectl get nodes")]
@@ -49,7 +51,9 @@ pub enum Unschedulable {
     #[error("no ready node has the labels {0}; run: kubectl get nodes --show-labels")]
     NoMatch(String),
     /// All are full.
-    #[error("all {nodes} nodes that fit are full: the pod wants {wanted_mib} MiB, the roomiest has {free_mib} MiB free")]
+    #[error(
+        "all {nodes} nodes that fit are full: the pod wants {wanted_mib} MiB, the roomiest has {free_mib} MiB free"
+    )]
     Full {
         /// Nodes that fit otherwise.
         nodes: usize,
@@ -86,14 +90,26 @@ pub fn place<'a>(
     if nodes.is_empty() {
         return Err(Unschedulable::NoNodes);
     }
-    let open: Vec<_> = nodes.iter().filter(|node| node.ready && !node.closed).collect();
+    let open: Vec<_> = nodes
+        .iter()
+        .filter(|node| node.ready && !node.closed)
+        .collect();
     if open.is_empty() {
         return Err(Unschedulable::NoneReady(nodes.len()));
     }
-    let matches = |node: &NodeView| needs.selector.iter().all(|(k, v)| node.labels.get(k) == Some(v));
+    let matches = |node: &NodeView| {
+        needs
+            .selector
+            .iter()
+            .all(|(k, v)| node.labels.get(k) == Some(v))
+    };
     let matching: Vec<_> = open.into_iter().filter(|node| matches(node)).collect();
     if matching.is_empty() {
-        let words: Vec<_> = needs.selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let words: Vec<_> = needs
+            .selector
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
         return Err(Unschedulable::NoMatch(words.join(",")));
     }
     let free = |node: &NodeView| node.memory_bytes.saturating_sub(node.memory_taken);
@@ -136,7 +152,10 @@ mod tests {
     }
 
     fn needs(mib: u64) -> Needs {
-        Needs { memory_bytes: mib << 20, ..Needs::default() }
+        Needs {
+            memory_bytes: mib << 20,
+            ..Needs::default()
+        }
     }
 
     #[test]
@@ -148,15 +167,31 @@ mod tests {
     #[test]
     fn each_refusal_says_what_rules_the_nodes_out() {
         assert_eq!(place(&[], &needs(1)), Err(Unschedulable::NoNodes));
-        let closed = NodeView { closed: true, ..node("a", 0) };
-        assert_eq!(place(&[closed], &needs(1)), Err(Unschedulable::NoneReady(1)));
+        let closed = NodeView {
+            closed: true,
+            ..node("a", 0)
+        };
+        assert_eq!(
+            place(&[closed], &needs(1)),
+            Err(Unschedulable::NoneReady(1))
+        );
         let arm = Needs {
             selector: BTreeMap::from([("kubernetes.io/arch".into(), "arm64".into())]),
             ..needs(1)
         };
-        assert!(matches!(place(&[node("a", 0)], &arm), Err(Unschedulable::NoMatch(_))));
+        assert!(matches!(
+            place(&[node("a", 0)], &arm),
+            Err(Unschedulable::NoMatch(_))
+        ));
         let full = place(&[node("a", 1000)], &needs(256)).unwrap_err();
-        assert_eq!(full, Unschedulable::Full { nodes: 1, wanted_mib: 256, free_mib: 24 });
+        assert_eq!(
+            full,
+            Unschedulable::Full {
+                nodes: 1,
+                wanted_mib: 256,
+                free_mib: 24
+            }
+        );
     }
 
     proptest! {

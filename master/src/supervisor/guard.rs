@@ -33,7 +33,12 @@ impl Guard {
         parent: Recipient<ChildDown>,
         leash: CancellationToken,
     ) -> Self {
-        Self { id, generation, parent, leash }
+        Self {
+            id,
+            generation,
+            parent,
+            leash,
+        }
     }
 
     /// Ends the child when its parent falls: the parent's next life starts children of its own, and

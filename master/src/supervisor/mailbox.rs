@@ -24,7 +24,10 @@ pub enum AskError {
 
 impl<A: Actor> Clone for Mailbox<A> {
     fn clone(&self) -> Self {
-        Self { name: self.name, current: Arc::clone(&self.current) }
+        Self {
+            name: self.name,
+            current: Arc::clone(&self.current),
+        }
     }
 }
 
@@ -32,7 +35,10 @@ impl<A: Actor> Mailbox<A> {
     /// A mailbox nobody empties yet.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
-        Self { name, current: Arc::new(ArcSwapOption::empty()) }
+        Self {
+            name,
+            current: Arc::new(ArcSwapOption::empty()),
+        }
     }
 
     /// Name of the room.
@@ -55,7 +61,10 @@ impl<A: Actor> Mailbox<A> {
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
-        self.current.load().as_ref().is_some_and(|addr| addr.try_send(message).is_ok())
+        self.current
+            .load()
+            .as_ref()
+            .is_some_and(|addr| addr.try_send(message).is_ok())
     }
 
     /// Sends and waits for the answer.
@@ -70,9 +79,12 @@ impl<A: Actor> Mailbox<A> {
         A::Context: ToEnvelope<A, M>,
     {
         let addr = self.current.load_full().ok_or(AskError::Down(self.name))?;
-        addr.send(message).timeout(deadline).await.map_err(|error| match error {
-            MailboxError::Timeout => AskError::Timeout(self.name),
-            MailboxError::Closed => AskError::Down(self.name),
-        })
+        addr.send(message)
+            .timeout(deadline)
+            .await
+            .map_err(|error| match error {
+                MailboxError::Timeout => AskError::Timeout(self.name),
+                MailboxError::Closed => AskError::Down(self.name),
+            })
     }
 }

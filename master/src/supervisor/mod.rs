@@ -24,4 +24,4 @@ pub use guard::{ChildDown, Guard};
 pub use mailbox::{AskError, Mailbox};
 pub use nursery::{Down, Nursery};
 pub use restarts::{Limit, RestartPolicy, Restarts, Verdict};
-pub use root::{Fatal, Root, Rooms};
+pub use root::{Fatal, Rooms, Root};

@@ -40,7 +40,13 @@ impl<A: Actor> Nursery<A> {
     /// An empty nursery; its guards report to `parent`.
     #[must_use]
     pub fn new(policy: RestartPolicy, parent: Recipient<ChildDown>) -> Self {
-        Self { children: HashMap::new(), policy, parent, generations: 0, leash: CancellationToken::new() }
+        Self {
+            children: HashMap::new(),
+            policy,
+            parent,
+            generations: 0,
+            leash: CancellationToken::new(),
+        }
     }
 
     /// Starts a child, or starts it again after [`Down::RestartAfter`]. A child that lives is left
@@ -80,7 +86,9 @@ impl<A: Actor> Nursery<A> {
 
     /// Living children and their ids.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Addr<A>)> {
-        self.children.iter().filter_map(|(id, child)| Some((id.as_str(), child.addr.as_ref()?)))
+        self.children
+            .iter()
+            .filter_map(|(id, child)| Some((id.as_str(), child.addr.as_ref()?)))
     }
 
     /// Number of children known.
@@ -97,7 +105,9 @@ impl<A: Actor> Nursery<A> {
 
     /// Judges the end of a child.
     pub fn on_down(&mut self, down: &ChildDown, now: Timestamp, entropy: u64) -> Down {
-        let Some(child) = self.children.get_mut(&down.id) else { return Down::Stale };
+        let Some(child) = self.children.get_mut(&down.id) else {
+            return Down::Stale;
+        };
         if child.generation != down.generation {
             return Down::Stale;
         }

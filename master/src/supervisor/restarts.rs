@@ -83,8 +83,13 @@ impl Restarts {
                 }
             };
         }
-        let doublings = u32::try_from(self.recent.len() - 1).unwrap_or(u32::MAX).min(16);
-        let delay = policy.first_delay.saturating_mul(1 << doublings).min(policy.longest_delay);
+        let doublings = u32::try_from(self.recent.len() - 1)
+            .unwrap_or(u32::MAX)
+            .min(16);
+        let delay = policy
+            .first_delay
+            .saturating_mul(1 << doublings)
+            .min(policy.longest_delay);
         Verdict::RestartAfter(delay + jitter(delay, entropy))
     }
 }
@@ -106,10 +111,15 @@ mod tests {
     #[test]
     fn delays_double_and_stay_below_their_bound() {
         let mut restarts = Restarts::default();
-        let policy = RestartPolicy { most: 30, ..RestartPolicy::ROOM };
+        let policy = RestartPolicy {
+            most: 30,
+            ..RestartPolicy::ROOM
+        };
         let mut last = Duration::ZERO;
         for _ in 0..20 {
-            let Verdict::RestartAfter(delay) = restarts.judge(&policy, at(0), 0) else { panic!() };
+            let Verdict::RestartAfter(delay) = restarts.judge(&policy, at(0), 0) else {
+                panic!()
+            };
             assert!(delay >= last && delay <= policy.longest_delay);
             last = delay;
         }
@@ -121,10 +131,16 @@ mod tests {
         let mut room = Restarts::default();
         let mut leaf = Restarts::default();
         for _ in 0..RestartPolicy::ROOM.most {
-            assert_ne!(room.judge(&RestartPolicy::ROOM, at(1), 0), Verdict::Escalate);
+            assert_ne!(
+                room.judge(&RestartPolicy::ROOM, at(1), 0),
+                Verdict::Escalate
+            );
             leaf.judge(&RestartPolicy::LEAF, at(1), 0);
         }
-        assert_eq!(room.judge(&RestartPolicy::ROOM, at(1), 0), Verdict::Escalate);
+        assert_eq!(
+            room.judge(&RestartPolicy::ROOM, at(1), 0),
+            Verdict::Escalate
+        );
         let span = Verdict::RestartAfter(Duration::from_secs(60));
         assert_eq!(leaf.judge(&RestartPolicy::LEAF, at(1), 0), span);
     }

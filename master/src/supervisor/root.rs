@@ -54,8 +54,17 @@ impl Root {
     /// A root that reports its own failure to `fatal`.
     #[must_use]
     pub fn new(rooms: Rooms, clock: Arc<dyn Clock>, fatal: mpsc::Sender<Fatal>) -> Self {
-        let room = |(name, start)| Room { name, start, generation: 0, restarts: Restarts::default() };
-        Self { rooms: rooms.0.into_iter().map(room).collect(), clock, fatal }
+        let room = |(name, start)| Room {
+            name,
+            start,
+            generation: 0,
+            restarts: Restarts::default(),
+        };
+        Self {
+            rooms: rooms.0.into_iter().map(room).collect(),
+            clock,
+            fatal,
+        }
     }
 
     fn start_room(&mut self, index: usize, ctx: &mut Context<Self>) {
@@ -63,7 +72,12 @@ impl Root {
         let room = &mut self.rooms[index];
         room.generation += 1;
         let leash = CancellationToken::new();
-        (room.start)(Guard::new(room.name.to_owned(), room.generation, parent, leash));
+        (room.start)(Guard::new(
+            room.name.to_owned(),
+            room.generation,
+            parent,
+            leash,
+        ));
     }
 }
 
@@ -81,13 +95,18 @@ impl Handler<ChildDown> for Root {
     type Result = ();
 
     fn handle(&mut self, down: ChildDown, ctx: &mut Self::Context) {
-        let Some(index) = self.rooms.iter().position(|room| room.name == down.id) else { return };
+        let Some(index) = self.rooms.iter().position(|room| room.name == down.id) else {
+            return;
+        };
         if self.rooms[index].generation != down.generation {
             return;
         }
         let policy = RestartPolicy::ROOM;
         let room = &mut self.rooms[index];
-        match room.restarts.judge(&policy, self.clock.now(), rand::random()) {
+        match room
+            .restarts
+            .judge(&policy, self.clock.now(), rand::random())
+        {
             Verdict::RestartAfter(delay) => {
                 tracing::error!(room = room.name, ?delay, "room fell; starting it again");
                 ctx.notify_later(StartRoomAgain(index), delay);

@@ -81,11 +81,17 @@ async fn open(reach: &Reach) -> Result<Connection, ConnectError> {
             begin(stream).await
         }
         Reach::Node(node) => {
-            let fail = |source| ConnectError::Node { address: node.address.clone(), source };
+            let fail = |source| ConnectError::Node {
+                address: node.address.clone(),
+                source,
+            };
             let stream = TcpStream::connect(&node.address).await.map_err(fail)?;
             stream.set_nodelay(true).map_err(fail)?;
             let connector = TlsConnector::from(Arc::clone(&node.tls));
-            let stream = connector.connect(node.server_name.clone(), stream).await.map_err(fail)?;
+            let stream = connector
+                .connect(node.server_name.clone(), stream)
+                .await
+                .map_err(fail)?;
             begin(stream).await
         }
     }

@@ -28,7 +28,13 @@ impl Endpoint {
     /// A pod that is reached this way.
     #[must_use]
     pub fn new(uid: String, pod: String, node: String, reach: Reach) -> Self {
-        Self { uid, pod, node, reach, pool: Pool::default() }
+        Self {
+            uid,
+            pod,
+            node,
+            reach,
+            pool: Pool::default(),
+        }
     }
 
     /// Sends a request (origin-form path, the pod's view of it) and reads the whole answer. Dropping
@@ -59,16 +65,22 @@ impl Endpoint {
                 },
             };
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    UpstreamError::TooLarge(MAX_ANSWER_BYTES)
-                } else {
-                    UpstreamError::Broken(error)
-                }
-            })?;
+            let body = Limited::new(body, MAX_ANSWER_BYTES)
+                .collect()
+                .await
+                .map_err(|error| {
+                    if error.is::<LengthLimitError>() {
+                        UpstreamError::TooLarge(MAX_ANSWER_BYTES)
+                    } else {
+                        UpstreamError::Broken(error)
+                    }
+                })?;
             self.pool.keep(connection);
-            let answer =
-                Answer { status: head.status, headers: head.headers, body: body.to_bytes() };
+            let answer = Answer {
+                status: head.status,
+                headers: head.headers,
+                body: body.to_bytes(),
+            };
             return match answer.header(PROXY_ERROR) {
                 Some(POD_GONE) => Err(connect::ConnectError::Gone.into()),
                 Some(other) => Err(UpstreamError::Broken(other.to_owned().into())),
@@ -80,7 +92,10 @@ impl Endpoint {
     /// Turns the pod's view of the request into what the next hop wants.
     fn address(&self, mut request: http::Request<Full<Bytes>>) -> http::Request<Full<Bytes>> {
         if let Reach::Node(_) = self.reach {
-            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            let path = request
+                .uri()
+                .path_and_query()
+                .map_or("/", |path| path.as_str());
             // A uid and a valid path make a valid path; the old one stands if they ever do not.
             if let Ok(uri) = format!("/pods/{}/call{path}", self.uid).parse() {
                 *request.uri_mut() = uri;

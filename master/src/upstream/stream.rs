@@ -20,7 +20,9 @@ pub async fn stream(
 ) -> Result<(http::StatusCode, ByteStream), UpstreamError> {
     let mut connection = connect::connect(&Reach::Node(std::sync::Arc::clone(node))).await?;
     let mut request = http::Request::new(Full::new(Bytes::new()));
-    *request.uri_mut() = path_and_query.parse().unwrap_or_else(|_| http::Uri::from_static("/"));
+    *request.uri_mut() = path_and_query
+        .parse()
+        .unwrap_or_else(|_| http::Uri::from_static("/"));
     let host = http::HeaderValue::from_static("node");
     request.headers_mut().insert(http::header::HOST, host);
     let response = connection
@@ -28,12 +30,12 @@ pub async fn stream(
         .await
         .map_err(|error| UpstreamError::Broken(error.into()))?;
     let (head, body) = response.into_parts();
-    let pieces = BodyStream::new(body).map_err(std::io::Error::other).try_filter_map(
-        move |frame| {
+    let pieces = BodyStream::new(body)
+        .map_err(std::io::Error::other)
+        .try_filter_map(move |frame| {
             // The connection closes when its sender goes, so the sender goes with the body.
             let _kept = &connection;
             std::future::ready(Ok(frame.into_data().ok()))
-        },
-    );
+        });
     Ok((head.status, pieces.boxed()))
 }

@@ -20,7 +20,9 @@ impl Definitions for AslDefinitions {
 
 fn problems<T>(result: Result<T, DefinitionError>, prefix: &str) -> Vec<DefinitionProblem> {
     let problem = |problem: Problem| DefinitionProblem {
-        path: format!("{prefix}{}", problem.path).trim_end_matches('.').to_owned(),
+        path: format!("{prefix}{}", problem.path)
+            .trim_end_matches('.')
+            .to_owned(),
         message: problem.message,
     };
     match result {

@@ -18,7 +18,10 @@ fn list(problems: &[Problem]) -> String {
 ///
 /// # Errors
 /// With all problems at once.
-pub fn check_workflow(spec: &Value, namespace: &str) -> Result<asl::workflow::Workflow, DefinitionError> {
+pub fn check_workflow(
+    spec: &Value,
+    namespace: &str,
+) -> Result<asl::workflow::Workflow, DefinitionError> {
     asl::workflow::compile(spec, namespace).map_err(DefinitionError)
 }
 

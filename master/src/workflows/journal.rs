@@ -39,18 +39,27 @@ impl Journal {
     ///
     /// # Errors
     /// When the store fails, or a batch makes no sense.
-    pub async fn load(store: Arc<dyn Store>, run: &str) -> Result<(Self, Vec<Record>), JournalError> {
+    pub async fn load(
+        store: Arc<dyn Store>,
+        run: &str,
+    ) -> Result<(Self, Vec<Record>), JournalError> {
         let prefix = format!("/troupe/journal/{run}/");
         let mut records = Vec::new();
         let mut after: Option<String> = None;
         let mut next = 0;
         loop {
-            let page = Page { prefix: &prefix, limit: PAGE, after: after.as_deref() };
+            let page = Page {
+                prefix: &prefix,
+                limit: PAGE,
+                after: after.as_deref(),
+            };
             let listed = store.list(page).await?;
             for entry in &listed.entries {
-                let damaged = |source| JournalError::Damaged { batch: next, source };
-                let batch: Vec<Record> =
-                    serde_json::from_slice(&entry.value).map_err(damaged)?;
+                let damaged = |source| JournalError::Damaged {
+                    batch: next,
+                    source,
+                };
+                let batch: Vec<Record> = serde_json::from_slice(&entry.value).map_err(damaged)?;
                 records.extend(batch);
                 next += 1;
             }
@@ -59,7 +68,14 @@ impl Journal {
                 _ => break,
             }
         }
-        Ok((Self { store, prefix, next }, records))
+        Ok((
+            Self {
+                store,
+                prefix,
+                next,
+            },
+            records,
+        ))
     }
 
     /// Appends a batch; it is on disk when this returns. A batch that another master appended first
@@ -69,9 +85,12 @@ impl Journal {
     /// When the store fails.
     pub async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
         let batch = self.next;
-        let text = serde_json::to_vec(records).map_err(|source| JournalError::Damaged { batch, source })?;
+        let text = serde_json::to_vec(records)
+            .map_err(|source| JournalError::Damaged { batch, source })?;
         let key = format!("{}{batch:010}", self.prefix);
-        let txn = Txn::new(Durability::Durable).when(&key, 0).put(key.clone(), text);
+        let txn = Txn::new(Durability::Durable)
+            .when(&key, 0)
+            .put(key.clone(), text);
         self.store.commit(txn).await?;
         self.next += 1;
         Ok(())

@@ -18,15 +18,25 @@ pub(super) async fn write(
     now: Timestamp,
 ) -> Result<Option<WorkflowRun>, ObjectError> {
     let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
-    let durability = if outcome.is_some() { Durability::Durable } else { Durability::Eventual };
+    let durability = if outcome.is_some() {
+        Durability::Durable
+    } else {
+        Durability::Eventual
+    };
     let change = |object: &mut WorkflowRun| {
         object.metadata.uid == run.metadata.uid && super::show::run(object, records, outcome, now)
     };
-    let written = objects.modify::<WorkflowRun>(namespace, name, durability, change).await?;
-    let Some(written) = written else { return Ok(None) };
+    let written = objects
+        .modify::<WorkflowRun>(namespace, name, durability, change)
+        .await?;
+    let Some(written) = written else {
+        return Ok(None);
+    };
     if let Some((Target::Workflow, workflow)) = target_of(&written) {
         let change = |object: &mut Workflow| super::show::workflow(object, &written);
-        objects.modify::<Workflow>(namespace, workflow, durability, change).await?;
+        objects
+            .modify::<Workflow>(namespace, workflow, durability, change)
+            .await?;
     }
     Ok(Some(written))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
 use common::resources::{RunPhase, Workflow, WorkflowRun, timestamp};
 
+use super::definition;
 use super::run::{Removed, Updated, WorkflowRunActor};
 use super::start::{self, StartError, Target};
 use super::wait::RunWaiters;
-use super::definition;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::key::ObjectKey;
@@ -47,8 +47,8 @@ pub struct Workflows {
 #[derive(Message)]
 #[rtype(result = "()")]
 enum Seen {
-    Workflow(Change<Workflow>),
-    Run(Change<WorkflowRun>),
+    Workflow(Box<Change<Workflow>>),
+    Run(Box<Change<WorkflowRun>>),
 }
 
 #[derive(Message)]
@@ -66,7 +66,13 @@ impl Workflows {
     /// The room, with the tools its children use.
     #[must_use]
     pub fn new(tools: Arc<WorkflowsTools>, guard: Guard) -> Self {
-        Self { tools, children: None, runs: HashMap::new(), starting: HashMap::new(), _guard: guard }
+        Self {
+            tools,
+            children: None,
+            runs: HashMap::new(),
+            starting: HashMap::new(),
+            _guard: guard,
+        }
     }
 
     fn run_seen(&mut self, change: Change<WorkflowRun>) {
@@ -93,7 +99,11 @@ impl Workflows {
         }
         let run = Arc::new(run);
         let fresh = self.runs.insert(uid.clone(), Arc::clone(&run)).is_none();
-        match self.children.as_ref().and_then(|children| children.get(&uid)) {
+        match self
+            .children
+            .as_ref()
+            .and_then(|children| children.get(&uid))
+        {
             Some(child) => child.do_send(Updated(run)),
             None if fresh => self.ensure_child(&uid),
             None => {}
@@ -102,23 +112,33 @@ impl Workflows {
 
     fn run_removed(&mut self, uid: &str) {
         self.runs.remove(uid);
-        if let Some(child) = self.children.as_mut().and_then(|children| children.forget(uid)) {
+        if let Some(child) = self
+            .children
+            .as_mut()
+            .and_then(|children| children.forget(uid))
+        {
             child.do_send(Removed);
         }
     }
 
     fn ensure_child(&mut self, uid: &str) {
-        let Some(run) = self.runs.get(uid).cloned() else { return };
+        let Some(run) = self.runs.get(uid).cloned() else {
+            return;
+        };
         let tools = Arc::clone(&self.tools);
         if let Some(children) = &mut self.children {
-            children.start(uid, |guard| WorkflowRunActor::new(run, tools, guard).start());
+            children.start(uid, |guard| {
+                WorkflowRunActor::new(run, tools, guard).start()
+            });
         }
     }
 
     fn workflow_seen(&mut self, change: Change<Workflow>, ctx: &mut Context<Self>) {
         match change {
             Change::Restarted(workflows) => {
-                workflows.into_iter().for_each(|workflow| self.consider(workflow, ctx));
+                workflows
+                    .into_iter()
+                    .for_each(|workflow| self.consider(workflow, ctx));
             }
             Change::Applied(workflow) => self.consider(workflow, ctx),
             Change::Deleted(workflow) => {
@@ -130,7 +150,11 @@ impl Workflows {
     /// Starts the run of a workflow whose spec has not been run.
     fn consider(&mut self, workflow: Workflow, ctx: &mut Context<Self>) {
         let generation = workflow.metadata.generation;
-        let asks = workflow.spec.entry_params.as_ref().is_some_and(|p| !p.trim().is_empty());
+        let asks = workflow
+            .spec
+            .entry_params
+            .as_ref()
+            .is_some_and(|p| !p.trim().is_empty());
         let ran = workflow.status.observed_generation == Some(generation);
         if !asks || ran || workflow.metadata.deletion_timestamp.is_some() {
             return;
@@ -154,7 +178,10 @@ async fn begin(tools: &WorkflowsTools, workflow: &Workflow) -> Result<(), Object
     let metadata = &workflow.metadata;
     let key = ObjectKey::of(workflow);
     let short_uid: String = metadata.uid.chars().take(5).collect();
-    let name = start::run_name(&metadata.name, &format!("{}-{short_uid}", metadata.generation));
+    let name = start::run_name(
+        &metadata.name,
+        &format!("{}-{short_uid}", metadata.generation),
+    );
     let input = definition::of_workflow(workflow).map(|compiled| compiled.entry);
     let (phase, cause) = match input {
         Ok(input) => {
@@ -181,29 +208,47 @@ async fn begin(tools: &WorkflowsTools, workflow: &Workflow) -> Result<(), Object
         status.observed_generation = Some(metadata.generation);
         status.conditions.clear();
         if let Some(cause) = &cause {
-            let failed = common::resources::Condition::new("Failed", true, "Invalid", cause.clone());
+            let failed =
+                common::resources::Condition::new("Failed", true, "Invalid", cause.clone());
             common::resources::set_condition(&mut status.conditions, failed, &now);
         }
         true
     };
-    let shown =
-        tools.objects.modify::<Workflow>(&key.namespace, &key.name, Durable, write).await?;
+    let shown = tools
+        .objects
+        .modify::<Workflow>(&key.namespace, &key.name, Durable, write)
+        .await?;
     if let (Some(workflow), None) = (shown, cause) {
         show_end(tools, &key, &name).await?;
         let message = format!("run {name}");
-        tools.objects.record(&workflow, EventKind::Normal, "workflows", "RunStarted", &message).await;
+        tools
+            .objects
+            .record(
+                &workflow,
+                EventKind::Normal,
+                "workflows",
+                "RunStarted",
+                &message,
+            )
+            .await;
     }
     Ok(())
 }
 
 /// A short run may have ended before its workflow named it; then its end is shown here.
 async fn show_end(tools: &WorkflowsTools, key: &ObjectKey, name: &str) -> Result<(), ObjectError> {
-    let run = tools.objects.get::<WorkflowRun>(&key.namespace, name).await?;
+    let run = tools
+        .objects
+        .get::<WorkflowRun>(&key.namespace, name)
+        .await?;
     let Some(run) = run.filter(|run| run.status.phase.is_some_and(RunPhase::is_final)) else {
         return Ok(());
     };
     let write = |workflow: &mut Workflow| super::show::workflow(workflow, &run);
-    tools.objects.modify::<Workflow>(&key.namespace, &key.name, Durable, write).await?;
+    tools
+        .objects
+        .modify::<Workflow>(&key.namespace, &key.name, Durable, write)
+        .await?;
     Ok(())
 }
 
@@ -217,10 +262,18 @@ impl Actor for Workflows {
         let mut workflows = self.tools.objects.watch::<Workflow>();
         let mut runs = self.tools.objects.watch::<WorkflowRun>();
         let watch_workflows = async move {
-            while workflow_addr.send(Seen::Workflow(workflows.next().await)).await.is_ok() {}
+            while workflow_addr
+                .send(Seen::Workflow(Box::new(workflows.next().await)))
+                .await
+                .is_ok()
+            {}
         };
         let watch_runs = async move {
-            while run_addr.send(Seen::Run(runs.next().await)).await.is_ok() {}
+            while run_addr
+                .send(Seen::Run(Box::new(runs.next().await)))
+                .await
+                .is_ok()
+            {}
         };
         ctx.spawn(watch_workflows.into_actor(self));
         ctx.spawn(watch_runs.into_actor(self));
@@ -232,8 +285,8 @@ impl Handler<Seen> for Workflows {
 
     fn handle(&mut self, seen: Seen, ctx: &mut Self::Context) {
         match seen {
-            Seen::Workflow(change) => self.workflow_seen(change, ctx),
-            Seen::Run(change) => self.run_seen(change),
+            Seen::Workflow(change) => self.workflow_seen(*change, ctx),
+            Seen::Run(change) => self.run_seen(*change),
         }
     }
 }
@@ -256,7 +309,9 @@ impl Handler<ChildDown> for Workflows {
 
     fn handle(&mut self, down: ChildDown, ctx: &mut Self::Context) {
         let now = self.tools.clock.now();
-        let Some(children) = &mut self.children else { return };
+        let Some(children) = &mut self.children else {
+            return;
+        };
         match children.on_down(&down, now, rand::random()) {
             Down::RestartAfter(delay) => {
                 tracing::error!(run = down.id, ?delay, "run's actor fell; starting it again");

@@ -2,7 +2,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
+};
 use asl::{
     Command, Decision, Effect, ExecutionContext, Moment, Outcome, Program, Record, Run, TaskId,
     TimerId,
@@ -94,7 +96,10 @@ impl WorkflowRunActor {
     }
 
     fn load(&self, ctx: &mut Context<Self>) {
-        let (store, uid) = (Arc::clone(self.tools.objects.store()), self.run.metadata.uid.clone());
+        let (store, uid) = (
+            Arc::clone(self.tools.objects.store()),
+            self.run.metadata.uid.clone(),
+        );
         let addr = ctx.address();
         let load = async move { addr.do_send(Loaded(Journal::load(store, &uid).await)) };
         ctx.spawn(load.into_actor(self));
@@ -110,7 +115,11 @@ impl WorkflowRunActor {
         };
         for record in &records {
             if let Err(error) = self.engine.apply(record) {
-                return self.fail("States.Runtime", format!("replay the journal: {error}"), ctx);
+                return self.fail(
+                    "States.Runtime",
+                    format!("replay the journal: {error}"),
+                    ctx,
+                );
             }
         }
         self.program = Some(program);
@@ -150,8 +159,13 @@ impl WorkflowRunActor {
     /// Decides the next command, when no decision is being written.
     fn next(&mut self, ctx: &mut Context<Self>) {
         while let (Some(program), true) = (&self.program, self.journal.is_some()) {
-            let Some(command) = self.commands.pop_front() else { return };
-            let moment = Moment { now: self.tools.clock.now(), entropy: rand::random() };
+            let Some(command) = self.commands.pop_front() else {
+                return;
+            };
+            let moment = Moment {
+                now: self.tools.clock.now(),
+                entropy: rand::random(),
+            };
             match self.engine.decide(program, command, &moment) {
                 Ok(decision) if decision.records.is_empty() => self.carry_out_all(&decision, ctx),
                 Ok(decision) => return self.append(decision, ctx),
@@ -161,11 +175,17 @@ impl WorkflowRunActor {
     }
 
     fn append(&mut self, decision: Decision, ctx: &mut Context<Self>) {
-        let Some(mut journal) = self.journal.take() else { return };
+        let Some(mut journal) = self.journal.take() else {
+            return;
+        };
         let addr = ctx.address();
         let append = async move {
             let result = journal.append(&decision.records).await;
-            addr.do_send(Appended { journal, decision, result });
+            addr.do_send(Appended {
+                journal,
+                decision,
+                result,
+            });
         };
         ctx.spawn(append.into_actor(self));
     }
@@ -228,7 +248,11 @@ impl WorkflowRunActor {
             return;
         }
         (self.showing, self.stale) = (true, false);
-        let (tools, run, addr) = (Arc::clone(&self.tools), Arc::clone(&self.run), ctx.address());
+        let (tools, run, addr) = (
+            Arc::clone(&self.tools),
+            Arc::clone(&self.run),
+            ctx.address(),
+        );
         let outcome = self.engine.outcome().cloned();
         // Nobody reads the steps between two writes; the whole list is written anew each time.
         let records = self.records.clone();
@@ -242,8 +266,15 @@ impl WorkflowRunActor {
 
     /// Ends a run that the engine cannot run: its object says why.
     fn fail(&mut self, error: &str, cause: String, ctx: &mut Context<Self>) {
-        let outcome = Outcome::Failed { error: Some(error.to_owned()), cause: Some(cause) };
-        let (tools, run, addr) = (Arc::clone(&self.tools), Arc::clone(&self.run), ctx.address());
+        let outcome = Outcome::Failed {
+            error: Some(error.to_owned()),
+            cause: Some(cause),
+        };
+        let (tools, run, addr) = (
+            Arc::clone(&self.tools),
+            Arc::clone(&self.run),
+            ctx.address(),
+        );
         let records = self.records.clone();
         let show = async move {
             let now = tools.clock.now();
@@ -285,14 +316,19 @@ async fn show(
 fn task_command(task: TaskId, result: TaskResult) -> Command {
     match result {
         TaskResult::Succeeded(output) => Command::TaskSucceeded { task, output },
-        TaskResult::Failed { error, cause } => {
-            Command::TaskFailed { task, error, cause: Some(cause) }
-        }
+        TaskResult::Failed { error, cause } => Command::TaskFailed {
+            task,
+            error,
+            cause: Some(cause),
+        },
     }
 }
 
 fn stop_command() -> Command {
-    Command::Stop { error: None, cause: Some("stopped by spec.stop".to_owned()) }
+    Command::Stop {
+        error: None,
+        cause: Some("stopped by spec.stop".to_owned()),
+    }
 }
 
 impl Actor for WorkflowRunActor {
@@ -302,13 +338,14 @@ impl Actor for WorkflowRunActor {
         self.guard.tie(self, ctx);
         self.load(ctx);
     }
-
 }
 
 impl Drop for WorkflowRunActor {
     fn drop(&mut self) {
         // After a panic too: the next life of the actor makes the calls again.
-        self.tasks.values().for_each(tokio::task::AbortHandle::abort);
+        self.tasks
+            .values()
+            .for_each(tokio::task::AbortHandle::abort);
     }
 }
 
@@ -341,7 +378,11 @@ impl Handler<Appended> for WorkflowRunActor {
     type Result = ();
 
     fn handle(&mut self, appended: Appended, ctx: &mut Self::Context) {
-        let Appended { mut journal, decision, result } = appended;
+        let Appended {
+            mut journal,
+            decision,
+            result,
+        } = appended;
         if let Err(error) = result {
             tracing::warn!(run = self.run.metadata.name, %error, "could not append to a journal");
             // The engine is ahead of the journal; what is on disk is what counts.
@@ -349,7 +390,11 @@ impl Handler<Appended> for WorkflowRunActor {
             let again = async move {
                 tokio::time::sleep(RETRY_AFTER).await;
                 let result = journal.append(&decision.records).await;
-                addr.do_send(Appended { journal, decision, result });
+                addr.do_send(Appended {
+                    journal,
+                    decision,
+                    result,
+                });
             };
             ctx.spawn(again.into_actor(self));
             return;

@@ -23,7 +23,10 @@ pub(super) fn run(
     let status = &mut object.status;
     status.phase = Some(outcome.map_or(RunPhase::Running, phase));
     if status.start_time.is_none() {
-        let began = records.iter().find_map(|record| record.event.as_ref()).map(|event| event.at);
+        let began = records
+            .iter()
+            .find_map(|record| record.event.as_ref())
+            .map(|event| event.at);
         status.start_time = Some(timestamp(began.unwrap_or(now)));
     }
     let all = steps(records);
@@ -51,7 +54,12 @@ fn end(object: &mut WorkflowRun, outcome: &Outcome, now: Timestamp) {
             status.cause.clone_from(cause);
             let reason = status.phase.map_or("Failed", RunPhase::as_str);
             let message = [error.as_deref(), cause.as_deref()].into_iter().flatten();
-            Condition::new("Failed", true, reason, message.collect::<Vec<_>>().join(": "))
+            Condition::new(
+                "Failed",
+                true,
+                reason,
+                message.collect::<Vec<_>>().join(": "),
+            )
         }
     };
     set_condition(&mut status.conditions, condition, &now);
@@ -73,8 +81,16 @@ pub(super) fn workflow(object: &mut Workflow, run: &WorkflowRun) -> bool {
         let why = [run.status.error.as_deref(), run.status.cause.as_deref()];
         let why = why.into_iter().flatten().collect::<Vec<_>>().join(": ");
         let conditions = &mut status.conditions;
-        set_condition(conditions, Condition::new("Complete", succeeded, phase, ""), &now);
-        set_condition(conditions, Condition::new("Failed", !succeeded, phase, why), &now);
+        set_condition(
+            conditions,
+            Condition::new("Complete", succeeded, phase, ""),
+            &now,
+        );
+        set_condition(
+            conditions,
+            Condition::new("Failed", !succeeded, phase, why),
+            &now,
+        );
     }
     object.status != before
 }
@@ -89,7 +105,9 @@ fn phase(outcome: &Outcome) -> RunPhase {
 }
 
 fn step(view: StepView) -> RunStep {
-    let duration = view.exited.map(|exited| exited.duration_since(view.entered).as_millis());
+    let duration = view
+        .exited
+        .map(|exited| exited.duration_since(view.entered).as_millis());
     let failure = view.failure.as_ref();
     RunStep {
         name: view.name,

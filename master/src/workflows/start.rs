@@ -69,9 +69,15 @@ pub async fn start(
     name: String,
     input: Value,
 ) -> Result<WorkflowRun, StartError> {
-    let not_found = || StartError::NotFound { target, key: key.clone() };
-    let invalid =
-        |problems| StartError::Definition { target, key: key.clone(), problems };
+    let not_found = || StartError::NotFound {
+        target,
+        key: key.clone(),
+    };
+    let invalid = |problems| StartError::Definition {
+        target,
+        key: key.clone(),
+        problems,
+    };
     let (owner, definition) = match target {
         Target::Workflow => {
             let workflow = objects.get::<Workflow>(&key.namespace, &key.name).await?;
@@ -80,7 +86,9 @@ pub async fn start(
             (owner(&workflow), program.definition().clone())
         }
         Target::StateMachine => {
-            let machine = objects.get::<StateMachine>(&key.namespace, &key.name).await?;
+            let machine = objects
+                .get::<StateMachine>(&key.namespace, &key.name)
+                .await?;
             let machine = machine.ok_or_else(not_found)?;
             let program = definition::of_state_machine(&machine).map_err(invalid)?;
             (owner(&machine), program.definition().clone())
@@ -92,7 +100,9 @@ pub async fn start(
     });
     let named = Some(key.name.to_string());
     run.spec = WorkflowRunSpec {
-        workflow: (target == Target::Workflow).then(|| named.clone()).flatten(),
+        workflow: (target == Target::Workflow)
+            .then(|| named.clone())
+            .flatten(),
         state_machine: (target == Target::StateMachine).then_some(named).flatten(),
         input: Some(input),
         definition: Some(definition),

@@ -27,7 +27,10 @@ pub(super) enum TaskResult {
 }
 
 fn failed(error: &str, cause: impl Into<String>) -> TaskResult {
-    TaskResult::Failed { error: error.to_owned(), cause: cause.into() }
+    TaskResult::Failed {
+        error: error.to_owned(),
+        cause: cause.into(),
+    }
 }
 
 /// Carries out a task. Dropping the future cancels its call.
@@ -70,10 +73,17 @@ fn target(
     match &invocation.resource {
         Resource::Function { function, .. } => {
             let namespace = function.namespace.as_deref().unwrap_or(namespace);
-            Ok((ObjectKey::new(namespace, &function.name), input.clone(), false))
+            Ok((
+                ObjectKey::new(namespace, &function.name),
+                input.clone(),
+                false,
+            ))
         }
         Resource::LambdaInvoke(asl::resource::Pattern::RequestResponse) => {
-            let name = input.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
+            let name = input
+                .get("FunctionName")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             match name.parse::<Resource>() {
                 Ok(Resource::Function { function, .. }) => {
                     let payload = input.get("Payload").cloned().unwrap_or_else(|| json!({}));
@@ -105,12 +115,16 @@ async fn call_through(calls: &Calls, call: &Call, wait_for_function: Duration) -
             CallError::NoSuchFunction(_) if begun.elapsed() < wait_for_function => {}
             CallError::NoSuchFunction(function) => {
                 let waited = wait_for_function.as_secs();
-                let cause = format!("function {function} does not exist (waited {waited} s for it)");
+                let cause =
+                    format!("function {function} does not exist (waited {waited} s for it)");
                 return failed("Lambda.ResourceNotFoundException", cause);
             }
             // The room is being restarted, or calls queue up: neither is the function's fault.
             CallError::Directory(..) => {}
-            CallError::Refused { refusal: Refusal::QueueFull(_), .. } => {}
+            CallError::Refused {
+                refusal: Refusal::QueueFull(_),
+                ..
+            } => {}
             CallError::Lost { .. } if lost + 1 < MOST_LOST => lost += 1,
             CallError::Lost { .. } => return failed("Lambda.Unknown", error.explain()),
             CallError::Deadline { .. } => return failed("States.Timeout", error.explain()),
@@ -129,7 +143,11 @@ fn read(answer: &Answer) -> TaskResult {
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("application/json"));
         let text = || Value::String(String::from_utf8_lossy(&answer.body).into_owned());
-        let parsed = if json { serde_json::from_slice(&answer.body).ok() } else { None };
+        let parsed = if json {
+            serde_json::from_slice(&answer.body).ok()
+        } else {
+            None
+        };
         return TaskResult::Succeeded(parsed.unwrap_or_else(text));
     }
     let cause = String::from_utf8_lossy(&answer.body).into_owned();
@@ -137,7 +155,10 @@ fn read(answer: &Answer) -> TaskResult {
         return failed("States.Timeout", cause);
     }
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let name = body.get("errorType").and_then(Value::as_str).unwrap_or("Lambda.Unknown");
+    let name = body
+        .get("errorType")
+        .and_then(Value::as_str)
+        .unwrap_or("Lambda.Unknown");
     failed(name, cause)
 }
 
@@ -162,14 +183,19 @@ mod tests {
             TaskResult::Succeeded(value) => value.to_string(),
             TaskResult::Failed { .. } => panic!(),
         };
-        assert_eq!(read_ok("application/json", big), big, "integers keep their precision");
+        assert_eq!(
+            read_ok("application/json", big),
+            big,
+            "integers keep their precision"
+        );
         assert_eq!(read_ok("text/plain", "hello"), "\"hello\"");
     }
 
     #[test]
     fn an_exception_is_an_error_by_its_own_name() {
         let body = r#"{"errorType":"ValueError","errorMessage":"no","stackTrace":[]}"#;
-        let TaskResult::Failed { error, cause } = read(&answer(500, "application/json", body)) else {
+        let TaskResult::Failed { error, cause } = read(&answer(500, "application/json", body))
+        else {
             panic!()
         };
         assert_eq!(error, "ValueError");

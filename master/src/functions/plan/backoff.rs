@@ -19,7 +19,9 @@ impl Backoff {
         let doublings = self.failures.min(6);
         self.failures = self.failures.saturating_add(1);
         let delay = FIRST.saturating_mul(1 << doublings).min(LONGEST);
-        self.until = now.checked_add(jiff::SignedDuration::try_from(delay).unwrap_or_default()).ok();
+        self.until = now
+            .checked_add(jiff::SignedDuration::try_from(delay).unwrap_or_default())
+            .ok();
         self.last = Some((reason.to_owned(), message.to_owned()));
     }
 
@@ -31,7 +33,9 @@ impl Backoff {
     /// Time until the next launch may be tried, if it may not now.
     pub(super) fn remaining(&self, now: Timestamp) -> Option<Duration> {
         let until = self.until?;
-        Duration::try_from(until.duration_since(now)).ok().filter(|d| !d.is_zero())
+        Duration::try_from(until.duration_since(now))
+            .ok()
+            .filter(|d| !d.is_zero())
     }
 
     /// Launches that failed in a row.

@@ -16,11 +16,6 @@ pub enum Event {
         /// The pod.
         uid: String,
     },
-    /// A pod's object was written.
-    Launched {
-        /// The pod.
-        name: String,
-    },
     /// A pod could not be placed or written.
     LaunchFailed {
         /// The pod.

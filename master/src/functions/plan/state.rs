@@ -14,12 +14,19 @@ use crate::router::{Refusal, RouteState};
 const KEEP_FAILED: usize = 2;
 /// Pods started at once; more follow as these come up.
 const MOST_LAUNCHING: usize = 8;
+/// Seconds after which a pod that was asked for and never showed up is asked for again.
+const LAUNCH_SECONDS: i64 = 30;
 /// How often calls are sampled while there is anything to do.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Failures of a kind that another try may mend are retried so often before waiting calls are refused.
 const PATIENCE: u32 = 3;
 /// Reasons that lie in the function itself: another try would end the same way.
-const HOPELESS: [&str; 4] = ["ImportError", "HandlerMissing", "SecretMissing", "ConfigMapMissing"];
+const HOPELESS: [&str; 4] = [
+    "ImportError",
+    "HandlerMissing",
+    "SecretMissing",
+    "ConfigMapMissing",
+];
 
 /// What is known and under way for one function.
 #[derive(Clone, Debug)]
@@ -27,7 +34,8 @@ pub struct Plan {
     function: String,
     wanted: Option<Wanted>,
     pods: BTreeMap<String, PodView>,
-    launching: BTreeSet<String>,
+    /// Pods asked for whose objects have not shown up, and since when.
+    launching: BTreeMap<String, Timestamp>,
     draining: BTreeSet<String>,
     deleting: BTreeSet<String>,
     routed: BTreeSet<String>,
@@ -51,7 +59,7 @@ impl Plan {
             function: function.to_owned(),
             wanted: None,
             pods: BTreeMap::new(),
-            launching: BTreeSet::new(),
+            launching: BTreeMap::new(),
             draining: BTreeSet::new(),
             deleting: BTreeSet::new(),
             routed: BTreeSet::new(),
@@ -77,6 +85,8 @@ impl Plan {
     pub fn on(&mut self, event: Event, now: Timestamp, entropy: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.began.get_or_insert(now);
+        self.launching
+            .retain(|_, since| now.duration_since(*since).as_secs() < LAUNCH_SECONDS);
         self.note(event, now, &mut effects);
         self.decide_replicas(now, &mut effects);
         self.launch(now, entropy, &mut effects);
@@ -91,7 +101,11 @@ impl Plan {
     fn note(&mut self, event: Event, now: Timestamp, effects: &mut Vec<Effect>) {
         match event {
             Event::Applied(wanted) => {
-                if self.wanted.as_ref().is_some_and(|old| old.build != wanted.build) {
+                if self
+                    .wanted
+                    .as_ref()
+                    .is_some_and(|old| old.build != wanted.build)
+                {
                     // New code deserves a new try.
                     self.backoff.clear();
                 }
@@ -103,15 +117,21 @@ impl Plan {
                 if let Some(pod) = self.pods.remove(&uid) {
                     self.launching.remove(&pod.name);
                 }
-                for set in [&mut self.draining, &mut self.deleting, &mut self.routed, &mut self.idle] {
+                for set in [
+                    &mut self.draining,
+                    &mut self.deleting,
+                    &mut self.routed,
+                    &mut self.idle,
+                ] {
                     set.remove(&uid);
                 }
                 effects.push(Effect::Unroute { uid });
             }
-            Event::Launched { name } => {
-                self.launching.remove(&name);
-            }
-            Event::LaunchFailed { name, reason, message } => {
+            Event::LaunchFailed {
+                name,
+                reason,
+                message,
+            } => {
                 self.launching.remove(&name);
                 self.note_failure(&reason, &message, now, effects);
             }
@@ -120,7 +140,11 @@ impl Plan {
                     && self.draining.insert(uid.clone())
                 {
                     let message = format!("pod {} takes no more calls and is replaced", pod.name);
-                    effects.push(Effect::Tell { warning: true, reason, message });
+                    effects.push(Effect::Tell {
+                        warning: true,
+                        reason,
+                        message,
+                    });
                     effects.push(Effect::Drain { uid });
                 }
             }
@@ -135,7 +159,10 @@ impl Plan {
 
     fn note_pod(&mut self, pod: PodView, now: Timestamp, effects: &mut Vec<Effect>) {
         let uid = pod.uid.clone();
-        let before = self.pods.insert(uid.clone(), pod.clone()).map(|old| old.stage);
+        let before = self
+            .pods
+            .insert(uid.clone(), pod.clone())
+            .map(|old| old.stage);
         self.launching.remove(&pod.name);
         if before.as_ref() == Some(&pod.stage) {
             return;
@@ -146,7 +173,12 @@ impl Plan {
                 self.backoff.clear();
                 if !self.draining.contains(&uid) && self.routed.insert(uid.clone()) {
                     let (name, node) = (pod.name.clone(), pod.node.clone());
-                    effects.push(Effect::Route { uid, name, node, limit: pod.concurrency });
+                    effects.push(Effect::Route {
+                        uid,
+                        name,
+                        node,
+                        limit: pod.concurrency,
+                    });
                 }
             }
             PodStage::Failed { reason, message } => {
@@ -162,7 +194,9 @@ impl Plan {
 
     fn unroute(&mut self, uid: &str, effects: &mut Vec<Effect>) {
         if self.routed.remove(uid) {
-            effects.push(Effect::Drain { uid: uid.to_owned() });
+            effects.push(Effect::Drain {
+                uid: uid.to_owned(),
+            });
         }
     }
 
@@ -175,7 +209,11 @@ impl Plan {
     ) {
         self.backoff.fail(now, reason, message);
         let message = format!("{reason}: {message}");
-        effects.push(Effect::Tell { warning: true, reason: "PodFailed", message });
+        effects.push(Effect::Tell {
+            warning: true,
+            reason: "PodFailed",
+            message,
+        });
     }
 
     fn decide_replicas(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -192,20 +230,30 @@ impl Plan {
         if self.is_new(now, seconds) && !self.deleted && wanted.rule.keeps(alive, &decision) {
             decision = Decision {
                 replicas: alive,
-                why: format!("{alive} found running; their calls of the last {seconds} s are not known"),
+                why: format!(
+                    "{alive} found running; their calls of the last {seconds} s are not known"
+                ),
             };
         }
         if decision.replicas != self.decision.replicas && !self.deleted {
-            let message =
-                format!("{} -> {} ({})", self.decision.replicas, decision.replicas, decision.why);
-            effects.push(Effect::Tell { warning: false, reason: "Scaled", message });
+            let message = format!(
+                "{} -> {} ({})",
+                self.decision.replicas, decision.replicas, decision.why
+            );
+            effects.push(Effect::Tell {
+                warning: false,
+                reason: "Scaled",
+                message,
+            });
         }
         self.decision = decision;
     }
 
     /// Whether the plan is younger than its window, so that an empty window means nothing.
     fn is_new(&self, now: Timestamp, seconds: u32) -> bool {
-        let age = self.began.map_or(0, |began| now.as_second() - began.as_second());
+        let age = self
+            .began
+            .map_or(0, |began| now.as_second() - began.as_second());
         age < i64::from(seconds)
     }
 
@@ -220,28 +268,47 @@ impl Plan {
     /// While nothing newer can run, every revision is right.
     fn counts(&self, pod: &PodView) -> bool {
         let alive = matches!(pod.stage, PodStage::Starting | PodStage::Ready);
-        let current = self.revision().is_none_or(|revision| revision.name == pod.revision);
+        let current = self
+            .revision()
+            .is_none_or(|revision| revision.name == pod.revision);
         alive && current && !self.draining.contains(&pod.uid)
     }
 
     fn launch(&mut self, now: Timestamp, entropy: u64, effects: &mut Vec<Effect>) {
-        let Some(revision) = self.revision().cloned() else { return };
+        let Some(revision) = self.revision().cloned() else {
+            return;
+        };
         if self.deleted || self.backoff.remaining(now).is_some() {
             return;
         }
-        let hard = self.wanted.as_ref().is_some_and(|wanted| wanted.hard_update);
-        if hard && self.pods.values().any(|pod| pod.revision != revision.name && is_alive(pod)) {
+        let hard = self
+            .wanted
+            .as_ref()
+            .is_some_and(|wanted| wanted.hard_update);
+        if hard
+            && self
+                .pods
+                .values()
+                .any(|pod| pod.revision != revision.name && is_alive(pod))
+        {
             return;
         }
         let have = self.pods.values().filter(|pod| self.counts(pod)).count() + self.launching.len();
         let starting = self.launching.len()
-            + self.pods.values().filter(|pod| pod.stage == PodStage::Starting).count();
+            + self
+                .pods
+                .values()
+                .filter(|pod| pod.stage == PodStage::Starting)
+                .count();
         let missing = (self.decision.replicas as usize).saturating_sub(have);
         for index in 0..missing.min(MOST_LAUNCHING.saturating_sub(starting)) {
             let suffix = suffix(entropy, index);
             let name = derive_pod_name(&self.function, &revision.name, &suffix);
-            self.launching.insert(name.clone());
-            effects.push(Effect::Launch { name, revision: revision.clone() });
+            self.launching.insert(name.clone(), now);
+            effects.push(Effect::Launch {
+                name,
+                revision: revision.clone(),
+            });
         }
     }
 
@@ -249,16 +316,26 @@ impl Plan {
     fn retire(&mut self, effects: &mut Vec<Effect>) {
         let desired = self.decision.replicas as usize;
         let mut leaving: Vec<String> = Vec::new();
-        let mut counted: Vec<&PodView> = self.pods.values().filter(|pod| self.counts(pod)).collect();
+        let mut counted: Vec<&PodView> =
+            self.pods.values().filter(|pod| self.counts(pod)).collect();
         // The youngest go first, pods that never got ready before all.
         counted.sort_by_key(|pod| (pod.stage == PodStage::Ready, std::cmp::Reverse(pod.created)));
         let too_many = counted.len().saturating_sub(desired);
         leaving.extend(counted.iter().take(too_many).map(|pod| pod.uid.clone()));
         if let Some(revision) = self.revision() {
-            let ready = counted.iter().filter(|pod| pod.stage == PodStage::Ready).count();
-            let hard = self.wanted.as_ref().is_some_and(|wanted| wanted.hard_update);
+            let ready = counted
+                .iter()
+                .filter(|pod| pod.stage == PodStage::Ready)
+                .count();
+            let hard = self
+                .wanted
+                .as_ref()
+                .is_some_and(|wanted| wanted.hard_update);
             if ready >= desired || hard {
-                let old = self.pods.values().filter(|pod| pod.revision != revision.name);
+                let old = self
+                    .pods
+                    .values()
+                    .filter(|pod| pod.revision != revision.name);
                 leaving.extend(old.filter(|pod| is_alive(pod)).map(|pod| pod.uid.clone()));
             }
         }
@@ -272,24 +349,43 @@ impl Plan {
 
     /// Deletes drained pods without calls and all but the last failed ones.
     fn clean(&mut self, effects: &mut Vec<Effect>) {
-        let mut failed: Vec<&PodView> =
-            self.pods.values().filter(|pod| matches!(pod.stage, PodStage::Failed { .. })).collect();
+        let mut failed: Vec<&PodView> = self
+            .pods
+            .values()
+            .filter(|pod| matches!(pod.stage, PodStage::Failed { .. }))
+            .collect();
         failed.sort_by_key(|pod| std::cmp::Reverse(pod.created));
         let keep = if self.deleted { 0 } else { KEEP_FAILED };
-        let mut doomed: Vec<String> =
-            failed.iter().skip(keep).map(|pod| pod.uid.clone()).collect();
-        doomed.extend(self.draining.iter().filter(|uid| self.is_idle(uid)).cloned());
+        let mut doomed: Vec<String> = failed
+            .iter()
+            .skip(keep)
+            .map(|pod| pod.uid.clone())
+            .collect();
+        doomed.extend(
+            self.draining
+                .iter()
+                .filter(|uid| self.is_idle(uid))
+                .cloned(),
+        );
         for uid in doomed {
-            let Some(pod) = self.pods.get(&uid) else { continue };
+            let Some(pod) = self.pods.get(&uid) else {
+                continue;
+            };
             if pod.stage != PodStage::Ending && self.deleting.insert(uid.clone()) {
-                effects.push(Effect::Delete { uid, name: pod.name.clone() });
+                effects.push(Effect::Delete {
+                    uid,
+                    name: pod.name.clone(),
+                });
             }
         }
     }
 
     fn is_idle(&self, uid: &str) -> bool {
         self.idle.contains(uid)
-            || self.pods.get(uid).is_some_and(|pod| pod.stage == PodStage::Starting)
+            || self
+                .pods
+                .get(uid)
+                .is_some_and(|pod| pod.stage == PodStage::Starting)
     }
 
     fn set_route(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -310,15 +406,20 @@ impl Plan {
 
     /// Whether waiting for the next try would be in vain.
     fn is_hopeless(&self) -> bool {
-        let lies_in_function =
-            self.backoff.last().is_some_and(|(reason, _)| HOPELESS.contains(&reason.as_str()));
+        let lies_in_function = self
+            .backoff
+            .last()
+            .is_some_and(|(reason, _)| HOPELESS.contains(&reason.as_str()));
         lies_in_function || self.backoff.failures() >= PATIENCE
     }
 
     fn crash_refusal(&self, now: Timestamp) -> Refusal {
         let (reason, message) = self.backoff.last().cloned().unwrap_or_default();
         // Whole seconds, so that the state does not change at every look.
-        let wait = self.backoff.remaining(now).map_or(0, |_| 1_u64 << self.backoff.failures().min(6));
+        let wait = self
+            .backoff
+            .remaining(now)
+            .map_or(0, |_| 1_u64 << self.backoff.failures().min(6));
         let message = format!(
             "{message} ({} launches failed; the next is tried within {} s)",
             self.backoff.failures(),
@@ -333,9 +434,8 @@ impl Plan {
             return;
         }
         let alive = |pod: &&PodView| is_alive(pod);
-        let ready = |pod: &&PodView| {
-            pod.stage == PodStage::Ready && !self.draining.contains(&pod.uid)
-        };
+        let ready =
+            |pod: &&PodView| pod.stage == PodStage::Ready && !self.draining.contains(&pod.uid);
         let trouble = match (&wanted.build, self.backoff.last()) {
             (Build::Done(_), Some((reason, message))) => Some((reason.clone(), message.clone())),
             _ => None,
@@ -354,7 +454,12 @@ impl Plan {
             trouble,
         };
         // The numbers in `why` move with every sample; alone they are not worth a write.
-        let same = |old: &Summary| Summary { why: summary.why.clone(), ..old.clone() } == summary;
+        let same = |old: &Summary| {
+            Summary {
+                why: summary.why.clone(),
+                ..old.clone()
+            } == summary
+        };
         if !self.shown.as_ref().is_some_and(same) {
             self.shown = Some(summary.clone());
             effects.push(Effect::Show(summary));

@@ -31,7 +31,11 @@ struct World {
 fn revision(name: &str) -> Revision {
     Revision {
         name: name.to_owned(),
-        origin: Origin::Layer { digest: Digest::of(name.as_bytes()), size: 1, full_base: false },
+        origin: Origin::Layer {
+            digest: Digest::of(name.as_bytes()),
+            size: 1,
+            full_base: false,
+        },
         handler: None,
         style: None,
         concurrency: 2,
@@ -39,7 +43,11 @@ fn revision(name: &str) -> Revision {
 }
 
 fn wanted(build: Build) -> Wanted {
-    Wanted { build, rule: Rule::new(None, 2), hard_update: false }
+    Wanted {
+        build,
+        rule: Rule::new(None, 2),
+        hard_update: false,
+    }
 }
 
 fn ready_to_run() -> Wanted {
@@ -87,7 +95,10 @@ impl World {
                 self.pods.insert(uid, pod);
             }
             Effect::Route { uid, .. } => {
-                assert!(self.pods[&uid].stage == PodStage::Ready, "routed before it was ready");
+                assert!(
+                    self.pods[&uid].stage == PodStage::Ready,
+                    "routed before it was ready"
+                );
                 self.routed.push(uid);
             }
             Effect::Drain { uid } => {
@@ -95,7 +106,9 @@ impl World {
                 self.draining.push(uid);
             }
             Effect::Delete { uid, .. } => {
-                self.pods.remove(&uid).expect("deleted a pod that is not there");
+                self.pods
+                    .remove(&uid)
+                    .expect("deleted a pod that is not there");
                 self.draining.retain(|draining| *draining != uid);
             }
             Effect::Unroute { uid } => self.routed.retain(|routed| *routed != uid),
@@ -115,7 +128,11 @@ impl World {
     }
 
     fn come_up(&mut self) {
-        for pod in self.pods.values_mut().filter(|pod| pod.stage == PodStage::Starting) {
+        for pod in self
+            .pods
+            .values_mut()
+            .filter(|pod| pod.stage == PodStage::Starting)
+        {
             pod.stage = PodStage::Ready;
         }
         self.settle();
@@ -123,8 +140,15 @@ impl World {
 
     fn fail(&mut self, reason: &str) {
         self.settle();
-        for pod in self.pods.values_mut().filter(|pod| pod.stage == PodStage::Starting) {
-            pod.stage = PodStage::Failed { reason: reason.to_owned(), message: "why".to_owned() };
+        for pod in self
+            .pods
+            .values_mut()
+            .filter(|pod| pod.stage == PodStage::Starting)
+        {
+            pod.stage = PodStage::Failed {
+                reason: reason.to_owned(),
+                message: "why".to_owned(),
+            };
         }
         self.settle();
     }
@@ -132,7 +156,14 @@ impl World {
     fn sample(&mut self, triggers: u64, in_flight: u32, waiting: u32) {
         let before: Vec<String> = self.pods.keys().cloned().collect();
         let idle = self.draining.clone();
-        self.on(Event::Sampled { load: Load { triggers, in_flight, waiting }, idle });
+        self.on(Event::Sampled {
+            load: Load {
+                triggers,
+                in_flight,
+                waiting,
+            },
+            idle,
+        });
         for uid in before {
             if !self.pods.contains_key(&uid) {
                 self.on(Event::PodGone { uid });
@@ -154,7 +185,10 @@ fn after_apply_nothing_runs() {
     let mut world = World::new();
     world.on(Event::Applied(ready_to_run()));
     world.pass(5);
-    assert_eq!((world.launches, world.shown.as_ref().unwrap().desired), (0, 0));
+    assert_eq!(
+        (world.launches, world.shown.as_ref().unwrap().desired),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -168,6 +202,21 @@ fn many_waiting_calls_start_one_pod_and_it_is_routed_once_ready() {
     assert!(world.routed.is_empty());
     world.come_up();
     assert_eq!(world.routed.len(), 1);
+}
+
+#[test]
+fn a_pod_that_never_shows_up_is_asked_for_again_after_a_while() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    for _ in 0..29 {
+        world.now += jiff::SignedDuration::from_secs(1);
+        world.sample(0, 0, 1);
+    }
+    assert_eq!(world.launches, 1);
+    world.now += jiff::SignedDuration::from_secs(1);
+    world.sample(0, 0, 1);
+    assert_eq!(world.launches, 2);
 }
 
 #[test]
@@ -194,10 +243,17 @@ fn a_pod_with_calls_is_drained_before_it_is_deleted() {
     world.now += jiff::SignedDuration::from_secs(31);
     // Calls are in flight everywhere, so nothing is idle.
     world.on(Event::Sampled {
-        load: Load { triggers: 0, in_flight: 3, waiting: 0 },
+        load: Load {
+            triggers: 0,
+            in_flight: 3,
+            waiting: 0,
+        },
         idle: Vec::new(),
     });
-    assert_eq!((world.routed.len(), world.draining.len(), world.pods.len()), (1, 2, 3));
+    assert_eq!(
+        (world.routed.len(), world.draining.len(), world.pods.len()),
+        (1, 2, 3)
+    );
     world.sample(0, 1, 0);
     assert_eq!(world.pods.len(), 1);
 }
@@ -210,9 +266,15 @@ fn a_new_revision_takes_over_without_a_gap() {
     world.come_up();
     let old = world.routed.clone();
     world.on(Event::Applied(wanted(Build::Pending)));
-    assert_eq!(world.routed, old, "the old code serves while the new one is built");
+    assert_eq!(
+        world.routed, old,
+        "the old code serves while the new one is built"
+    );
     world.on(Event::Applied(wanted(Build::Done(revision("two")))));
-    assert_eq!(world.routed, old, "the old pod serves until the new one is ready");
+    assert_eq!(
+        world.routed, old,
+        "the old pod serves until the new one is ready"
+    );
     assert_eq!(world.launches, 2);
     world.come_up();
     assert_eq!(world.routed.len(), 1);
@@ -227,7 +289,10 @@ fn a_hard_update_ends_the_old_pods_first() {
     world.on(Event::Applied(ready_to_run()));
     world.sample(1, 0, 1);
     world.come_up();
-    let hard = Wanted { hard_update: true, ..wanted(Build::Done(revision("two"))) };
+    let hard = Wanted {
+        hard_update: true,
+        ..wanted(Build::Done(revision("two")))
+    };
     world.on(Event::Applied(hard));
     assert_eq!((world.launches, world.routed.len()), (1, 0));
     world.sample(1, 0, 1);
@@ -242,7 +307,10 @@ fn a_failed_build_refuses_with_its_reason_and_the_old_pods_go_on() {
     world.on(Event::Applied(ready_to_run()));
     world.sample(1, 0, 1);
     world.come_up();
-    let refusal = Refusal::Unavailable { reason: "SyntaxError".into(), message: "line 3".into() };
+    let refusal = Refusal::Unavailable {
+        reason: "SyntaxError".into(),
+        message: "line 3".into(),
+    };
     world.on(Event::Applied(wanted(Build::Failed(refusal.clone()))));
     assert_eq!(world.route, Some(RouteState::Closed(refusal)));
     assert_eq!(world.routed.len(), 1);
@@ -278,7 +346,10 @@ fn a_passing_failure_keeps_calls_waiting_for_the_next_try() {
         world.sample(0, 0, 1);
         world.fail("LayerFailed");
     }
-    assert!(matches!(world.route, Some(RouteState::Closed(_))), "patience has an end");
+    assert!(
+        matches!(world.route, Some(RouteState::Closed(_))),
+        "patience has an end"
+    );
     assert!(world.launches <= 6, "{} launches in 20 s", world.launches);
     assert!(world.pods.len() <= 3, "failed pods pile up");
 }
@@ -290,7 +361,10 @@ fn a_stuck_pod_leaves_the_route_and_is_replaced() {
     world.sample(1, 0, 1);
     world.come_up();
     let stuck = world.routed[0].clone();
-    world.on(Event::Unhealthy { uid: stuck.clone(), reason: "PodStuck" });
+    world.on(Event::Unhealthy {
+        uid: stuck.clone(),
+        reason: "PodStuck",
+    });
     assert!(world.routed.is_empty() && world.told.contains(&"PodStuck".to_owned()));
     world.sample(1, 1, 1);
     world.come_up();
@@ -314,8 +388,14 @@ fn a_deleted_function_takes_its_pods_along() {
 fn a_paused_function_refuses_and_a_pin_holds() {
     let mut world = World::new();
     let pin = |n| {
-        let scaling = Scaling { pinned: Some(n), ..Scaling::default() };
-        Wanted { rule: Rule::new(Some(&scaling), 2), ..ready_to_run() }
+        let scaling = Scaling {
+            pinned: Some(n),
+            ..Scaling::default()
+        };
+        Wanted {
+            rule: Rule::new(Some(&scaling), 2),
+            ..ready_to_run()
+        }
     };
     world.on(Event::Applied(pin(3)));
     world.settle();

@@ -49,7 +49,11 @@ impl Calls {
     /// Calls over these routes.
     #[must_use]
     pub fn new(routes: Routes, directory: Arc<dyn Directory>, health: Arc<dyn PodHealth>) -> Self {
-        Self { routes, directory, health }
+        Self {
+            routes,
+            directory,
+            health,
+        }
     }
 
     /// The route of a function.
@@ -114,7 +118,10 @@ impl Calls {
                 Err(_) => {
                     self.health.stuck(&call.function, &endpoint.uid);
                     let function = call.function.clone();
-                    return Err(CallError::Deadline { function, after: limit });
+                    return Err(CallError::Deadline {
+                        function,
+                        after: limit,
+                    });
                 }
             }
         }
@@ -126,7 +133,11 @@ impl Calls {
         endpoint: &Endpoint,
         source: crate::upstream::UpstreamError,
     ) -> CallError {
-        CallError::Lost { function: call.function.clone(), pod: endpoint.pod.clone(), source }
+        CallError::Lost {
+            function: call.function.clone(),
+            pod: endpoint.pod.clone(),
+            source,
+        }
     }
 
     async fn admit(
@@ -149,7 +160,11 @@ impl Calls {
                 let hold = call.patience.map_or(hold, |patience| patience.min(hold));
                 let result = held.wait(hold).await;
                 let waited = begun.elapsed();
-                *(if cold { &mut timing.cold } else { &mut timing.queue }) += waited;
+                *(if cold {
+                    &mut timing.cold
+                } else {
+                    &mut timing.queue
+                }) += waited;
                 result.map_err(refused)
             }
         }
@@ -173,7 +188,9 @@ impl Calls {
 async fn thread_ended(endpoint: &Endpoint, id: &InvocationId) -> bool {
     let wait = STUCK_AFTER.as_millis();
     let mut request = http::Request::new(Full::new(Bytes::new()));
-    let Ok(uri) = format!("{}{id}?wait={wait}", pod::CALLS_PATH).parse() else { return false };
+    let Ok(uri) = format!("{}{id}?wait={wait}", pod::CALLS_PATH).parse() else {
+        return false;
+    };
     *request.uri_mut() = uri;
     let host = http::HeaderValue::from_static("function");
     request.headers_mut().insert(http::header::HOST, host);
