@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::SigSet;
 
 use super::{StartError, Task};
 
@@ -35,7 +36,9 @@ pub(super) fn spawn(task: &Task, output: io::PipeWriter) -> Result<Child, StartE
         let most = task.memory_bytes.saturating_add(SLACK);
         limit(Resource::RLIMIT_DATA, most).map_err(set("memory"))?;
     }
-    let errors = output.try_clone().map_err(|error| StartError::io("make log pipe", error))?;
+    let errors = output
+        .try_clone()
+        .map_err(|error| StartError::io("make log pipe", error))?;
     let mut command = Command::new(&task.program);
     command
         .args(&task.arguments)
@@ -52,14 +55,25 @@ pub(super) fn spawn(task: &Task, output: io::PipeWriter) -> Result<Child, StartE
     }
     let home = own_cgroups();
     for cgroup in &task.cgroups {
-        join(cgroup).map_err(|error| StartError::io(format!("join {}", cgroup.display()), error))?;
+        join(cgroup)
+            .map_err(|error| StartError::io(format!("join {}", cgroup.display()), error))?;
     }
-    let child = command.spawn();
+    let child = unmasked(|| command.spawn()).map_err(set("signals"))?;
     // The supervisor itself neither counts nor can be ended for what the task uses.
     for cgroup in &home {
         let _ = join(cgroup);
     }
     child.map_err(|error| StartError::io(format!("start {}", task.program.display()), error))
+}
+
+/// Starts something with no signal blocked: children inherit the mask, and a main process that never
+/// sees SIGTERM cannot drain.
+fn unmasked<T>(start: impl FnOnce() -> T) -> nix::Result<T> {
+    let blocked = SigSet::thread_get_mask()?;
+    SigSet::empty().thread_set_mask()?;
+    let started = start();
+    blocked.thread_set_mask()?;
+    Ok(started)
 }
 
 /// Lowers a limit; one that is lower already stays.
@@ -80,10 +94,16 @@ fn own_cgroups() -> Vec<PathBuf> {
         let mut parts = line.splitn(3, ':');
         let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
         let mount = Path::new("/sys/fs/cgroup");
-        let mount = if controllers.is_empty() { mount.to_owned() } else { mount.join(controllers) };
+        let mount = if controllers.is_empty() {
+            mount.to_owned()
+        } else {
+            mount.join(controllers)
+        };
         Some(mount.join(path.trim_start_matches('/')))
     });
-    lines.filter(|path| path.join("cgroup.procs").exists()).collect()
+    lines
+        .filter(|path| path.join("cgroup.procs").exists())
+        .collect()
 }
 
 /// Whether the kernel ended a process of these cgroups for using too much memory.
