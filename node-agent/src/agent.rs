@@ -68,8 +68,11 @@ impl Agent {
         report_runtime(runtime.as_ref());
         let masters = Arc::new(Masters::new(&settings).map_err(failed)?);
         let credentials = Arc::new(join(&settings, &layout, &masters, &chance).await?);
-        let blobs =
-            Arc::new(MasterBlobs::new(masters.clone(), credentials.clone(), chance.clone()));
+        let blobs = Arc::new(MasterBlobs::new(
+            masters.clone(),
+            credentials.clone(),
+            chance.clone(),
+        ));
         let options = LayersOptions {
             directory: layout.layers(),
             budget: settings.layers.budget.0,
@@ -103,9 +106,11 @@ impl Agent {
             options: builder,
         };
         let builds = Builds::new(room, settings.builds.parallel);
-        let listener = TcpListener::bind(&settings.data.listen).await.map_err(|error| {
-            AgentError::Start(format!("listen on {}: {error}", settings.data.listen))
-        })?;
+        let listener = TcpListener::bind(&settings.data.listen)
+            .await
+            .map_err(|error| {
+                AgentError::Start(format!("listen on {}: {error}", settings.data.listen))
+            })?;
         let machine = Machine {
             node: settings.name.clone(),
             facts: runtime.facts().clone(),
@@ -132,7 +137,16 @@ impl Agent {
             chance,
         };
         let (link, proxy) = (Arc::new(link), Arc::new(proxy));
-        Ok(Self { settings, pods, builds, link, proxy, runtime, listener, _lock: lock })
+        Ok(Self {
+            settings,
+            pods,
+            builds,
+            link,
+            proxy,
+            runtime,
+            listener,
+            _lock: lock,
+        })
     }
 
     /// Runs until SIGTERM or Ctrl-C, then ends all pods and builds.
@@ -160,7 +174,10 @@ impl Agent {
         tracing::info!(pods = self.pods.count(), "told to end; pods drain");
         self.pods.close();
         let end = async { tokio::join!(self.pods.drain(longest), self.builds.drain()) };
-        if tokio::time::timeout(longest + LAST_WAIT, end).await.is_err() {
+        if tokio::time::timeout(longest + LAST_WAIT, end)
+            .await
+            .is_err()
+        {
             tracing::warn!("some pods could not be removed; the next start does");
         }
         tokio::time::sleep(FAREWELL).await;
@@ -191,7 +208,12 @@ fn report_runtime(runtime: &dyn Runtime) {
     if facts.isolated {
         tracing::info!(kind, version, note = facts.isolation_message, "runtime");
     } else {
-        tracing::warn!(kind, version, missing = facts.isolation_message, "pods are not isolated");
+        tracing::warn!(
+            kind,
+            version,
+            missing = facts.isolation_message,
+            "pods are not isolated"
+        );
     }
 }
 
@@ -217,7 +239,11 @@ async fn join(
 
 /// Builds do not survive their agent; what a killed one left goes.
 fn clean_builds(layout: &Layout) {
-    for entry in std::fs::read_dir(layout.builds()).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(layout.builds())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         if let Err(error) = crate::layout::remove_directory(&entry.path()) {
             tracing::warn!(error = chain(&error), "remove old build");
         }

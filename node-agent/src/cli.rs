@@ -78,6 +78,9 @@ impl Cli {
             ("runtime", self.runtime.clone()),
             ("docker.base-image", self.base_image.as_ref().map(path)),
         ];
-        flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+        flags
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
     }
 }

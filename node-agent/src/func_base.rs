@@ -23,7 +23,11 @@ pub fn write(directory: &Path) -> Result<PathBuf, LayoutError> {
     if target.exists() {
         return Ok(target);
     }
-    let io = |path: &Path, source| LayoutError::Io { action: "write", path: path.into(), source };
+    let io = |path: &Path, source| LayoutError::Io {
+        action: "write",
+        path: path.into(),
+        source,
+    };
     let partial = directory.join("partial");
     remove_directory(&partial)?;
     make_directory(&partial, PASSABLE)?;

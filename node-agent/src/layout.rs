@@ -59,8 +59,15 @@ impl Layout {
     /// # Errors
     /// When they cannot be made, or another agent is there.
     pub fn open(data: &Path) -> Result<(Self, Lock), LayoutError> {
-        let layout = Self { data: data.to_owned() };
-        for path in [data.to_owned(), layout.pods(), layout.layers(), layout.func_base()] {
+        let layout = Self {
+            data: data.to_owned(),
+        };
+        for path in [
+            data.to_owned(),
+            layout.pods(),
+            layout.layers(),
+            layout.func_base(),
+        ] {
             make_directory(&path, PASSABLE)?;
         }
         make_directory(&layout.builds(), PASSABLE)?;
@@ -71,7 +78,11 @@ impl Layout {
             .truncate(false)
             .mode(0o600)
             .open(&path)
-            .map_err(|source| LayoutError::Io { action: "open", path: path.clone(), source })?;
+            .map_err(|source| LayoutError::Io {
+                action: "open",
+                path: path.clone(),
+                source,
+            })?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| LayoutError::Taken(data.to_owned()))?;
         Ok((layout, Lock(lock)))
@@ -136,7 +147,9 @@ impl Layout {
 #[must_use]
 pub fn is_uid(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// Makes a directory with `mode`, or gives one that exists this mode.
@@ -146,7 +159,11 @@ pub fn is_uid(text: &str) -> bool {
 pub fn make_directory(path: &Path, mode: u32) -> Result<(), LayoutError> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-        .map_err(|source| LayoutError::Io { action: "make directory", path: path.into(), source })
+        .map_err(|source| LayoutError::Io {
+            action: "make directory",
+            path: path.into(),
+            source,
+        })
 }
 
 /// Removes a directory with all that is in it; nothing to do when it is not there.
@@ -155,9 +172,11 @@ pub fn make_directory(path: &Path, mode: u32) -> Result<(), LayoutError> {
 /// When something in it cannot be removed.
 pub fn remove_directory(path: &Path) -> Result<(), LayoutError> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(LayoutError::Io { action: "remove", path: path.into(), source: error })
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LayoutError::Io {
+            action: "remove",
+            path: path.into(),
+            source: error,
+        }),
         _ => Ok(()),
     }
 }

@@ -27,12 +27,19 @@ fn main() -> ExitCode {
 
 fn start(cli: &Cli) -> Result<(), String> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     common::trust::install_crypto();
     let overrides = cli.overrides();
-    let settings: Settings =
-        common::settings::load(cli.config.as_deref(), ENVIRONMENT, std::env::vars(), &overrides)
-            .map_err(|error| chain(&error))?;
+    let settings: Settings = common::settings::load(
+        cli.config.as_deref(),
+        ENVIRONMENT,
+        std::env::vars(),
+        &overrides,
+    )
+    .map_err(|error| chain(&error))?;
     let settings = settings.complete().map_err(|error| chain(&error))?;
     let system = actix_rt::System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_multi_thread()
@@ -44,7 +51,9 @@ fn start(cli: &Cli) -> Result<(), String> {
             })
     });
     system.block_on(async {
-        let agent = Agent::start(settings).await.map_err(|error| chain(&error))?;
+        let agent = Agent::start(settings)
+            .await
+            .map_err(|error| chain(&error))?;
         agent.run().await.map_err(|error| chain(&error))
     })
 }

@@ -1,5 +1,7 @@
 //! Builds by the real agent: what users upload becomes a layer, or a clear answer.
 
+#![allow(clippy::unwrap_used, reason = "tests: helpers too may panic")]
+
 mod harness;
 
 use std::io::Read as _;
@@ -44,24 +46,36 @@ async fn failure(master: &FakeMaster, order: BuildOrder) -> BuildFailure {
 fn names(tar: &[u8]) -> Vec<String> {
     let mut archive = tar::Archive::new(tar);
     let entries = archive.entries().unwrap();
-    entries.map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+    entries
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_content_gives_the_same_layer_and_it_runs() {
     let (master, _agent) = started(&[]).await;
-    let files = [("func.py", MAIN), ("lib/__init__.py", "X = {'a', 'b', 'c'}\n")];
+    let files = [
+        ("func.py", MAIN),
+        ("lib/__init__.py", "X = {'a', 'b', 'c'}\n"),
+    ];
     let one = built(&master, build(&master, "b1", &files)).await;
     let two = built(&master, build(&master, "b2", &files)).await;
     assert_eq!(one, two);
-    assert_eq!((one.handler.as_str(), one.style, one.native), ("func.main", Style::Params, false));
+    assert_eq!(
+        (one.handler.as_str(), one.style, one.native),
+        ("func.main", Style::Params, false)
+    );
     let tar = master.blob(one.layer).unwrap();
     assert_eq!((Digest::of(&tar), tar.len() as u64), (one.layer, one.size));
     let names = names(&tar);
     assert!(names.contains(&"function/func.py".to_owned()), "{names:?}");
     assert!(names.iter().any(|name| name.ends_with(".pyc")), "{names:?}");
     let mut pod = simple(&master, "p1", MAIN);
-    pod.origin = common::link::Origin::Layer { digest: one.layer, size: one.size, full_base: false };
+    pod.origin = common::link::Origin::Layer {
+        digest: one.layer,
+        size: one.size,
+        full_base: false,
+    };
     master.say(ToAgent::EnsurePod(Box::new(pod)));
     master.pod("p1", PodState::Ready).await;
 }
@@ -69,7 +83,11 @@ async fn the_same_content_gives_the_same_layer_and_it_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_sources_are_answered_with_file_line_and_what_is_wanted() {
     let (master, agent) = started(&[]).await;
-    let syntax = build(&master, "b1", &[("func.py", "def main(p):\n    return (\n")]);
+    let syntax = build(
+        &master,
+        "b1",
+        &[("func.py", "def main(p):\n    return (\n")],
+    );
     let failure_ = failure(&master, syntax).await;
     assert_eq!(failure_.reason, "SyntaxError");
     assert!(failure_.message.contains("func.py line 2"), "{failure_:?}");
@@ -86,13 +104,20 @@ async fn bad_sources_are_answered_with_file_line_and_what_is_wanted() {
     let handler = failure(&master, handler).await;
     assert_eq!(handler.reason, "BadHandler");
     until("builds are cleaned up", || {
-        (std::fs::read_dir(agent.data.join("builds")).unwrap().count() == 0).then_some(())
+        (std::fs::read_dir(agent.data.join("builds"))
+            .unwrap()
+            .count()
+            == 0)
+            .then_some(())
     })
     .await;
 }
 
 fn hostile(name: &str, kind: tar::EntryType, link: &str) -> Vec<u8> {
-    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), Default::default()));
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        Default::default(),
+    ));
     let mut header = tar::Header::new_gnu();
     let old = header.as_old_mut();
     old.name[..name.len()].copy_from_slice(name.as_bytes());
@@ -125,7 +150,11 @@ async fn hostile_archives_are_refused() {
 /// A source distribution that needs no network: pip builds it from a directory beside the function.
 fn package(name: &str, setup: &str) -> Vec<(String, String)> {
     vec![
-        (format!("{name}/pyproject.toml"), "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n".into()),
+        (
+            format!("{name}/pyproject.toml"),
+            "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"
+                .into(),
+        ),
         (format!("{name}/backend.py"), setup.into()),
     ]
 }
@@ -147,9 +176,15 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 fn with_package(master: &FakeMaster, id: &str, effect: &str) -> BuildOrder {
     let backend = BACKEND.replace("SIDE_EFFECT", effect);
     let mut files = package("dep", &backend);
-    files.push(("func.py".into(), "import localdep\ndef main(p):\n    return localdep.VALUE\n".into()));
+    files.push((
+        "func.py".into(),
+        "import localdep\ndef main(p):\n    return localdep.VALUE\n".into(),
+    ));
     files.push(("requirements.txt".into(), "# local\n./dep\n".into()));
-    let files: Vec<_> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(n, t)| (n.as_str(), t.as_str()))
+        .collect();
     build(master, id, &files)
 }
 
@@ -162,7 +197,11 @@ async fn requirements_are_installed_reproducibly_and_run() {
     let tar = master.blob(one.layer).unwrap();
     assert!(names(&tar).contains(&"function/site-packages/localdep/__init__.py".to_owned()));
     let mut pod = simple(&master, "p1", MAIN);
-    pod.origin = common::link::Origin::Layer { digest: one.layer, size: one.size, full_base: false };
+    pod.origin = common::link::Origin::Layer {
+        digest: one.layer,
+        size: one.size,
+        full_base: false,
+    };
     master.say(ToAgent::EnsurePod(Box::new(pod)));
     master.pod("p1", PodState::Ready).await;
     drop(agent);
@@ -171,10 +210,16 @@ async fn requirements_are_installed_reproducibly_and_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_requirement_that_does_not_exist_is_named() {
     let (master, _agent) = started(&[("BUILDS__INDEX_URL", "file:///nonexistent")]).await;
-    let files = [("func.py", MAIN), ("requirements.txt", "nosuchpackage-troupe==9\n")];
+    let files = [
+        ("func.py", MAIN),
+        ("requirements.txt", "nosuchpackage-troupe==9\n"),
+    ];
     let failure = failure(&master, build(&master, "b1", &files)).await;
     assert_eq!(failure.reason, "RequirementsFailed");
-    assert!(failure.message.contains("nosuchpackage-troupe"), "{failure:?}");
+    assert!(
+        failure.message.contains("nosuchpackage-troupe"),
+        "{failure:?}"
+    );
     assert!(!failure.transient, "{failure:?}");
 }
 
@@ -196,7 +241,10 @@ async fn set_up_code_runs_without_rights_and_what_it_leaves_running_is_ended() {
     );
     let order = with_package(&master, "b1", &effect);
     let (log, outcome) = run(&master, order).await;
-    assert!(matches!(outcome, BuildOutcome::Built(_)), "{outcome:?} {log:?}");
+    assert!(
+        matches!(outcome, BuildOutcome::Built(_)),
+        "{outcome:?} {log:?}"
+    );
     assert_eq!(harness::processes_with(&mark), Vec::<i32>::new());
 }
 
@@ -227,10 +275,16 @@ async fn a_layer_over_its_limit_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_was_not_acknowledged_is_told_in_the_next_session() {
     let (master, _agent) = started(&[]).await;
-    master.shared().acks.store(false, std::sync::atomic::Ordering::SeqCst);
+    master
+        .shared()
+        .acks
+        .store(false, std::sync::atomic::Ordering::SeqCst);
     let order = build(&master, "b1", &[("func.py", MAIN)]);
     let (_, first) = run(&master, order).await;
-    master.shared().acks.store(true, std::sync::atomic::Ordering::SeqCst);
+    master
+        .shared()
+        .acks
+        .store(true, std::sync::atomic::Ordering::SeqCst);
     master.hang_up();
     let (_, again) = master.built("b1").await;
     assert_eq!(first, again);
@@ -240,6 +294,8 @@ async fn an_end_that_was_not_acknowledged_is_told_in_the_next_session() {
 fn the_hostile_archives_are_archives() {
     let bytes = hostile("x", tar::EntryType::Regular, "");
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut text).unwrap();
+    flate2::read::GzDecoder::new(&bytes[..])
+        .read_to_end(&mut text)
+        .unwrap();
     assert_eq!(names(&text), ["x"]);
 }

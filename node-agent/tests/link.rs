@@ -1,5 +1,7 @@
 //! Joining, certificates and sessions, against a fake master over real TLS.
 
+#![allow(clippy::unwrap_used, reason = "tests: helpers too may panic")]
+
 mod harness;
 
 use std::sync::atomic::Ordering;
@@ -19,13 +21,18 @@ async fn a_node_joins_introduces_itself_and_joins_only_once() {
     let master = FakeMaster::start().await;
     let mut agent = Agent::start(&master, &[]);
     let hello = master.hello().await;
-    assert_eq!((hello.node.as_str(), hello.runtime), ("node-1", RuntimeKind::Process));
+    assert_eq!(
+        (hello.node.as_str(), hello.runtime),
+        ("node-1", RuntimeKind::Process)
+    );
     assert!(hello.cpu_milli > 0 && hello.memory_bytes > 0 && !hello.boot_id.is_empty());
     assert_eq!(hello.labels["kubernetes.io/hostname"], "node-1");
     assert_eq!(hello.isolated, harness::is_root());
     assert!(master.inventory().await.is_empty());
     master
-        .hear("usage", |message| matches!(message, ToMaster::Usage(u) if u.memory_bytes > 0).then_some(()))
+        .hear("usage", |message| {
+            matches!(message, ToMaster::Usage(u) if u.memory_bytes > 0).then_some(())
+        })
         .await;
     agent.kill();
     agent.restart();
@@ -47,7 +54,10 @@ async fn a_token_of_another_cluster_does_not_let_it_speak_to_this_one() {
     let (master, other) = (FakeMaster::start().await, FakeMaster::start().await);
     let agent = Agent::start(&master, &[("TOKEN", &other.token())]);
     until("the refusal is logged", || {
-        agent.stderr().contains("hash in the join token").then_some(())
+        agent
+            .stderr()
+            .contains("hash in the join token")
+            .then_some(())
     })
     .await;
     assert_eq!(master.shared().joins.load(Ordering::SeqCst), 0);
@@ -77,7 +87,10 @@ async fn a_lost_link_comes_back_with_everything_said_anew() {
     master.hang_up();
     let inventory = master.inventory().await;
     assert_eq!(inventory.len(), 1);
-    assert_eq!((inventory[0].uid.as_str(), inventory[0].state), ("p1", PodState::Ready));
+    assert_eq!(
+        (inventory[0].uid.as_str(), inventory[0].state),
+        ("p1", PodState::Ready)
+    );
     // What is not desired any more goes, what is new comes.
     let (mut gone, mut ready) = (false, false);
     master
@@ -103,18 +116,26 @@ async fn a_certificate_is_renewed_and_used() {
     *master.shared().validity.lock() = Duration::from_secs(600);
     let _agent = Agent::start(&master, &[]);
     let data = master.hello().await.data_addr;
-    until("a renewal", || (master.shared().renewals.load(Ordering::SeqCst) > 0).then_some(())).await;
+    until("a renewal", || {
+        (master.shared().renewals.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
     master.hang_up();
     master.hello().await;
     let path = "/healthz";
-    let health = master.call(&data, common::trust::MASTERS, http::Method::GET, path, "").await;
+    let health = master
+        .call(&data, common::trust::MASTERS, http::Method::GET, path, "")
+        .await;
     assert_eq!(health.unwrap().0, http::StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_masters_the_one_that_answers_is_used() {
     let master = FakeMaster::start().await;
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let both = format!("https://{dead},{}", master.url());
     let _agent = Agent::start(&master, &[("MASTER", &both)]);
     master.hello().await;
@@ -147,13 +168,22 @@ fn bad_settings_are_answered_with_place_key_and_what_is_wanted() {
     };
     let none = ("UNUSED", "");
     let said = run(&["--runtime", "podman"], none);
-    assert!(said.contains("runtime") && said.contains("podman") && said.contains("process"), "{said}");
+    assert!(
+        said.contains("runtime") && said.contains("podman") && said.contains("process"),
+        "{said}"
+    );
     let said = run(&["--master", "http://x"], none);
-    assert!(said.contains("master") && said.contains("https://HOST:PORT"), "{said}");
+    assert!(
+        said.contains("master") && said.contains("https://HOST:PORT"),
+        "{said}"
+    );
     let said = run(&["--config", "/nonexistent.toml"], none);
     assert!(said.contains("/nonexistent.toml"), "{said}");
     let said = run(&[], ("TROUPE_AGENT__PODS__MAXX", "1"));
-    assert!(said.contains("TROUPE_AGENT__PODS__MAXX") && said.contains("`max`"), "{said}");
+    assert!(
+        said.contains("TROUPE_AGENT__PODS__MAXX") && said.contains("`max`"),
+        "{said}"
+    );
     let said = run(&["--token", "K10x"], none);
     assert!(said.contains("master token create"), "{said}");
 }

@@ -1,5 +1,7 @@
 //! Pods as processes, by the real agent and a fake master.
 
+#![allow(clippy::unwrap_used, reason = "tests: helpers too may panic")]
+
 mod harness;
 
 use std::path::Path;
@@ -25,7 +27,12 @@ async fn started(settings: &[(&str, &str)]) -> (FakeMaster, Agent, String) {
 
 async fn ensure(master: &FakeMaster, assignment: common::link::PodAssignment) {
     until("a link", || {
-        (master.shared().sessions.load(std::sync::atomic::Ordering::SeqCst) > 0).then_some(())
+        (master
+            .shared()
+            .sessions
+            .load(std::sync::atomic::Ordering::SeqCst)
+            > 0)
+        .then_some(())
     })
     .await;
     master.say(ToAgent::EnsurePod(Box::new(assignment)));
@@ -33,11 +40,17 @@ async fn ensure(master: &FakeMaster, assignment: common::link::PodAssignment) {
 
 fn alive(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
-        && std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+        && std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 fn pid_of(runtime_id: Option<&str>) -> i32 {
-    runtime_id.unwrap().strip_prefix("process://").unwrap().parse().unwrap()
+    runtime_id
+        .unwrap()
+        .strip_prefix("process://")
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,8 +61,15 @@ async fn a_pod_is_fetched_started_called_and_removed() {
     let cold = ready.cold.unwrap();
     assert!(cold.start_ms > 0.0 && cold.import_ms > 0.0, "{cold:?}");
     let answer = master.execute(&data, "p1", "{\"x\": 21}").await;
-    assert_eq!(answer, (StatusCode::OK, "{\"y\": 42}".to_owned().replace(' ', "")), "{answer:?}");
-    master.say(ToAgent::RemovePod { uid: "p1".into(), grace_seconds: 5 });
+    assert_eq!(
+        answer,
+        (StatusCode::OK, "{\"y\": 42}".to_owned().replace(' ', "")),
+        "{answer:?}"
+    );
+    master.say(ToAgent::RemovePod {
+        uid: "p1".into(),
+        grace_seconds: 5,
+    });
     master.pod("p1", PodState::Gone).await;
     assert!(!agent.pod("p1").exists());
     assert!(!alive(pid_of(ready.runtime_id.as_deref())));
@@ -57,7 +77,10 @@ async fn a_pod_is_fetched_started_called_and_removed() {
     assert_eq!(status, StatusCode::BAD_GATEWAY);
     assert!(body.contains("PodGone"), "{body}");
     // What is not there is gone, however often it is asked for.
-    master.say(ToAgent::RemovePod { uid: "p1".into(), grace_seconds: 5 });
+    master.say(ToAgent::RemovePod {
+        uid: "p1".into(),
+        grace_seconds: 5,
+    });
     master.pod("p1", PodState::Gone).await;
 }
 
@@ -67,9 +90,15 @@ async fn only_masters_may_call() {
     ensure(&master, simple(&master, "p1", DOUBLE)).await;
     master.pod("p1", PodState::Ready).await;
     let path = "/pods/p1/call/";
-    let node = master.call(&data, NODES, Method::POST, path, "{}").await.unwrap();
+    let node = master
+        .call(&data, NODES, Method::POST, path, "{}")
+        .await
+        .unwrap();
     assert_eq!(node.0, StatusCode::FORBIDDEN);
-    let health = master.call(&data, MASTERS, Method::GET, "/healthz", "").await.unwrap();
+    let health = master
+        .call(&data, MASTERS, Method::GET, "/healthz", "")
+        .await
+        .unwrap();
     assert_eq!(health.0, StatusCode::OK);
     let none = tokio::net::TcpStream::connect(&data).await.unwrap();
     let tls = common::trust::client_config(master.shared().authority.ca_pem(), None).unwrap();
@@ -88,14 +117,18 @@ async fn an_import_error_is_the_reason_with_its_stack() {
     let report = master.pod("p1", PodState::Failed).await;
     assert_eq!(report.reason.as_deref(), Some("ImportError"));
     let message = report.message.unwrap();
-    assert!(message.contains("ModuleNotFoundError: No module named 'nosuchmodule'"), "{message}");
+    assert!(
+        message.contains("ModuleNotFoundError: No module named 'nosuchmodule'"),
+        "{message}"
+    );
     assert!(message.contains("func.py\", line 2"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_exits_is_reported_with_its_code_and_log() {
     let (master, _agent, data) = started(&[]).await;
-    let code = "import os\ndef main(params):\n    print('last words', flush=True)\n    os._exit(3)\n";
+    let code =
+        "import os\ndef main(params):\n    print('last words', flush=True)\n    os._exit(3)\n";
     ensure(&master, simple(&master, "p1", code)).await;
     master.pod("p1", PodState::Ready).await;
     let (status, body) = master.execute(&data, "p1", "{}").await;
@@ -139,9 +172,17 @@ async fn double_forked_children_end_with_the_pod() {
     ensure(&master, simple(&master, "p1", FORKS)).await;
     master.pod("p1", PodState::Ready).await;
     let mark = format!("mark-{}", std::process::id());
-    master.execute(&data, "p1", &format!("{{\"mark\": \"{mark}\"}}")).await;
-    until("the child runs", || (!processes_with(&mark).is_empty()).then_some(())).await;
-    master.say(ToAgent::RemovePod { uid: "p1".into(), grace_seconds: 1 });
+    master
+        .execute(&data, "p1", &format!("{{\"mark\": \"{mark}\"}}"))
+        .await;
+    until("the child runs", || {
+        (!processes_with(&mark).is_empty()).then_some(())
+    })
+    .await;
+    master.say(ToAgent::RemovePod {
+        uid: "p1".into(),
+        grace_seconds: 1,
+    });
     master.pod("p1", PodState::Gone).await;
     assert_eq!(processes_with(&mark), Vec::<i32>::new());
 }
@@ -161,10 +202,22 @@ async fn pods_outlive_a_killed_agent_and_are_adopted() {
     let data = master.hello().await.data_addr;
     let after = master.pod("p1", PodState::Ready).await;
     assert_eq!(pid_of(after.runtime_id.as_deref()), pid);
-    assert_eq!(master.execute(&data, "p1", "{\"x\": 1}").await.0, StatusCode::OK);
-    assert_eq!(master.shared().joins.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(
+        master.execute(&data, "p1", "{\"x\": 1}").await.0,
+        StatusCode::OK
+    );
+    assert_eq!(
+        master
+            .shared()
+            .joins
+            .load(std::sync::atomic::Ordering::SeqCst),
+        1
+    );
     // It can still be ended, and its exit is known.
-    master.say(ToAgent::RemovePod { uid: "p1".into(), grace_seconds: 5 });
+    master.say(ToAgent::RemovePod {
+        uid: "p1".into(),
+        grace_seconds: 5,
+    });
     master.pod("p1", PodState::Gone).await;
     assert!(!alive(pid));
 }
@@ -174,11 +227,20 @@ async fn a_pod_that_died_while_the_agent_was_away_is_reported() {
     let (master, mut agent, _) = started(&[]).await;
     let assignment = simple(&master, "p1", DOUBLE);
     ensure(&master, assignment.clone()).await;
-    let pid = pid_of(master.pod("p1", PodState::Ready).await.runtime_id.as_deref());
+    let pid = pid_of(
+        master
+            .pod("p1", PodState::Ready)
+            .await
+            .runtime_id
+            .as_deref(),
+    );
     agent.kill();
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     let exit = agent.pod("p1").join("exit.json");
-    until("the supervisor wrote the exit", || exit.exists().then_some(())).await;
+    until("the supervisor wrote the exit", || {
+        exit.exists().then_some(())
+    })
+    .await;
     master.desire(vec![assignment]);
     agent.restart();
     let report = master.pod("p1", PodState::Failed).await;
@@ -191,29 +253,57 @@ async fn a_supervisor_ends_its_pod_when_no_agent_comes_back() {
     ensure(&master, simple(&master, "p1", FORKS)).await;
     let ready = master.pod("p1", PodState::Ready).await;
     let mark = format!("orphan-{}", std::process::id());
-    master.execute(&data, "p1", &format!("{{\"mark\": \"{mark}\"}}")).await;
-    until("the child runs", || (!processes_with(&mark).is_empty()).then_some(())).await;
+    master
+        .execute(&data, "p1", &format!("{{\"mark\": \"{mark}\"}}"))
+        .await;
+    until("the child runs", || {
+        (!processes_with(&mark).is_empty()).then_some(())
+    })
+    .await;
     agent.kill();
     let pid = pid_of(ready.runtime_id.as_deref());
-    until("the pod ends", || (!alive(pid) && processes_with(&mark).is_empty()).then_some(())).await;
+    until("the pod ends", || {
+        (!alive(pid) && processes_with(&mark).is_empty()).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminated_agent_leaves_nothing_behind() {
     let (master, mut agent, _) = started(&[]).await;
     ensure(&master, simple(&master, "p1", DOUBLE)).await;
-    ensure(&master, simple(&master, "p2", "import time\ntime.sleep(3600)\n")).await;
-    let pid = pid_of(master.pod("p1", PodState::Ready).await.runtime_id.as_deref());
+    ensure(
+        &master,
+        simple(&master, "p2", "import time\ntime.sleep(3600)\n"),
+    )
+    .await;
+    let pid = pid_of(
+        master
+            .pod("p1", PodState::Ready)
+            .await
+            .runtime_id
+            .as_deref(),
+    );
     let status = agent.terminate().await;
     assert!(status.success(), "{status}");
     assert!(!alive(pid));
-    assert_eq!(std::fs::read_dir(agent.data.join("pods")).unwrap().count(), 0);
+    assert_eq!(
+        std::fs::read_dir(agent.data.join("pods")).unwrap().count(),
+        0
+    );
     let name = "troupe-";
-    let groups = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].iter().flat_map(|tree| {
-        std::fs::read_dir(tree).into_iter().flatten().flatten().map(|entry| entry.path())
-    });
+    let groups = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"]
+        .iter()
+        .flat_map(|tree| {
+            std::fs::read_dir(tree)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+        });
     let own = groups.filter(|path| {
-        path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name))
+        path.file_name()
+            .is_some_and(|file| file.to_string_lossy().starts_with(name))
             && (path.join("p1").exists() || path.join("p2").exists())
     });
     assert_eq!(own.collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new());
@@ -270,11 +360,25 @@ async fn a_pod_runs_as_a_user_of_its_own_and_sees_nothing_of_the_node() {
     assert_eq!(status, StatusCode::OK, "{text}");
     let seen: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(seen["uid"].as_u64().unwrap() >= 200_000, "{seen}");
-    assert!(!seen["groups"].as_array().unwrap().iter().any(|group| group == 0), "{seen}");
+    assert!(
+        !seen["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|group| group == 0),
+        "{seen}"
+    );
     let barred = "PermissionError";
     for what in [
-        "list-data", "list-pods", "list-layers", "read-key", "record", "write-layer", "other",
-        "signal", "control",
+        "list-data",
+        "list-pods",
+        "list-layers",
+        "read-key",
+        "record",
+        "write-layer",
+        "other",
+        "signal",
+        "control",
     ] {
         assert_eq!(seen[what], barred, "{what}: {seen}");
     }
@@ -300,13 +404,18 @@ def main(params):
     let listener = std::os::unix::net::UnixListener::bind(&target).unwrap();
     listener.set_nonblocking(true).unwrap();
     let body = serde_json::json!({ "run": agent.pod("p1").join("run"), "target": target });
-    assert_eq!(master.execute(&data, "p1", &body.to_string()).await.0, StatusCode::OK);
+    assert_eq!(
+        master.execute(&data, "p1", &body.to_string()).await.0,
+        StatusCode::OK
+    );
     // The kept connection still leads to the pod; new ones must not lead anywhere.
     let mut refused = false;
     for _ in 0..3 {
         let calls = (0..4).map(|_| master.execute(&data, "p1", "{}"));
         let answers = futures_util::future::join_all(calls).await;
-        refused |= answers.iter().any(|(_, body)| body.contains("found a link"));
+        refused |= answers
+            .iter()
+            .any(|(_, body)| body.contains("found a link"));
     }
     assert!(refused);
     assert!(listener.accept().is_err());
@@ -327,7 +436,10 @@ async fn a_long_data_directory_does_no_harm() {
     let data = master.hello().await.data_addr;
     ensure(&master, simple(&master, "p1", DOUBLE)).await;
     master.pod("p1", PodState::Ready).await;
-    assert_eq!(master.execute(&data, "p1", "{\"x\": 1}").await.0, StatusCode::OK);
+    assert_eq!(
+        master.execute(&data, "p1", "{\"x\": 1}").await.0,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -337,11 +449,16 @@ async fn logs_are_followed_and_cut() {
     ensure(&master, simple(&master, "p1", code)).await;
     master.pod("p1", PodState::Ready).await;
     for n in 0..3 {
-        master.execute(&data, "p1", &format!("{{\"n\": {n}}}")).await;
+        master
+            .execute(&data, "p1", &format!("{{\"n\": {n}}}"))
+            .await;
     }
     until_log(&master, &data, "line 2").await;
     let tail = master.log(&data, "p1", "tailLines=1").await;
-    assert!(tail.contains("line 2") && !tail.contains("line 1"), "{tail}");
+    assert!(
+        tail.contains("line 2") && !tail.contains("line 1"),
+        "{tail}"
+    );
     let mut sender = master.connect(&data, MASTERS).await.unwrap();
     let request = http::Request::get("/pods/p1/log?follow=true&tailLines=1")
         .header("host", "node")
@@ -352,15 +469,27 @@ async fn logs_are_followed_and_cut() {
     let mut called = false;
     use http_body_util::BodyExt as _;
     while !seen.contains("line 7") {
-        let frame = tokio::time::timeout(harness::LONG, body.frame()).await.unwrap();
+        let frame = tokio::time::timeout(harness::LONG, body.frame())
+            .await
+            .unwrap();
         seen += &String::from_utf8_lossy(&frame.unwrap().unwrap().into_data().unwrap());
         if !called {
             called = true;
             master.execute(&data, "p1", "{\"n\": 7}").await;
         }
     }
-    assert!(seen.contains("line 2") && !seen.contains("line 1"), "{seen}");
-    assert_eq!(master.call(&data, MASTERS, Method::GET, "/pods/nosuch/log", "").await.unwrap().0, StatusCode::NOT_FOUND);
+    assert!(
+        seen.contains("line 2") && !seen.contains("line 1"),
+        "{seen}"
+    );
+    assert_eq!(
+        master
+            .call(&data, MASTERS, Method::GET, "/pods/nosuch/log", "")
+            .await
+            .unwrap()
+            .0,
+        StatusCode::NOT_FOUND
+    );
 }
 
 async fn until_log(master: &FakeMaster, data: &str, text: &str) {
@@ -373,7 +502,10 @@ async fn until_log(master: &FakeMaster, data: &str, text: &str) {
 async fn a_function_of_several_files_and_packages_runs() {
     let (master, _agent, data) = started(&[]).await;
     let files = [
-        ("func.py", "import helper, dep\ndef main(params):\n    return helper.A + dep.B\n"),
+        (
+            "func.py",
+            "import helper, dep\ndef main(params):\n    return helper.A + dep.B\n",
+        ),
         ("helper.py", "A = open('data.txt').read()\n"),
         ("data.txt", "text"),
         ("site-packages/dep/__init__.py", "B = '!'\n"),
@@ -389,6 +521,9 @@ async fn no_python_that_fits_is_said_with_what_was_tried() {
     let mut agent = Agent::start(&master, &[("PROCESS__PYTHON", "/bin/true")]);
     let (status, said) = agent.ended().await;
     assert!(!status.success());
-    assert!(said.contains("/bin/true") && said.contains("process.python"), "{said}");
+    assert!(
+        said.contains("/bin/true") && said.contains("process.python"),
+        "{said}"
+    );
     assert!(Path::new("/bin/true").exists());
 }

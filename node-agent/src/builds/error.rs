@@ -78,6 +78,10 @@ impl BuildError {
                 ("NodeFailed", true)
             }
         };
-        BuildFailure { reason: reason.to_owned(), message: chain(self), transient }
+        BuildFailure {
+            reason: reason.to_owned(),
+            message: chain(self),
+            transient,
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! process group of their own that ends with the build.
 
 mod error;
+mod files;
 mod native;
 mod pip;
 mod progress;

@@ -16,7 +16,10 @@ const PASSED: [&str; 10] = [
 
 /// What is wrong with a `requirements.txt` that holds nothing to install.
 pub(super) fn has_entries(requirements: &str) -> bool {
-    requirements.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#'))
+    requirements
+        .lines()
+        .map(str::trim)
+        .any(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// The environment of every step, with what pip is to know.
@@ -85,19 +88,28 @@ const NETWORK: [&str; 6] = [
 
 /// What pip's output says to users, and whether it was the network.
 pub(super) fn explain(log: &[String]) -> (String, bool) {
-    let transient = log.iter().any(|line| NETWORK.iter().any(|sign| line.contains(sign)));
+    let transient = log
+        .iter()
+        .any(|line| NETWORK.iter().any(|sign| line.contains(sign)));
     let errors: Vec<&str> = log
         .iter()
         .map(|line| line.trim())
         .filter(|line| line.starts_with("ERROR:") || line.starts_with("error:"))
         .collect();
     let said = if errors.is_empty() {
-        let last = log.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
+        let last = log
+            .iter()
+            .rev()
+            .map(|line| line.trim())
+            .find(|line| !line.is_empty());
         last.unwrap_or("pip said nothing").to_owned()
     } else {
         errors.join("; ")
     };
-    (format!("requirements.txt cannot be installed: {said}"), transient)
+    (
+        format!("requirements.txt cannot be installed: {said}"),
+        transient,
+    )
 }
 
 #[cfg(test)]
@@ -112,9 +124,16 @@ mod tests {
 
     #[test]
     fn settings_win_over_the_agents_own_environment() {
-        let own = [("PIP_INDEX_URL", "own"), ("https_proxy", "own"), ("SECRET", "own")];
+        let own = [
+            ("PIP_INDEX_URL", "own"),
+            ("https_proxy", "own"),
+            ("SECRET", "own"),
+        ];
         let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let settings = Settings { index_url: "set".into(), ..Settings::default() };
+        let settings = Settings {
+            index_url: "set".into(),
+            ..Settings::default()
+        };
         let all = environment(&settings, own.into_iter());
         let find = |key: &str| all.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
         assert_eq!(find("PIP_INDEX_URL"), Some("set"));
@@ -124,12 +143,23 @@ mod tests {
 
     #[test]
     fn pips_errors_are_told_and_the_networks_known() {
-        let log = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
-        let absent = log(&["Looking", "ERROR: No matching distribution found for nosuch"]);
+        let log = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let absent = log(&[
+            "Looking",
+            "ERROR: No matching distribution found for nosuch",
+        ]);
         let (message, transient) = explain(&absent);
         assert!(message.ends_with("ERROR: No matching distribution found for nosuch"));
         assert!(!transient);
-        let (_, transient) = explain(&log(&["WARNING: NewConnectionError(..)", "ERROR: No match"]));
+        let (_, transient) = explain(&log(&[
+            "WARNING: NewConnectionError(..)",
+            "ERROR: No match",
+        ]));
         assert!(transient);
     }
 }

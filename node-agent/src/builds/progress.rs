@@ -88,7 +88,10 @@ impl Progress {
 
     fn take_now(&self) -> Vec<BuildReport> {
         let mut builds = self.builds.lock();
-        builds.iter_mut().filter_map(|(id, told)| told.take(id)).collect()
+        builds
+            .iter_mut()
+            .filter_map(|(id, told)| told.take(id))
+            .collect()
     }
 }
 
@@ -101,10 +104,16 @@ impl Told {
         }
         let count = self.lines.len().min(BATCH);
         log.extend(self.lines.drain(..count));
-        let outcome = (self.lines.is_empty() && !self.said).then(|| self.outcome.clone()).flatten();
+        let outcome = (self.lines.is_empty() && !self.said)
+            .then(|| self.outcome.clone())
+            .flatten();
         self.said |= outcome.is_some();
         let something = !log.is_empty() || outcome.is_some();
-        something.then(|| BuildReport { id: id.to_owned(), log, outcome })
+        something.then(|| BuildReport {
+            id: id.to_owned(),
+            log,
+            outcome,
+        })
     }
 }
 
@@ -116,7 +125,11 @@ mod tests {
 
     fn failed() -> BuildOutcome {
         let (reason, message) = ("R".to_owned(), "m".to_owned());
-        BuildOutcome::Failed(BuildFailure { reason, message, transient: false })
+        BuildOutcome::Failed(BuildFailure {
+            reason,
+            message,
+            transient: false,
+        })
     }
 
     #[tokio::test]

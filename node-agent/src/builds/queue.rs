@@ -27,7 +27,9 @@ impl Builds {
     /// No builds yet.
     #[must_use]
     pub fn new(room: BuildRoom, parallel: u32) -> Self {
-        let turns = usize::try_from(parallel).unwrap_or(1).clamp(1, Semaphore::MAX_PERMITS);
+        let turns = usize::try_from(parallel)
+            .unwrap_or(1)
+            .clamp(1, Semaphore::MAX_PERMITS);
         Self {
             room: Arc::new(room),
             progress: Arc::default(),
@@ -45,7 +47,9 @@ impl Builds {
         let mut running = self.running.lock();
         if running.len() >= MAX_WAITING || !is_uid(&id) {
             let error = BuildError::Node("too many builds wait, or the id is not one".into());
-            return self.progress.end(&id, BuildOutcome::Failed(error.failure()));
+            return self
+                .progress
+                .end(&id, BuildOutcome::Failed(error.failure()));
         }
         let cancel = CancellationToken::new();
         running.insert(id, cancel.clone());
@@ -63,7 +67,14 @@ impl Builds {
         let result = match turn {
             Some(_turn) => {
                 let say = |line: &str| self.progress.line(&id, line);
-                Build { room: &self.room, order: &order, say: &say, cancel: &cancel }.run().await
+                Build {
+                    room: &self.room,
+                    order: &order,
+                    say: &say,
+                    cancel: &cancel,
+                }
+                .run()
+                .await
             }
             None => Err(BuildError::Cancelled),
         };
@@ -72,7 +83,8 @@ impl Builds {
             Ok(built) => BuildOutcome::Built(built),
             Err(error) => {
                 let failure = error.failure();
-                self.progress.line(&id, &format!("{}: {}", failure.reason, failure.message));
+                self.progress
+                    .line(&id, &format!("{}: {}", failure.reason, failure.message));
                 BuildOutcome::Failed(failure)
             }
         };

@@ -1,11 +1,11 @@
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::archive::{self, Limits, Packing};
-use common::digest::{Digest, Digester};
+use common::digest::Digest;
 use common::link::{BuildOrder, Built};
 use common::resources::Style;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::BuildError;
+use super::files::{Hashing, blocking, give_away, read_small};
 use super::step::{LOOK, Output};
 use super::{native, pip};
 use crate::layers::{Blobs, Layers};
@@ -84,9 +85,17 @@ impl Build<'_> {
     pub(super) async fn run(&self) -> Result<Built, BuildError> {
         let seconds = self.order.timeout_seconds.max(1);
         let deadline = Instant::now() + Duration::from_secs(u64::from(seconds));
-        let user = self.room.uids.take().map_err(|error| BuildError::Node(error.to_string()))?;
+        let user = self
+            .room
+            .uids
+            .take()
+            .map_err(|error| BuildError::Node(error.to_string()))?;
         let root = self.room.layout.builds().join(&self.order.id);
-        let place = Place { root, user, deadline };
+        let place = Place {
+            root,
+            user,
+            deadline,
+        };
         let done = tokio::select! {
             () = self.cancel.cancelled() => Err(BuildError::Cancelled),
             () = tokio::time::sleep_until(deadline) => Err(BuildError::Timeout(seconds)),
@@ -115,7 +124,13 @@ impl Build<'_> {
         self.room.blobs.put(layer, &tar).await?;
         // The node that built it is likely to run it.
         drop(self.room.layers.put(layer, &tar).await?);
-        Ok(Built { layer, size, handler, style, native })
+        Ok(Built {
+            layer,
+            size,
+            handler,
+            style,
+            native,
+        })
     }
 
     async fn unpack_source(&self, place: &Place) -> Result<(), BuildError> {
@@ -125,16 +140,24 @@ impl Build<'_> {
         let archive = place.root.join("source.tar.gz");
         let most = self.room.options.settings.max_source.0;
         let source = self.order.source;
-        self.room.blobs.get(source, &archive, most).await.map_err(|error| {
-            if error.transient {
-                BuildError::Store(error)
-            } else {
-                BuildError::BadSource(format!("fetch source: {error}"))
-            }
-        })?;
+        self.room
+            .blobs
+            .get(source, &archive, most)
+            .await
+            .map_err(|error| {
+                if error.transient {
+                    BuildError::Store(error)
+                } else {
+                    BuildError::BadSource(format!("fetch source: {error}"))
+                }
+            })?;
         let (build, function, user) = (place.build(), place.function(), place.user);
         blocking(move || {
-            let io = |source| LayoutError::Io { action: "open", path: archive.clone(), source };
+            let io = |source| LayoutError::Io {
+                action: "open",
+                path: archive.clone(),
+                source,
+            };
             let file = File::open(&archive).map_err(io)?;
             archive::unpack_gzip(io::BufReader::new(file), &function, Limits::bytes(most))
                 .map_err(|error| BuildError::BadSource(format!("unpack source: {error}")))?;
@@ -165,13 +188,19 @@ impl Build<'_> {
         if let Some(style) = self.order.style {
             arguments.extend(["--style".to_owned(), style.as_str().to_owned()]);
         }
-        let (end, output) = self.step(place, "check", &arguments, false, &|_| {}).await?;
-        let verdict = output.lines.iter().rev().find_map(|line| {
-            serde_json::from_str::<Verdict>(line).ok()
-        });
+        let (end, output) = self
+            .step(place, "check", &arguments, false, &|_| {})
+            .await?;
+        let verdict = output
+            .lines
+            .iter()
+            .rev()
+            .find_map(|line| serde_json::from_str::<Verdict>(line).ok());
         let Some(verdict) = verdict else {
             let said = output.lines.join(" ");
-            return Err(BuildError::Node(format!("check the source: it ended {end:?}: {said}")));
+            return Err(BuildError::Node(format!(
+                "check the source: it ended {end:?}: {said}"
+            )));
         };
         match (verdict.ok, verdict.handler, verdict.style) {
             (true, Some(handler), Some(style)) => {
@@ -192,16 +221,23 @@ impl Build<'_> {
             return Ok(());
         }
         let version = ["-I", "-m", "pip", "--version"].map(ToOwned::to_owned);
-        let (end, output) = self.step(place, "pip-version", &version, false, &|_| {}).await?;
+        let (end, output) = self
+            .step(place, "pip-version", &version, false, &|_| {})
+            .await?;
         if !succeeded(end) {
             let said = output.lines.last().map(String::as_str).unwrap_or_default();
             let message = format!(
                 "requirements.txt cannot be installed: this node's Python has no pip ({said}); \
                  install python3-pip there, or set process.python to one that has it"
             );
-            return Err(BuildError::Requirements { message, transient: false });
+            return Err(BuildError::Requirements {
+                message,
+                transient: false,
+            });
         }
-        let (end, output) = self.step(place, "pip", &pip::install(), true, self.say).await?;
+        let (end, output) = self
+            .step(place, "pip", &pip::install(), true, self.say)
+            .await?;
         if !succeeded(end) {
             let (message, transient) = pip::explain(&output.lines);
             return Err(BuildError::Requirements { message, transient });
@@ -212,7 +248,10 @@ impl Build<'_> {
         if succeeded(end) {
             return Ok(());
         }
-        Err(BuildError::Node(format!("tidy up requirements: {}", output.lines.join(" "))))
+        Err(BuildError::Node(format!(
+            "tidy up requirements: {}",
+            output.lines.join(" ")
+        )))
     }
 
     async fn compile(&self, place: &Place) -> Result<(), BuildError> {
@@ -231,7 +270,9 @@ impl Build<'_> {
         ];
         // Some packages carry files for other Pythons; what does not compile stays as it is.
         let arguments = words.map(ToOwned::to_owned);
-        self.step(place, "compile", &arguments, false, &|_| {}).await.map(|_| ())
+        self.step(place, "compile", &arguments, false, &|_| {})
+            .await
+            .map(|_| ())
     }
 
     async fn pack(&self, place: &Place) -> Result<(Digest, u64, bool), BuildError> {
@@ -275,8 +316,7 @@ impl Build<'_> {
         let directory = place.root.join(name);
         make_directory(&directory, PRIVATE)?;
         let options = &self.room.options;
-        let environment =
-            pip::environment(&options.settings, options.environment.iter().cloned());
+        let environment = pip::environment(&options.settings, options.environment.iter().cloned());
         let (build, function) = (place.build(), place.function());
         let step = Step {
             id: &id,
@@ -313,62 +353,4 @@ const TIDY: &str = include_str!("tidy.py");
 
 fn succeeded(end: StepEnd) -> bool {
     matches!(end, StepEnd::Exit(exit) if exit.code == 0)
-}
-
-/// A file of the user's that is not too big to be what it should be. A link is not followed: it may
-/// lead only inside, but a list of requirements is a file.
-fn read_small(path: &Path) -> Option<String> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    (metadata.is_file() && metadata.len() < 1 << 20).then(|| fs::read_to_string(path).ok())?
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
-) -> Result<T, BuildError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(BuildError::Node(error.to_string())),
-    }
-}
-
-/// Gives a directory with all in it to a user. Links themselves change owner, not what they lead to.
-fn give_away(path: &Path, user: u32) -> io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(user), Some(user))?;
-    if fs::symlink_metadata(path)?.is_dir() {
-        for entry in fs::read_dir(path)? {
-            give_away(&entry?.path(), user)?;
-        }
-    }
-    Ok(())
-}
-
-/// Counts and digests what is written.
-struct Hashing<W> {
-    inner: W,
-    digester: Digester,
-    size: u64,
-}
-
-impl<W: Write> Hashing<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, digester: Digester::default(), size: 0 }
-    }
-
-    fn finish(mut self) -> io::Result<(Digest, u64)> {
-        self.inner.flush()?;
-        Ok((self.digester.finish(), self.size))
-    }
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.digester.update(&bytes[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -2,7 +2,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::supervisor::{LOG_FILE, OLD_LOG_FILE};
+use crate::supervisor::LOG_FILE;
 
 /// How often a running step's output is looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(150);
@@ -21,24 +21,32 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn of(directory: &Path) -> Self {
         let directory = directory.to_owned();
-        Self { directory, offset: 0, partial: Vec::new(), lines: Vec::new() }
+        Self {
+            directory,
+            offset: 0,
+            partial: Vec::new(),
+            lines: Vec::new(),
+        }
     }
 
     /// Says the lines that came since the last look.
     pub(super) fn look(&mut self, say: &(dyn Fn(&str) + Sync)) {
         let path = self.directory.join(LOG_FILE);
-        let Ok(mut file) = std::fs::File::open(path) else { return };
+        let Ok(mut file) = std::fs::File::open(path) else {
+            return;
+        };
         let size = file.metadata().map_or(0, |metadata| metadata.len());
         if size < self.offset {
             // It was turned over; the rest of the old one is not worth the trouble.
             self.offset = 0;
-            let _ = self.directory.join(OLD_LOG_FILE);
         }
         if file.seek(SeekFrom::Start(self.offset)).is_err() {
             return;
         }
         let mut piece = Vec::new();
-        let Ok(count) = file.take(1 << 20).read_to_end(&mut piece) else { return };
+        let Ok(count) = file.take(1 << 20).read_to_end(&mut piece) else {
+            return;
+        };
         self.offset += count as u64;
         self.partial.extend(piece);
         while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {

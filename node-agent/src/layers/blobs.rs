@@ -26,11 +26,17 @@ pub struct BlobError {
 impl BlobError {
     /// One that another try may mend.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true }
+        Self {
+            message: message.into(),
+            transient: true,
+        }
     }
 
     /// One that stays.
     pub fn lasting(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false }
+        Self {
+            message: message.into(),
+            transient: false,
+        }
     }
 }

@@ -19,7 +19,11 @@ struct Place {
 impl Shelf {
     pub(super) fn add(&mut self, digest: Digest, bytes: u64) {
         self.uses += 1;
-        let place = Place { bytes, holders: 0, last_use: self.uses };
+        let place = Place {
+            bytes,
+            holders: 0,
+            last_use: self.uses,
+        };
         self.layers.entry(digest).or_insert(place);
     }
 
@@ -49,7 +53,9 @@ impl Shelf {
         let mut gone = Vec::new();
         while self.bytes() > budget {
             let unused = self.layers.iter().filter(|(_, place)| place.holders == 0);
-            let Some((digest, _)) = unused.min_by_key(|(_, place)| place.last_use) else { break };
+            let Some((digest, _)) = unused.min_by_key(|(_, place)| place.last_use) else {
+                break;
+            };
             let digest = *digest;
             self.layers.remove(&digest);
             gone.push(digest);

@@ -97,7 +97,11 @@ impl Layers {
         let mark = options.directory.join(MARK);
         let same_boot = fs::read_to_string(&mark).is_ok_and(|boot| boot == options.boot_id);
         let mut shelf = Shelf::default();
-        for entry in fs::read_dir(&options.directory).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(&options.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             match digest_of(&name).filter(|_| same_boot) {
                 Some(digest) => shelf.add(digest, size(&entry.path())),
@@ -105,10 +109,20 @@ impl Layers {
                 None => {}
             }
         }
-        let write = |source| LayoutError::Io { action: "write", path: mark.clone(), source };
+        let write = |source| LayoutError::Io {
+            action: "write",
+            path: mark.clone(),
+            source,
+        };
         fs::write(&mark, &options.boot_id).map_err(write)?;
         let shelf = Arc::new(Mutex::new(shelf));
-        Ok(Self { options, blobs, shelf, fetching: Mutex::default(), count: AtomicU64::new(0) })
+        Ok(Self {
+            options,
+            blobs,
+            shelf,
+            fetching: Mutex::default(),
+            count: AtomicU64::new(0),
+        })
     }
 
     /// A layer that stands there already.
@@ -116,7 +130,11 @@ impl Layers {
     pub fn hold(&self, digest: Digest) -> Option<Layer> {
         self.shelf.lock().hold(digest).then(|| {
             let shelf = Arc::clone(&self.shelf);
-            Layer(Arc::new(Held { digest, path: self.path(digest), shelf }))
+            Layer(Arc::new(Held {
+                digest,
+                path: self.path(digest),
+                shelf,
+            }))
         })
     }
 
@@ -192,7 +210,11 @@ impl Layers {
             make_directory(&content, 0o755)?;
             let summary =
                 archive::unpack(std::io::BufReader::new(file), &content, limits).map_err(failed)?;
-            let io = |source| LayoutError::Io { action: "rename", path: target.clone(), source };
+            let io = |source| LayoutError::Io {
+                action: "rename",
+                path: target.clone(),
+                source,
+            };
             match fs::rename(&content, &target) {
                 // Somebody else was faster with the same.
                 Err(_) if target.is_dir() => {}
@@ -211,7 +233,11 @@ impl Layers {
             let mut shelf = self.shelf.lock();
             shelf.add(digest, bytes);
             shelf.hold(digest);
-            let layer = Held { digest, path: self.path(digest), shelf: Arc::clone(&self.shelf) };
+            let layer = Held {
+                digest,
+                path: self.path(digest),
+                shelf: Arc::clone(&self.shelf),
+            };
             (Layer(Arc::new(layer)), shelf.shrink(self.options.budget))
         };
         for digest in gone {
@@ -222,18 +248,29 @@ impl Layers {
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
-        self.options.directory.join(format!("sha256-{}", digest.hex()))
+        self.options
+            .directory
+            .join(format!("sha256-{}", digest.hex()))
     }
 }
 
 fn digest_of(name: &str) -> Option<Digest> {
-    format!("sha256:{}", name.strip_prefix("sha256-")?).parse().ok()
+    format!("sha256:{}", name.strip_prefix("sha256-")?)
+        .parse()
+        .ok()
 }
 
 fn size(path: &Path) -> u64 {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return 0;
+    };
     if !metadata.is_dir() {
         return metadata.len();
     }
-    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()
+    fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| size(&entry.path()))
+        .sum()
 }

@@ -28,7 +28,10 @@ impl Blobs for Directory {
 fn layer(blobs: &Directory, text: &str) -> (Digest, u64) {
     let source = tempfile::tempdir().unwrap();
     std::fs::write(source.path().join("func.py"), text).unwrap();
-    let packing = Packing { prefix: "function", ..Packing::upload(Limits::bytes(1 << 20)) };
+    let packing = Packing {
+        prefix: "function",
+        ..Packing::upload(Limits::bytes(1 << 20))
+    };
     let mut tar = Vec::new();
     pack(source.path(), &packing, &mut tar).unwrap();
     let digest = Digest::of(&tar);
@@ -52,8 +55,9 @@ fn open(blobs: &Arc<Directory>, directory: &Path, budget: u64, boot: &str) -> La
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.retain(|name| !name.starts_with('.'));
     names
 }
@@ -75,9 +79,20 @@ async fn many_who_want_the_same_layer_cause_one_fetch() {
 async fn layers_are_found_again_but_not_after_a_reboot() {
     let (blobs, directory) = (blobs(), tempfile::tempdir().unwrap());
     let (digest, size) = layer(&blobs, "x = 1");
-    open(&blobs, directory.path(), 1 << 20, "b").get(digest, size).await.unwrap();
-    assert!(open(&blobs, directory.path(), 1 << 20, "b").hold(digest).is_some());
-    assert!(open(&blobs, directory.path(), 1 << 20, "c").hold(digest).is_none());
+    open(&blobs, directory.path(), 1 << 20, "b")
+        .get(digest, size)
+        .await
+        .unwrap();
+    assert!(
+        open(&blobs, directory.path(), 1 << 20, "b")
+            .hold(digest)
+            .is_some()
+    );
+    assert!(
+        open(&blobs, directory.path(), 1 << 20, "c")
+            .hold(digest)
+            .is_none()
+    );
     assert!(names(directory.path()).is_empty());
 }
 
@@ -103,6 +118,9 @@ async fn a_layer_that_cannot_be_had_leaves_nothing_behind() {
     assert!(matches!(absent, LayerError::Fetch { .. }));
     let broken = Digest::of(b"broken");
     std::fs::write(blobs.0.path().join(broken.hex()), vec![1; 2000]).unwrap();
-    assert!(matches!(layers.get(broken, 10).await.err().unwrap(), LayerError::Unpack { .. }));
+    assert!(matches!(
+        layers.get(broken, 10).await.err().unwrap(),
+        LayerError::Unpack { .. }
+    ));
     assert!(names(directory.path()).is_empty());
 }

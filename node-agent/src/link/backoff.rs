@@ -16,7 +16,10 @@ impl Backoff {
     /// Starts short.
     #[must_use]
     pub fn new(chance: Chance) -> Self {
-        Self { next: FIRST, chance }
+        Self {
+            next: FIRST,
+            chance,
+        }
     }
 
     /// It worked: the next failure starts short again.

@@ -39,7 +39,9 @@ const TRIES: u32 = 4;
 pub(super) struct RequestError(pub(super) String);
 
 pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed()
 }
 
 /// Sends one request to the current master.
@@ -51,10 +53,13 @@ pub(super) async fn send(
     let fail = |error: &(dyn std::error::Error + 'static)| RequestError(chain(error));
     let stream = masters.dial(tls).await.map_err(|error| fail(&error))?;
     let (host, port) = masters.current();
-    let host = format!("{host}:{port}").parse().map_err(|error| fail(&error))?;
+    let host = format!("{host}:{port}")
+        .parse()
+        .map_err(|error| fail(&error))?;
     request.headers_mut().insert(http::header::HOST, host);
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| fail(&e))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| fail(&e))?;
     tokio::spawn(connection);
     let answer = tokio::time::timeout(ANSWER, sender.send_request(request)).await;
     let answer = answer.map_err(|_| RequestError("the master does not answer".into()))?;
@@ -81,7 +86,11 @@ impl MasterBlobs {
     /// Reaches the store with the node's certificate.
     #[must_use]
     pub fn new(masters: Arc<Masters>, credentials: Arc<Credentials>, chance: Chance) -> Self {
-        Self { masters, credentials, chance }
+        Self {
+            masters,
+            credentials,
+            chance,
+        }
     }
 
     async fn get_once(&self, digest: Digest, path: &Path, most: u64) -> Result<u64, BlobError> {
@@ -102,7 +111,9 @@ impl MasterBlobs {
             .map_err(|_| BlobError::transient(format!("get blob {digest}: it stopped coming")))?
         {
             let frame = frame.map_err(|error| BlobError::transient(chain(&error)))?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
             size += data.len() as u64;
             if size > most {
                 let text = format!("blob {digest} is larger than the {most} bytes it should have");
@@ -114,7 +125,9 @@ impl MasterBlobs {
         file.flush().await.map_err(disk)?;
         let found = digester.finish();
         if found != digest {
-            return Err(BlobError::transient(format!("blob {digest} came as {found}")));
+            return Err(BlobError::transient(format!(
+                "blob {digest} came as {found}"
+            )));
         }
         Ok(size)
     }
@@ -147,7 +160,11 @@ impl MasterBlobs {
             return false;
         }
         tracing::debug!(%error, attempt, "blob");
-        tokio::time::sleep(self.chance.jitter(Duration::from_millis(300) * attempt * attempt)).await;
+        tokio::time::sleep(
+            self.chance
+                .jitter(Duration::from_millis(300) * attempt * attempt),
+        )
+        .await;
         true
     }
 }
@@ -155,9 +172,15 @@ impl MasterBlobs {
 async fn refusal(what: &str, digest: Digest, answer: Response<Incoming>) -> BlobError {
     let status = answer.status();
     let text = text(answer).await;
-    let message = format!("{what} blob {digest}: the master says {status}: {}", text.trim());
+    let message = format!(
+        "{what} blob {digest}: the master says {status}: {}",
+        text.trim()
+    );
     let busy = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-    BlobError { message, transient: busy }
+    BlobError {
+        message,
+        transient: busy,
+    }
 }
 
 #[async_trait]

@@ -52,7 +52,10 @@ impl Credentials {
         })?;
         let identity = Identity::load(&layout.identity())?;
         let now = ArcSwap::from_pointee(Current::new(identity, &ca)?);
-        Ok(Self { layout: layout.clone(), now })
+        Ok(Self {
+            layout: layout.clone(),
+            now,
+        })
     }
 
     /// Keeps what a join or a renewal has brought. The certificate goes last: it is what says that
@@ -105,6 +108,10 @@ impl Current {
         let mut client = client_config(ca, Some(&identity))?;
         client.alpn_protocols = vec![b"http/1.1".to_vec()];
         let server = server_config(&identity, ca, ClientAuth::Required)?;
-        Ok(Self { identity, client: Arc::new(client), server: Arc::new(server) })
+        Ok(Self {
+            identity,
+            client: Arc::new(client),
+            server: Arc::new(server),
+        })
     }
 }

@@ -48,8 +48,14 @@ impl Masters {
     /// # Errors
     /// When an address is not one.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        let addresses = settings.master.iter().map(|url| crate::settings::master_address(url));
-        Ok(Self { addresses: addresses.collect::<Result<_, _>>()?, current: AtomicUsize::new(0) })
+        let addresses = settings
+            .master
+            .iter()
+            .map(|url| crate::settings::master_address(url));
+        Ok(Self {
+            addresses: addresses.collect::<Result<_, _>>()?,
+            current: AtomicUsize::new(0),
+        })
     }
 
     /// Host and port of the master that is dialled now.
@@ -97,7 +103,12 @@ async fn connect(
 ) -> Result<TlsStream<TcpStream>, Failure> {
     let name = ServerName::try_from(host.to_owned())
         .map_err(|error| Failure::Connect(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-    let stream = TcpStream::connect((host, port)).await.map_err(Failure::Connect)?;
+    let stream = TcpStream::connect((host, port))
+        .await
+        .map_err(Failure::Connect)?;
     stream.set_nodelay(true).map_err(Failure::Connect)?;
-    TlsConnector::from(tls).connect(name, stream).await.map_err(Failure::Tls)
+    TlsConnector::from(tls)
+        .connect(name, stream)
+        .await
+        .map_err(Failure::Tls)
 }

@@ -88,8 +88,15 @@ pub async fn ensure_joined(
     let mut tls = joining_client_config(token.authority)?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let bearer = format!("Bearer {token}");
-    let (identity, ca) =
-        ask(masters, Arc::new(tls), "/join", Some(&bearer), Some(node), node).await?;
+    let (identity, ca) = ask(
+        masters,
+        Arc::new(tls),
+        "/join",
+        Some(&bearer),
+        Some(node),
+        node,
+    )
+    .await?;
     Credentials::save(layout, &identity, &ca)?;
     tracing::info!(node, "joined the cluster");
     Ok(Credentials::load(layout)?)
@@ -116,20 +123,30 @@ async fn ask(
 ) -> Result<(Identity, String), JoinError> {
     let unreachable = |text: String| JoinError::Unreachable(text);
     let csr = Csr::new()?;
-    let body = serde_json::to_vec(&Ask { node: node_said, csr: &csr.csr_pem })
-        .map_err(|error| unreachable(error.to_string()))?;
+    let body = serde_json::to_vec(&Ask {
+        node: node_said,
+        csr: &csr.csr_pem,
+    })
+    .map_err(|error| unreachable(error.to_string()))?;
     let mut request = Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
     if let Some(bearer) = bearer {
         request = request.header(http::header::AUTHORIZATION, bearer);
     }
-    let request = request.body(full(body)).map_err(|error| unreachable(error.to_string()))?;
-    let answer =
-        send(masters, tls, request).await.map_err(|error| unreachable(error.to_string()))?;
+    let request = request
+        .body(full(body))
+        .map_err(|error| unreachable(error.to_string()))?;
+    let answer = send(masters, tls, request)
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
     let status = answer.status();
     let text = text(answer).await;
     if !status.is_success() {
         let text = text.trim().to_owned();
-        return Err(JoinError::Refused { node: node.to_owned(), status, text });
+        return Err(JoinError::Refused {
+            node: node.to_owned(),
+            status,
+            text,
+        });
     }
     let answer: Answer =
         serde_json::from_str(&text).map_err(|error| unreachable(error.to_string()))?;

@@ -93,7 +93,10 @@ pub async fn run(room: Arc<LinkRoom>) {
         let text = chain(&error);
         // The same trouble is told once.
         if text != last_said || welcomed {
-            tracing::warn!(error = text, "link to the master is down; pods run on, trying again");
+            tracing::warn!(
+                error = text,
+                "link to the master is down; pods run on, trying again"
+            );
         }
         last_said = text;
         tokio::time::sleep(wait).await;
@@ -112,12 +115,23 @@ struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     async fn open(room: &'a LinkRoom, epoch: u64) -> Result<Self, LinkError> {
         let (host, port) = room.masters.current();
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_owned()
+        };
         let uri = format!("wss://{host}:{port}{LINK_PATH}");
         let stream = room.masters.dial(room.credentials.client()).await?;
-        let local = stream.get_ref().0.local_addr().map(|address| address.ip()).ok();
+        let local = stream
+            .get_ref()
+            .0
+            .local_addr()
+            .map(|address| address.ip())
+            .ok();
         let failed = |error| LinkError::Open(Box::new(error));
-        let uri = uri.parse().map_err(|error: http::uri::InvalidUri| failed(error.into()))?;
+        let uri = uri
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| failed(error.into()))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_FRAME_BYTES))
             .max_frame_size(Some(MAX_FRAME_BYTES));
@@ -132,7 +146,14 @@ impl<'a> Conversation<'a> {
             .map_err(failed)?;
         let heard = room.clock.now();
         let session = Session::default();
-        let mut conversation = Self { room, socket, session, heard, epoch, welcomed: false };
+        let mut conversation = Self {
+            room,
+            socket,
+            session,
+            heard,
+            epoch,
+            welcomed: false,
+        };
         conversation.introduce(local).await?;
         Ok(conversation)
     }
@@ -141,7 +162,8 @@ impl<'a> Conversation<'a> {
     async fn introduce(&mut self, local: Option<IpAddr>) -> Result<(), LinkError> {
         let hello = self.room.machine.hello(local);
         self.say(ToMaster::Hello(Box::new(hello))).await?;
-        self.say(ToMaster::Inventory(self.room.pods.inventory())).await?;
+        self.say(ToMaster::Inventory(self.room.pods.inventory()))
+            .await?;
         self.room.builds.tell_again();
         Ok(())
     }
@@ -187,7 +209,9 @@ impl<'a> Conversation<'a> {
         let text = match message {
             Message::Text(text) => text,
             Message::Close(frame) => {
-                let reason = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
+                let reason = frame
+                    .map(|frame| frame.reason.to_string())
+                    .unwrap_or_default();
                 return Err(LinkError::Closed(reason));
             }
             // Pings are answered beneath us.
@@ -238,6 +262,7 @@ impl<'a> Conversation<'a> {
     async fn send(&mut self, frame: Frame<ToMaster>) -> Result<(), LinkError> {
         let message = Message::text(frame.encode()?);
         let sent = tokio::time::timeout(SILENCE, self.socket.send(message)).await;
-        sent.map_err(|_| LinkError::Silence)?.map_err(|error| LinkError::Socket(Box::new(error)))
+        sent.map_err(|_| LinkError::Silence)?
+            .map_err(|error| LinkError::Socket(Box::new(error)))
     }
 }

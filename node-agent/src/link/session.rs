@@ -63,13 +63,20 @@ impl Session {
         if frame.body != ToAgent::Ack {
             let wanted = self.received + 1;
             if frame.seq != wanted {
-                return Err(SessionError::OutOfOrder { found: frame.seq, wanted });
+                return Err(SessionError::OutOfOrder {
+                    found: frame.seq,
+                    wanted,
+                });
             }
             self.received = wanted;
         }
         self.acked = self.acked.max(frame.ack);
         let mut known = Vec::new();
-        while self.outcomes.front().is_some_and(|(seq, _)| *seq <= self.acked) {
+        while self
+            .outcomes
+            .front()
+            .is_some_and(|(seq, _)| *seq <= self.acked)
+        {
             known.extend(self.outcomes.pop_front().map(|(_, id)| id));
         }
         Ok(known)
@@ -91,13 +98,24 @@ mod tests {
     use super::*;
 
     fn remove() -> ToAgent {
-        ToAgent::RemovePod { uid: "u".into(), grace_seconds: 0 }
+        ToAgent::RemovePod {
+            uid: "u".into(),
+            grace_seconds: 0,
+        }
     }
 
     fn ended(id: &str) -> ToMaster {
-        let failure = BuildFailure { reason: "R".into(), message: "m".into(), transient: false };
+        let failure = BuildFailure {
+            reason: "R".into(),
+            message: "m".into(),
+            transient: false,
+        };
         let outcome = Some(BuildOutcome::Failed(failure));
-        ToMaster::Build(Box::new(BuildReport { id: id.into(), log: vec![], outcome }))
+        ToMaster::Build(Box::new(BuildReport {
+            id: id.into(),
+            log: vec![],
+            outcome,
+        }))
     }
 
     #[test]
@@ -108,7 +126,13 @@ mod tests {
         assert_eq!(session.acknowledge().unwrap().ack, 1);
         assert_eq!(session.acknowledge(), None);
         session.receive(&Frame::new(2, 0, remove())).unwrap();
-        assert_eq!(session.send(ToMaster::Usage(Default::default())).unwrap().ack, 2);
+        assert_eq!(
+            session
+                .send(ToMaster::Usage(Default::default()))
+                .unwrap()
+                .ack,
+            2
+        );
         assert_eq!(session.acknowledge(), None);
     }
 
@@ -116,7 +140,13 @@ mod tests {
     fn lost_frames_and_false_acknowledgements_end_the_session() {
         let mut session = Session::default();
         let error = session.receive(&Frame::new(2, 0, remove())).unwrap_err();
-        assert_eq!(error, SessionError::OutOfOrder { found: 2, wanted: 1 });
+        assert_eq!(
+            error,
+            SessionError::OutOfOrder {
+                found: 2,
+                wanted: 1
+            }
+        );
         let error = session.receive(&Frame::new(1, 5, remove())).unwrap_err();
         assert_eq!(error, SessionError::FalseAck(5));
     }
@@ -137,7 +167,13 @@ mod tests {
         let mut session = Session::default();
         session.send(ended("one")).unwrap();
         session.send(ended("two")).unwrap();
-        assert_eq!(session.receive(&Frame::new(0, 1, ToAgent::Ack)).unwrap(), ["one"]);
-        assert_eq!(session.receive(&Frame::new(0, 2, ToAgent::Ack)).unwrap(), ["two"]);
+        assert_eq!(
+            session.receive(&Frame::new(0, 1, ToAgent::Ack)).unwrap(),
+            ["one"]
+        );
+        assert_eq!(
+            session.receive(&Frame::new(0, 2, ToAgent::Ack)).unwrap(),
+            ["two"]
+        );
     }
 }

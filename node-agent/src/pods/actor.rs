@@ -61,9 +61,21 @@ impl PodActor {
         first: Option<Event>,
     ) -> Self {
         let machine = PodMachine::new(record.report.clone(), room.start_timeout);
-        let guard = Guard { uid: record.report.uid.clone(), register };
+        let guard = Guard {
+            uid: record.report.uid.clone(),
+            register,
+        };
         let stop = CancellationToken::new();
-        Self { machine, record, assignment, layer, room, guard, stop, first }
+        Self {
+            machine,
+            record,
+            assignment,
+            layer,
+            room,
+            guard,
+            stop,
+            first,
+        }
     }
 
     fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
@@ -135,21 +147,35 @@ impl PodActor {
     }
 
     fn fetch(&self, me: Teller) {
-        let Some(assignment) = self.assignment.clone() else { return };
+        let Some(assignment) = self.assignment.clone() else {
+            return;
+        };
         let room = Arc::clone(&self.room);
+        let fetched = tokio::spawn(async move { room.fetch(&assignment.origin).await });
         tokio::spawn(async move {
-            let (event, layer) = room.fetch(&assignment.origin).await;
+            // One that panics has failed; the pod must not wait for it for ever.
+            let (event, layer) = fetched.await.unwrap_or_else(|error| {
+                let message = error.to_string();
+                (Event::FetchFailed { message }, None)
+            });
             me.hold(layer);
             me.tell(event);
         });
     }
 
     fn launch(&self, me: Teller) {
-        let Some(assignment) = self.assignment.clone() else { return };
+        let Some(assignment) = self.assignment.clone() else {
+            return;
+        };
         let room = Arc::clone(&self.room);
         let (layer, user) = (self.layer.clone(), self.record.user);
+        let started =
+            tokio::spawn(async move { room.start(&assignment, layer.as_ref(), user).await });
         tokio::spawn(async move {
-            me.tell(room.start(&assignment, layer.as_ref(), user).await);
+            me.tell(started.await.unwrap_or_else(|error| {
+                let message = error.to_string();
+                Event::StartFailed { message }
+            }));
         });
     }
 }

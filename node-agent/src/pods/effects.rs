@@ -38,10 +38,22 @@ impl PodRoom {
             Origin::Image { .. } => None,
             Origin::Layer { digest, size, .. } => match self.layers.get(*digest, *size).await {
                 Ok(layer) => Some(layer),
-                Err(error) => return (Event::FetchFailed { message: chain(&error) }, None),
+                Err(error) => {
+                    return (
+                        Event::FetchFailed {
+                            message: chain(&error),
+                        },
+                        None,
+                    );
+                }
             },
         };
-        (Event::Fetched { took: self.clock.now() - before }, layer)
+        (
+            Event::Fetched {
+                took: self.clock.now() - before,
+            },
+            layer,
+        )
     }
 
     /// Starts a pod.
@@ -62,7 +74,9 @@ impl PodRoom {
         };
         match self.runtime.start(start).await {
             Ok(runtime_id) => Event::Started { runtime_id, at },
-            Err(error) => Event::StartFailed { message: chain(&error) },
+            Err(error) => Event::StartFailed {
+                message: chain(&error),
+            },
         }
     }
 
@@ -74,8 +88,13 @@ impl PodRoom {
             let path = directory.join(name);
             make_directory(&path, PRIVATE)?;
             if let Some(user) = user {
-                std::os::unix::fs::chown(&path, Some(user), Some(user))
-                    .map_err(|source| LayoutError::Io { action: "give away", path, source })?;
+                std::os::unix::fs::chown(&path, Some(user), Some(user)).map_err(|source| {
+                    LayoutError::Io {
+                        action: "give away",
+                        path,
+                        source,
+                    }
+                })?;
             }
         }
         Ok(())
@@ -98,7 +117,9 @@ impl PodRoom {
                 let stream = probe::connect(&run, owner).await;
                 if !answered {
                     answered = true;
-                    tell(Event::Answered { took: self.clock.now() - before });
+                    tell(Event::Answered {
+                        took: self.clock.now() - before,
+                    });
                 }
                 probe::ask(stream).await
             };
@@ -124,8 +145,11 @@ impl PodRoom {
             let removed = match self.runtime.remove(uid, user).await {
                 Ok(()) => {
                     let path = self.layout.pod(uid);
-                    let removed = tokio::task::spawn_blocking(move || remove_directory(&path)).await;
-                    removed.map_err(|error| error.to_string()).and_then(|r| r.map_err(|e| chain(&e)))
+                    let removed =
+                        tokio::task::spawn_blocking(move || remove_directory(&path)).await;
+                    removed
+                        .map_err(|error| error.to_string())
+                        .and_then(|r| r.map_err(|e| chain(&e)))
                 }
                 Err(error) => Err(chain(&error)),
             };

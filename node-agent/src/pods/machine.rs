@@ -101,7 +101,14 @@ impl PodMachine {
     #[must_use]
     pub fn new(report: PodReport, start_timeout: Duration) -> Self {
         let idle = false;
-        Self { report, start_timeout, fetching: idle, starting: idle, running: idle, removing: idle }
+        Self {
+            report,
+            start_timeout,
+            fetching: idle,
+            starting: idle,
+            running: idle,
+            removing: idle,
+        }
     }
 
     /// What the master is told.
@@ -136,7 +143,10 @@ impl PodMachine {
             Event::ImportFailed { message } => self.give_up("ImportError", message),
             Event::Deadline => {
                 let seconds = self.start_timeout.as_secs();
-                self.give_up("StartTimeout", format!("not ready {seconds} s after it was started"))
+                self.give_up(
+                    "StartTimeout",
+                    format!("not ready {seconds} s after it was started"),
+                )
             }
             Event::Exited(exit) => self.exited(exit),
             Event::Remove { grace } => self.remove(grace),
@@ -158,10 +168,19 @@ impl PodMachine {
             PodState::Preparing | PodState::Starting | PodState::Ready => {
                 // Ready again only when the server inside says so.
                 self.report.state = PodState::Starting;
-                vec![Effect::Watch, Effect::Probe, Effect::Deadline(now + self.start_timeout)]
+                vec![
+                    Effect::Watch,
+                    Effect::Probe,
+                    Effect::Deadline(now + self.start_timeout),
+                ]
             }
             PodState::Stopping | PodState::Failed | PodState::Gone => {
-                vec![Effect::Watch, Effect::Stop { grace: Duration::ZERO }]
+                vec![
+                    Effect::Watch,
+                    Effect::Stop {
+                        grace: Duration::ZERO,
+                    },
+                ]
             }
         }
     }
@@ -183,7 +202,12 @@ impl PodMachine {
         self.report.runtime_id = Some(runtime_id);
         self.report.started_at = Some(at);
         if self.report.state != PodState::Starting {
-            return vec![Effect::Watch, Effect::Stop { grace: Duration::ZERO }];
+            return vec![
+                Effect::Watch,
+                Effect::Stop {
+                    grace: Duration::ZERO,
+                },
+            ];
         }
         let deadline = Effect::Deadline(now + self.start_timeout);
         vec![Effect::Report, Effect::Watch, Effect::Probe, deadline]
@@ -204,7 +228,9 @@ impl PodMachine {
             return Vec::new();
         }
         let mut effects = self.failed(reason, message);
-        effects.push(Effect::Stop { grace: Duration::ZERO });
+        effects.push(Effect::Stop {
+            grace: Duration::ZERO,
+        });
         effects
     }
 
@@ -228,7 +254,10 @@ impl PodMachine {
             PodState::Stopping => self.remove_if_idle(),
             PodState::Failed => vec![Effect::Report],
             _ if exit.oom => self.failed("OOMKilled", "it used more memory than its limit".into()),
-            _ => self.failed("Exited", format!("its process ended with code {}", exit.code)),
+            _ => self.failed(
+                "Exited",
+                format!("its process ended with code {}", exit.code),
+            ),
         }
     }
 

@@ -4,6 +4,8 @@
 //! back what came of them; [`Pods`] is the register of all, and what other rooms see.
 
 mod actor;
+mod adopt;
+mod all;
 mod effects;
 mod machine;
 mod probe;
@@ -11,10 +13,12 @@ mod record;
 mod register;
 
 #[cfg(test)]
+mod death_tests;
+#[cfg(test)]
 mod tests;
 
 pub use actor::{PodActor, Tell};
+pub use all::{Pods, Target};
 pub use effects::PodRoom;
 pub use machine::{Effect, Event, PodMachine};
 pub use record::Record;
-pub use register::{Pods, Target};

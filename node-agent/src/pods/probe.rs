@@ -61,7 +61,9 @@ pub(super) async fn connect(run: &Path, owner: u32) -> UnixStream {
 }
 
 /// Asks once, waiting for the import.
-pub(super) async fn ask(stream: UnixStream) -> Result<Readiness, Box<dyn std::error::Error + Send + Sync>> {
+pub(super) async fn ask(
+    stream: UnixStream,
+) -> Result<Readiness, Box<dyn std::error::Error + Send + Sync>> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
@@ -70,18 +72,25 @@ pub(super) async fn ask(stream: UnixStream) -> Result<Readiness, Box<dyn std::er
         .header("connection", "close")
         .body(Empty::<Bytes>::new())?;
     let answer = sender.send_request(request).await?;
-    let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await?.to_bytes();
+    let body = Limited::new(answer.into_body(), MAX_ANSWER)
+        .collect()
+        .await?
+        .to_bytes();
     driver.abort();
     Ok(read(&serde_json::from_slice::<Answer>(&body)?))
 }
 
 fn read(answer: &Answer) -> Readiness {
     match (&answer.error_type, answer.ready) {
-        (_, true) => Readiness::Ready { import_ms: answer.cold_ms },
+        (_, true) => Readiness::Ready {
+            import_ms: answer.cold_ms,
+        },
         (Some(kind), false) => {
             let stack = answer.stack_trace.concat();
             let message = format!("{kind}: {}\n{stack}", answer.error_message);
-            Readiness::Failed { message: message.trim_end().chars().take(8192).collect() }
+            Readiness::Failed {
+                message: message.trim_end().chars().take(8192).collect(),
+            }
         }
         (None, false) => Readiness::Importing,
     }
@@ -96,8 +105,16 @@ mod tests {
         let parse = |text: &str| read(&serde_json::from_str(text).unwrap());
         let ready = r#"{"ready": true, "handler": "func.main", "pid": 3, "coldMs": 12.5}"#;
         assert_eq!(parse(ready), Readiness::Ready { import_ms: 12.5 });
-        assert_eq!(parse(r#"{"ready": false, "reason": "importing"}"#), Readiness::Importing);
+        assert_eq!(
+            parse(r#"{"ready": false, "reason": "importing"}"#),
+            Readiness::Importing
+        );
         let failed = r#"{"ready": false, "errorType": "ImportError", "errorMessage": "no x", "stackTrace": ["  at\n"]}"#;
-        assert_eq!(parse(failed), Readiness::Failed { message: "ImportError: no x\n  at".into() });
+        assert_eq!(
+            parse(failed),
+            Readiness::Failed {
+                message: "ImportError: no x\n  at".into()
+            }
+        );
     }
 }

@@ -43,7 +43,12 @@ impl Record {
             started_at: None,
             cold: None,
         };
-        Self { report, layer, user, grace_seconds: assignment.grace_seconds }
+        Self {
+            report,
+            layer,
+            user,
+            grace_seconds: assignment.grace_seconds,
+        }
     }
 
     /// Writes it into the pod's directory. Not through to the disk: no pod survives a loss of power.

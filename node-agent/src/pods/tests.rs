@@ -6,7 +6,10 @@ use tokio::time::Instant;
 
 use super::{Effect, Event, PodMachine};
 
-const OK: Exit = Exit { code: 0, oom: false };
+const OK: Exit = Exit {
+    code: 0,
+    oom: false,
+};
 const GRACE: Duration = Duration::from_secs(5);
 
 fn machine() -> PodMachine {
@@ -26,15 +29,22 @@ fn machine() -> PodMachine {
 }
 
 fn fetched() -> Event {
-    Event::Fetched { took: Duration::from_millis(3) }
+    Event::Fetched {
+        took: Duration::from_millis(3),
+    }
 }
 
 fn started() -> Event {
-    Event::Started { runtime_id: "process://1".into(), at: "2026-01-01T00:00:00Z".into() }
+    Event::Started {
+        runtime_id: "process://1".into(),
+        at: "2026-01-01T00:00:00Z".into(),
+    }
 }
 
 fn failed(message: &str) -> Event {
-    Event::FetchFailed { message: message.into() }
+    Event::FetchFailed {
+        message: message.into(),
+    }
 }
 
 fn after(events: impl IntoIterator<Item = Event>) -> (PodMachine, Vec<Effect>) {
@@ -49,14 +59,19 @@ fn after(events: impl IntoIterator<Item = Event>) -> (PodMachine, Vec<Effect>) {
 
 #[test]
 fn a_pod_becomes_ready_with_its_costs_counted() {
-    let answered = Event::Answered { took: Duration::from_millis(40) };
+    let answered = Event::Answered {
+        took: Duration::from_millis(40),
+    };
     let ready = Event::Ready { import_ms: 7.5 };
     let (machine, effects) = after([Event::Begin, fetched(), started(), answered, ready]);
     assert_eq!(effects, [Effect::Report]);
     let report = machine.report();
     assert_eq!(report.state, PodState::Ready);
     let cold = report.cold.unwrap();
-    assert_eq!((cold.prepare_ms, cold.start_ms, cold.import_ms), (3.0, 40.0, 7.5));
+    assert_eq!(
+        (cold.prepare_ms, cold.start_ms, cold.import_ms),
+        (3.0, 40.0, 7.5)
+    );
 }
 
 #[test]
@@ -66,22 +81,51 @@ fn failures_name_their_reason() {
         assert_eq!(machine.report().state, PodState::Failed);
         machine.report().reason.clone().unwrap()
     };
-    let start_failed = Event::StartFailed { message: "x".into() };
-    let import_failed = Event::ImportFailed { message: "x".into() };
-    let oom = Event::Exited(Exit { code: 137, oom: true });
+    let start_failed = Event::StartFailed {
+        message: "x".into(),
+    };
+    let import_failed = Event::ImportFailed {
+        message: "x".into(),
+    };
+    let oom = Event::Exited(Exit {
+        code: 137,
+        oom: true,
+    });
     assert_eq!(reason(vec![Event::Begin, failed("x")]), "LayerFailed");
-    assert_eq!(reason(vec![Event::Begin, fetched(), start_failed]), "StartFailed");
-    assert_eq!(reason(vec![Event::Begin, fetched(), started(), import_failed]), "ImportError");
-    assert_eq!(reason(vec![Event::Begin, fetched(), started(), Event::Deadline]), "StartTimeout");
-    assert_eq!(reason(vec![Event::Begin, fetched(), started(), oom]), "OOMKilled");
-    assert_eq!(reason(vec![Event::Begin, fetched(), started(), Event::Exited(OK)]), "Exited");
+    assert_eq!(
+        reason(vec![Event::Begin, fetched(), start_failed]),
+        "StartFailed"
+    );
+    assert_eq!(
+        reason(vec![Event::Begin, fetched(), started(), import_failed]),
+        "ImportError"
+    );
+    assert_eq!(
+        reason(vec![Event::Begin, fetched(), started(), Event::Deadline]),
+        "StartTimeout"
+    );
+    assert_eq!(
+        reason(vec![Event::Begin, fetched(), started(), oom]),
+        "OOMKilled"
+    );
+    assert_eq!(
+        reason(vec![Event::Begin, fetched(), started(), Event::Exited(OK)]),
+        "Exited"
+    );
 }
 
 #[test]
 fn an_import_error_stays_the_reason_when_the_process_then_exits() {
-    let import_failed = Event::ImportFailed { message: "no module x".into() };
-    let (machine, _) =
-        after([Event::Begin, fetched(), started(), import_failed, Event::Exited(OK)]);
+    let import_failed = Event::ImportFailed {
+        message: "no module x".into(),
+    };
+    let (machine, _) = after([
+        Event::Begin,
+        fetched(),
+        started(),
+        import_failed,
+        Event::Exited(OK),
+    ]);
     assert_eq!(machine.report().reason.as_deref(), Some("ImportError"));
     assert_eq!(machine.report().exit, Some(OK));
 }
@@ -99,8 +143,22 @@ fn a_pod_removed_while_it_is_fetched_never_starts() {
 fn a_pod_removed_while_it_starts_is_ended_once_it_runs() {
     let remove = Event::Remove { grace: GRACE };
     let (_, effects) = after([Event::Begin, fetched(), remove.clone(), started()]);
-    assert_eq!(effects, [Effect::Watch, Effect::Stop { grace: Duration::ZERO }]);
-    let (_, effects) = after([Event::Begin, fetched(), remove, started(), Event::Exited(OK)]);
+    assert_eq!(
+        effects,
+        [
+            Effect::Watch,
+            Effect::Stop {
+                grace: Duration::ZERO
+            }
+        ]
+    );
+    let (_, effects) = after([
+        Event::Begin,
+        fetched(),
+        remove,
+        started(),
+        Event::Exited(OK),
+    ]);
     assert_eq!(effects, [Effect::Remove]);
 }
 
@@ -124,13 +182,20 @@ fn an_adopted_pod_is_ready_only_when_it_says_so_again() {
 
 /// The world around a machine: answers its effects, in any order and with any outcome.
 fn answers(effect: &Effect, choice: u8) -> Vec<Event> {
-    let code = Exit { code: i32::from(choice), oom: choice.is_multiple_of(2) };
+    let code = Exit {
+        code: i32::from(choice),
+        oom: choice.is_multiple_of(2),
+    };
     match (effect, choice % 3) {
         (Effect::Fetch, 0) => vec![failed("x")],
         (Effect::Fetch, _) => vec![fetched()],
-        (Effect::Start, 0) => vec![Event::StartFailed { message: "x".into() }],
+        (Effect::Start, 0) => vec![Event::StartFailed {
+            message: "x".into(),
+        }],
         (Effect::Start, _) => vec![started()],
-        (Effect::Probe, 0) => vec![Event::ImportFailed { message: "x".into() }],
+        (Effect::Probe, 0) => vec![Event::ImportFailed {
+            message: "x".into(),
+        }],
         (Effect::Probe, 1) => vec![Event::Ready { import_ms: 1.0 }],
         (Effect::Probe, _) => vec![],
         (Effect::Deadline(_), _) => vec![Event::Deadline],

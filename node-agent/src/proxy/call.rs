@@ -43,7 +43,14 @@ pub(super) async fn forward(
             strip(&mut parts.headers);
             let connections = Arc::clone(connections);
             let uid = uid.to_owned();
-            let answer = Answer { body, home: Some(Home { connections, uid, sender }) };
+            let answer = Answer {
+                body,
+                home: Some(Home {
+                    connections,
+                    uid,
+                    sender,
+                }),
+            };
             Response::from_parts(parts, BodyExt::boxed_unsync(answer))
         }
         Err(error) => {
@@ -79,7 +86,12 @@ struct Home {
 
 impl Answer {
     fn at_end(&mut self) {
-        if let Some(Home { connections, uid, sender }) = self.home.take() {
+        if let Some(Home {
+            connections,
+            uid,
+            sender,
+        }) = self.home.take()
+        {
             connections.keep(&uid, sender);
         }
     }

@@ -62,7 +62,11 @@ impl Connections {
             Err(mut error) => {
                 let unsent = error.take_message().is_some();
                 let text = error.into_error().to_string();
-                Err(if unsent { CallError::Gone(text) } else { CallError::Died(text) })
+                Err(if unsent {
+                    CallError::Gone(text)
+                } else {
+                    CallError::Died(text)
+                })
             }
         }
     }

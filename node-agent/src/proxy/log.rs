@@ -15,19 +15,29 @@ pub(super) async fn log(room: &ProxyRoom, uid: &str, query: &str) -> Response<Bo
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, "BadRequest", &problem),
     };
     let Some(directory) = room.pods.directory(uid) else {
-        return refuse(StatusCode::NOT_FOUND, "NotFound", "this node has no such pod");
+        return refuse(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            "this node has no such pod",
+        );
     };
     match room.runtime.log(&directory, options).await {
         Ok(stream) => {
-            let frames = stream.map_ok(Frame::data).map(|frame| frame.map_err(Into::into));
+            let frames = stream
+                .map_ok(Frame::data)
+                .map(|frame| frame.map_err(Into::into));
             let mut response = Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)));
             let text = http::HeaderValue::from_static("text/plain; charset=utf-8");
-            response.headers_mut().insert(http::header::CONTENT_TYPE, text);
+            response
+                .headers_mut()
+                .insert(http::header::CONTENT_TYPE, text);
             response
         }
-        Err(error) => {
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", &chain(&error))
-        }
+        Err(error) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            &chain(&error),
+        ),
     }
 }
 
@@ -36,7 +46,9 @@ fn read(query: &str) -> Result<LogOptions, String> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let number = || {
-            value.parse().map_err(|_| format!("{key}: found {value:?}, want a whole number"))
+            value
+                .parse()
+                .map_err(|_| format!("{key}: found {value:?}, want a whole number"))
         };
         match key {
             "follow" => options.follow = matches!(value, "" | "true" | "1"),
@@ -54,9 +66,15 @@ mod tests {
 
     #[test]
     fn options_are_read_from_the_query() {
-        let wanted =
-            LogOptions { follow: true, tail_lines: Some(5), since_seconds: Some(60) };
-        assert_eq!(read("follow=true&tailLines=5&sinceSeconds=60&x=1"), Ok(wanted));
+        let wanted = LogOptions {
+            follow: true,
+            tail_lines: Some(5),
+            since_seconds: Some(60),
+        };
+        assert_eq!(
+            read("follow=true&tailLines=5&sinceSeconds=60&x=1"),
+            Ok(wanted)
+        );
         assert_eq!(read(""), Ok(LogOptions::default()));
         assert!(read("tailLines=many").unwrap_err().contains("\"many\""));
     }

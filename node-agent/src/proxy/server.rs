@@ -82,7 +82,11 @@ async fn connection(room: Arc<ProxyRoom>, stream: TcpStream, stop: CancellationT
         Ok(Err(error)) => return tracing::debug!(%error, "TLS on the data plane"),
         Err(_) => return tracing::debug!("TLS on the data plane: too slow"),
     };
-    let peer = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let peer = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(|chain| chain.first());
     let peer = peer.and_then(|der| Peer::from_der(der).ok());
     let allowed = peer.as_ref().is_some_and(|peer| peer.is_in(MASTERS));
     if !allowed {
@@ -118,7 +122,9 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
     if path == "/healthz" {
         return Response::new(full("ok"));
     }
-    let rest = path.strip_prefix("/pods/").and_then(|rest| rest.split_once('/'));
+    let rest = path
+        .strip_prefix("/pods/")
+        .and_then(|rest| rest.split_once('/'));
     match rest {
         Some((uid, "log")) if request.method() == Method::GET => {
             log(room, uid, uri.query().unwrap_or_default()).await

@@ -17,17 +17,26 @@ struct Status<'a> {
 }
 
 pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// The agent's own refusal.
 pub(super) fn refuse(code: StatusCode, reason: &str, message: &str) -> Response<Body> {
-    let status =
-        Status { kind: "Status", status: "Failure", code: code.as_u16(), reason, message };
+    let status = Status {
+        kind: "Status",
+        status: "Failure",
+        code: code.as_u16(),
+        reason,
+        message,
+    };
     let body = serde_json::to_vec(&status).unwrap_or_default();
     let mut response = Response::new(full(body));
     *response.status_mut() = code;
     let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
     response
 }

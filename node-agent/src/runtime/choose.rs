@@ -103,7 +103,9 @@ async fn process(
 fn check_reachable(data: &Path) -> Result<(), ChooseError> {
     let path = data.canonicalize().unwrap_or_else(|_| data.to_owned());
     let closed = path.ancestors().find(|directory| {
-        directory.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o001 == 0)
+        directory
+            .metadata()
+            .is_ok_and(|metadata| metadata.permissions().mode() & 0o001 == 0)
     });
     match closed {
         Some(closed) => Err(ChooseError(format!(

@@ -33,10 +33,16 @@ pub enum RuntimeError {
 
 impl RuntimeError {
     pub(crate) fn io(action: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Io { action: action.into(), source: source.into() }
+        Self::Io {
+            action: action.into(),
+            source: source.into(),
+        }
     }
 
     pub(crate) fn docker(action: &'static str) -> impl FnOnce(bollard::errors::Error) -> Self {
-        move |source| Self::Docker { action, source: Box::new(source) }
+        move |source| Self::Docker {
+            action,
+            source: Box::new(source),
+        }
     }
 }

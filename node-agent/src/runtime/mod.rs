@@ -17,8 +17,8 @@ use common::link::{Exit, PodAssignment, RuntimeKind};
 use futures_util::stream::BoxStream;
 
 pub use error::RuntimeError;
-pub use plan::{LogOptions, Step, StepEnd};
 pub(crate) use plan::function_environment;
+pub use plan::{LogOptions, Step, StepEnd};
 pub use uids::Uids;
 
 /// What a runtime says of itself.

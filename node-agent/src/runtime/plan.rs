@@ -83,7 +83,12 @@ pub(crate) fn function_environment(
         (env::SOCKET, socket.to_owned()),
         (env::FUNCTION_DIR, function.to_owned()),
         (env::HANDLER, pod.handler.clone().unwrap_or_default()),
-        (env::STYLE, pod.style.map(|style| style.as_str().to_owned()).unwrap_or_default()),
+        (
+            env::STYLE,
+            pod.style
+                .map(|style| style.as_str().to_owned())
+                .unwrap_or_default(),
+        ),
         (env::CONCURRENCY, pod.concurrency.max(1).to_string()),
         (env::TIMEOUT_SECONDS, pod.timeout_seconds.to_string()),
         (env::MAX_BODY_BYTES, pod.max_body_bytes.max(1).to_string()),
@@ -91,8 +96,15 @@ pub(crate) fn function_environment(
         (env::FUNCTION_NAME, pod.function.clone()),
         (env::FUNCTION_NAMESPACE, pod.namespace.clone()),
         (env::FUNCTION_VERSION, pod.revision.clone()),
-        ("TROUPE_MEMORY_MB", (pod.memory_bytes >> 20).max(1).to_string()),
+        (
+            "TROUPE_MEMORY_MB",
+            (pod.memory_bytes >> 20).max(1).to_string(),
+        ),
     ];
-    all.extend(own.into_iter().filter(|(_, value)| !value.is_empty()).map(|(k, v)| (k.into(), v)));
+    all.extend(
+        own.into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(k, v)| (k.into(), v)),
+    );
     all
 }

@@ -25,8 +25,14 @@ impl Uids {
     /// as the agent's own user.
     #[must_use]
     pub fn new(first: u32, count: u32, start: u32, root: bool) -> Self {
-        let state = State { used: BTreeSet::new(), next: start % count.max(1) };
-        Self { range: root.then_some((first, count)), state: Mutex::new(state) }
+        let state = State {
+            used: BTreeSet::new(),
+            next: start % count.max(1),
+        };
+        Self {
+            range: root.then_some((first, count)),
+            state: Mutex::new(state),
+        }
     }
 
     /// An id nobody has.
@@ -34,7 +40,9 @@ impl Uids {
     /// # Errors
     /// When all are in use.
     pub fn take(&self) -> Result<Option<u32>, NoUidLeft> {
-        let Some((first, count)) = self.range else { return Ok(None) };
+        let Some((first, count)) = self.range else {
+            return Ok(None);
+        };
         let mut state = self.state.lock();
         for step in 0..count {
             let offset = (state.next + step) % count;
@@ -58,6 +66,13 @@ impl Uids {
         if let Some(uid) = uid {
             self.state.lock().used.remove(&uid);
         }
+    }
+
+    /// Whether an id is one of ours to give.
+    #[must_use]
+    pub fn covers(&self, uid: u32) -> bool {
+        self.range
+            .is_some_and(|(first, count)| (first..first + count).contains(&uid))
     }
 
     /// The first id, to try things out with.

@@ -18,7 +18,10 @@ pub struct SettingsError {
 
 impl SettingsError {
     pub(crate) fn new(key: &'static str, problem: impl Into<String>) -> Self {
-        Self { key, problem: problem.into() }
+        Self {
+            key,
+            problem: problem.into(),
+        }
     }
 }
 
@@ -39,14 +42,20 @@ impl Settings {
         check_dns_subdomain(&self.name)
             .map_err(|error| SettingsError::new("name", error.to_string()))?;
         if self.master.is_empty() {
-            return Err(SettingsError::new("master", "found none, want https://HOST:PORT"));
+            return Err(SettingsError::new(
+                "master",
+                "found none, want https://HOST:PORT",
+            ));
         }
         for url in &self.master {
             master_address(url)?;
         }
         if self.token.is_empty() && !self.token_file.as_os_str().is_empty() {
             let read = std::fs::read_to_string(&self.token_file).map_err(|error| {
-                SettingsError::new("token-file", format!("{}: {error}", self.token_file.display()))
+                SettingsError::new(
+                    "token-file",
+                    format!("{}: {error}", self.token_file.display()),
+                )
             })?;
             read.trim().clone_into(&mut self.token);
         }
@@ -60,14 +69,21 @@ impl Settings {
             self.data.listen = if local { "127.0.0.1:0" } else { "0.0.0.0:6444" }.to_owned();
         }
         self.data.listen.parse::<SocketAddr>().map_err(|_| {
-            SettingsError::new("data.listen", format!("found {:?}, want IP:PORT", self.data.listen))
+            SettingsError::new(
+                "data.listen",
+                format!("found {:?}, want IP:PORT", self.data.listen),
+            )
         })?;
-        if self.pods.uid_first < 1000 || self.pods.uid_count < self.pods.max + self.builds.parallel {
+        if self.pods.uid_first < 1000 || self.pods.uid_count < self.pods.max + self.builds.parallel
+        {
             let want = "want ids above 999, and as many as pods.max and builds.parallel together";
             return Err(SettingsError::new("pods.uid-first, pods.uid-count", want));
         }
         if self.builds.parallel == 0 {
-            return Err(SettingsError::new("builds.parallel", "found 0, want at least 1"));
+            return Err(SettingsError::new(
+                "builds.parallel",
+                "found 0, want at least 1",
+            ));
         }
         Ok(self)
     }
@@ -75,12 +91,17 @@ impl Settings {
     /// Whether every master is reached over loopback.
     #[must_use]
     pub fn master_is_local(&self) -> bool {
-        self.master.iter().all(|url| master_address(url).is_ok_and(|(host, _)| is_loopback(&host)))
+        self.master
+            .iter()
+            .all(|url| master_address(url).is_ok_and(|(host, _)| is_loopback(&host)))
     }
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Host and port of a master's URL.
@@ -104,7 +125,8 @@ fn default_data_dir() -> PathBuf {
     }
     let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-    data.unwrap_or_else(|| home.join(".local/share")).join("troupe-agent")
+    data.unwrap_or_else(|| home.join(".local/share"))
+        .join("troupe-agent")
 }
 
 fn host_name() -> String {
@@ -113,8 +135,18 @@ fn host_name() -> String {
         .trim()
         .to_lowercase()
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     let fit = fit.trim_matches(['-', '.']);
-    if fit.is_empty() { "node".to_owned() } else { fit.to_owned() }
+    if fit.is_empty() {
+        "node".to_owned()
+    } else {
+        fit.to_owned()
+    }
 }

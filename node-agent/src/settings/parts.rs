@@ -67,7 +67,10 @@ pub struct Layers {
 
 impl Default for Layers {
     fn default() -> Self {
-        Self { budget: ByteCount(10 << 30), max_bytes: ByteCount(2 << 30) }
+        Self {
+            budget: ByteCount(10 << 30),
+            max_bytes: ByteCount(2 << 30),
+        }
     }
 }
 

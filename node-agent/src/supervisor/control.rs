@@ -58,11 +58,17 @@ impl Control {
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, connections: Vec::new() })
+        Ok(Self {
+            listener,
+            connections: Vec::new(),
+        })
     }
 
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let connections = self.connections.iter().map(|connection| connection.stream.as_fd());
+        let connections = self
+            .connections
+            .iter()
+            .map(|connection| connection.stream.as_fd());
         std::iter::once(self.listener.as_fd()).chain(connections)
     }
 
@@ -74,13 +80,17 @@ impl Control {
     pub(super) fn take(&mut self, greeting: News) -> Vec<Command> {
         while let Ok((stream, _)) = self.listener.accept() {
             if self.connections.len() < MAX_CONNECTIONS && stream.set_nonblocking(true).is_ok() {
-                let mut connection = Connection { stream, line: Vec::new() };
+                let mut connection = Connection {
+                    stream,
+                    line: Vec::new(),
+                };
                 connection.say(greeting);
                 self.connections.push(connection);
             }
         }
         let mut commands = Vec::new();
-        self.connections.retain_mut(|connection| connection.read(&mut commands));
+        self.connections
+            .retain_mut(|connection| connection.read(&mut commands));
         commands
     }
 

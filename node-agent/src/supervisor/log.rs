@@ -22,7 +22,16 @@ impl Log {
         set_nonblocking(reader.as_fd())?;
         let (file, size) = open(directory)?;
         let directory = directory.to_owned();
-        Ok((Self { pipe: Some(reader), directory, file, size, limit }, writer))
+        Ok((
+            Self {
+                pipe: Some(reader),
+                directory,
+                file,
+                size,
+                limit,
+            },
+            writer,
+        ))
     }
 
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -50,7 +59,10 @@ impl Log {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.size > 0 && self.size + bytes.len() as u64 > self.limit {
-            fs::rename(self.directory.join(LOG_FILE), self.directory.join(OLD_LOG_FILE))?;
+            fs::rename(
+                self.directory.join(LOG_FILE),
+                self.directory.join(OLD_LOG_FILE),
+            )?;
             (self.file, self.size) = open(&self.directory)?;
         }
         self.file.write_all(bytes)?;
@@ -61,7 +73,11 @@ impl Log {
 
 fn open(directory: &Path) -> io::Result<(File, u64)> {
     let path = directory.join(LOG_FILE);
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
     let size = file.metadata()?.len();
     Ok((file, size))
 }

@@ -82,12 +82,16 @@ pub enum Start {
 pub fn run() -> u8 {
     match start() {
         Ok(watch) => {
-            say(&Start::Started { pid: watch.main_pid() });
+            say(&Start::Started {
+                pid: watch.main_pid(),
+            });
             watch.run();
             0
         }
         Err(error) => {
-            say(&Start::Failed { message: crate::chain::chain(&error) });
+            say(&Start::Failed {
+                message: crate::chain::chain(&error),
+            });
             1
         }
     }
@@ -95,7 +99,9 @@ pub fn run() -> u8 {
 
 fn start() -> Result<watch::Watch, StartError> {
     let mut text = String::new();
-    io::stdin().read_to_string(&mut text).map_err(|error| StartError::io("read task", error))?;
+    io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| StartError::io("read task", error))?;
     let task: Task = serde_json::from_str(&text).map_err(StartError::Task)?;
     watch::Watch::start(task)
 }
@@ -127,7 +133,10 @@ pub enum StartError {
 
 impl StartError {
     fn io(action: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Io { action: action.into(), source: source.into() }
+        Self::Io {
+            action: action.into(),
+            source: source.into(),
+        }
     }
 }
 

@@ -22,7 +22,11 @@ const PATIENCE: u32 = 2;
 pub(super) fn descendants(root: i32) -> Vec<(i32, u64)> {
     let mut children: HashMap<i32, Vec<(i32, u64)>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         if let Some((parent, pages)) = parent_and_pages(pid) {
@@ -63,8 +67,11 @@ pub fn resident_bytes(pid: i32) -> Option<u64> {
 }
 
 fn page_size() -> u64 {
-    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten();
+    size.and_then(|size| u64::try_from(size).ok())
+        .unwrap_or(4096)
 }
 
 fn this() -> i32 {
@@ -99,7 +106,9 @@ pub(super) fn end_all(main: i32, uid: Option<u32>) -> Option<i32> {
             // It may have gone by itself.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        if round >= PATIENCE && let Some(uid) = uid {
+        if round >= PATIENCE
+            && let Some(uid) = uid
+        {
             // They fork faster than we look; the kernel ends all of a user at once.
             kill_everything(uid);
         }
@@ -113,14 +122,24 @@ pub(super) fn end_all(main: i32, uid: Option<u32>) -> Option<i32> {
 
 /// Ends every process of a user, at once. Needs root; the user is a pod's own.
 pub fn kill_everything(uid: u32) {
-    let Ok(program) = std::env::current_exe() else { return };
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
     kill_everything_with(&program, uid);
 }
 
 fn kill_everything_with(program: &std::path::Path, uid: u32) {
     let mut command = Command::new(program);
-    command.arg("pod-kill").uid(uid).gid(uid).current_dir("/").env_clear();
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("pod-kill")
+        .uid(uid)
+        .gid(uid)
+        .current_dir("/")
+        .env_clear();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     // Where it cannot be started the caller's own rounds must do.
     let _ = command.status();
 }
@@ -131,7 +150,10 @@ pub fn kill_own() -> u8 {
     if nix::unistd::geteuid().is_root() {
         return 1;
     }
-    u8::from(!matches!(kill(Pid::from_raw(-1), Signal::SIGKILL), Ok(()) | Err(Errno::ESRCH)))
+    u8::from(!matches!(
+        kill(Pid::from_raw(-1), Signal::SIGKILL),
+        Ok(()) | Err(Errno::ESRCH)
+    ))
 }
 
 #[cfg(test)]
@@ -140,8 +162,10 @@ mod tests {
 
     #[test]
     fn children_of_children_are_descendants() {
-        let mut shell =
-            Command::new("sh").args(["-c", "sleep 60 & sleep 60; true"]).spawn().unwrap();
+        let mut shell = Command::new("sh")
+            .args(["-c", "sleep 60 & sleep 60; true"])
+            .spawn()
+            .unwrap();
         let root = i32::try_from(shell.id()).unwrap();
         while descendants(root).len() < 2 {
             thread::yield_now();

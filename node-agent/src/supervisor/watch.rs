@@ -39,7 +39,12 @@ impl Watch {
         // Fails when it is a session already, which is as good.
         let _ = setsid();
         let mut set = SigSet::empty();
-        for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        for signal in [
+            Signal::SIGCHLD,
+            Signal::SIGTERM,
+            Signal::SIGINT,
+            Signal::SIGHUP,
+        ] {
             set.add(signal);
         }
         set.thread_block().map_err(step("block signals"))?;
@@ -51,7 +56,16 @@ impl Watch {
             .map_err(|error| StartError::io("open log", error))?;
         let main = sandbox::spawn(&task, output)?;
         let alone_since = Some(Instant::now());
-        Ok(Self { task, main, signals, control, log, kill_at: None, alone_since, oom: false })
+        Ok(Self {
+            task,
+            main,
+            signals,
+            control,
+            log,
+            kill_at: None,
+            alone_since,
+            oom: false,
+        })
     }
 
     pub(super) fn main_pid(&self) -> i32 {
@@ -84,7 +98,10 @@ impl Watch {
     fn wait(&self, now: Instant) {
         let mut wait = FOREVER;
         let orphan_at = self.alone_since.map(|since| since + self.orphan_after());
-        for at in [self.kill_at, orphan_at.filter(|_| self.kill_at.is_none())].into_iter().flatten() {
+        for at in [self.kill_at, orphan_at.filter(|_| self.kill_at.is_none())]
+            .into_iter()
+            .flatten()
+        {
             wait = wait.min(at.saturating_duration_since(now));
         }
         if !self.task.memory_by_cgroup {
@@ -93,10 +110,12 @@ impl Watch {
         let descriptors = std::iter::once(self.signals.as_fd())
             .chain(self.control.descriptors())
             .chain(self.log.descriptor());
-        let mut polled: Vec<_> =
-            descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+        let mut polled: Vec<_> = descriptors
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
+            .collect();
         // Rounded up, so that a deadline has passed when the wait ends by itself.
-        let timeout = PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let timeout =
+            PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         // Interrupted or not: the loop looks at everything.
         let _ = poll(&mut polled, timeout);
     }
@@ -113,7 +132,9 @@ impl Watch {
     }
 
     fn take_commands(&mut self) {
-        let greeting = News::Running { pid: self.main_pid() };
+        let greeting = News::Running {
+            pid: self.main_pid(),
+        };
         for Command::Stop { grace_ms } in self.control.take(greeting) {
             self.stop(Duration::from_millis(grace_ms));
         }

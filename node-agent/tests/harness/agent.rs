@@ -31,9 +31,18 @@ impl Agent {
             ("RUNTIME".to_owned(), "process".to_owned()),
             ("PODS__ORPHAN_AFTER".to_owned(), "60s".to_owned()),
         ];
-        all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        all.extend(
+            settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
         let child = spawn(&data, &all);
-        Self { child, data, settings: all, _directory: Some(directory) }
+        Self {
+            child,
+            data,
+            settings: all,
+            _directory: Some(directory),
+        }
     }
 
     pub fn pid(&self) -> Pid {
@@ -59,8 +68,14 @@ impl Agent {
 
     /// Waits for an end by itself; returns what it said.
     pub async fn ended(&mut self) -> (ExitStatus, String) {
-        let status = until("the agent ends by itself", || self.child.try_wait().unwrap()).await;
-        (status, std::fs::read_to_string(self.data.with_extension("err")).unwrap_or_default())
+        let status = until("the agent ends by itself", || {
+            self.child.try_wait().unwrap()
+        })
+        .await;
+        (
+            status,
+            std::fs::read_to_string(self.data.with_extension("err")).unwrap_or_default(),
+        )
     }
 
     pub fn pod(&self, uid: &str) -> PathBuf {
@@ -101,11 +116,19 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
         // What a failed test leaves running is ended by its supervisor's own name.
-        for entry in std::fs::read_dir(self.data.join("pods")).into_iter().flatten().flatten() {
-            let text = std::fs::read_to_string(entry.path().join("record.json")).unwrap_or_default();
+        for entry in std::fs::read_dir(self.data.join("pods"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let text =
+                std::fs::read_to_string(entry.path().join("record.json")).unwrap_or_default();
             if let Ok(record) = serde_json::from_str::<node_agent::pods::Record>(&text) {
                 let id = record.report.runtime_id.unwrap_or_default();
-                if let Some(pid) = id.strip_prefix("process://").and_then(|pid| pid.parse().ok()) {
+                if let Some(pid) = id
+                    .strip_prefix("process://")
+                    .and_then(|pid| pid.parse().ok())
+                {
                     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
                 }
             }

@@ -17,7 +17,10 @@ fn write(files: &[(&str, &str)]) -> tempfile::TempDir {
 /// Stores a layer of these files; returns a pod that runs it.
 pub fn pod(master: &FakeMaster, uid: &str, files: &[(&str, &str)]) -> PodAssignment {
     let directory = write(files);
-    let packing = Packing { prefix: "function", ..Packing::upload(Limits::bytes(1 << 24)) };
+    let packing = Packing {
+        prefix: "function",
+        ..Packing::upload(Limits::bytes(1 << 24))
+    };
     let mut tar = Vec::new();
     pack(directory.path(), &packing, &mut tar).unwrap();
     let size = tar.len() as u64;
@@ -28,7 +31,11 @@ pub fn pod(master: &FakeMaster, uid: &str, files: &[(&str, &str)]) -> PodAssignm
         name: format!("pod-{uid}"),
         function: "f".to_owned(),
         revision: "r1".to_owned(),
-        origin: Origin::Layer { digest, size, full_base: false },
+        origin: Origin::Layer {
+            digest,
+            size,
+            full_base: false,
+        },
         handler: None,
         style: None,
         concurrency: 4,

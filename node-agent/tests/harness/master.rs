@@ -88,7 +88,12 @@ impl FakeMaster {
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         tokio::spawn(accept(listener, acceptor, Arc::clone(&shared)));
         let inbox = tokio::sync::Mutex::new(inbox);
-        Self { shared, address, inbox, _directory: directory }
+        Self {
+            shared,
+            address,
+            inbox,
+            _directory: directory,
+        }
     }
 
     pub fn shared(&self) -> &Shared {
@@ -121,7 +126,13 @@ impl FakeMaster {
 
     /// Says something now.
     pub fn say(&self, message: ToAgent) {
-        self.shared.outbox.lock().as_ref().unwrap().send(message).unwrap();
+        self.shared
+            .outbox
+            .lock()
+            .as_ref()
+            .unwrap()
+            .send(message)
+            .unwrap();
     }
 
     /// Breaks the link.
@@ -139,7 +150,9 @@ impl FakeMaster {
                 }
             }
         };
-        tokio::time::timeout(LONG, heard).await.unwrap_or_else(|_| panic!("not heard: {what}"))
+        tokio::time::timeout(LONG, heard)
+            .await
+            .unwrap_or_else(|_| panic!("not heard: {what}"))
     }
 
     pub async fn hello(&self) -> Hello {
@@ -177,7 +190,11 @@ impl FakeMaster {
         let outcome = self
             .hear(&format!("end of build {id}"), |message| match message {
                 ToMaster::Build(report) if report.id == id => {
-                    let BuildReport { log: lines, outcome, .. } = (**report).clone();
+                    let BuildReport {
+                        log: lines,
+                        outcome,
+                        ..
+                    } = (**report).clone();
                     log.extend(lines);
                     outcome
                 }
@@ -203,10 +220,16 @@ impl FakeMaster {
             .header("host", "node")
             .body(Full::new(Bytes::from(body.to_owned())))
             .unwrap();
-        let answer = tokio::time::timeout(LONG, sender.send_request(request)).await.unwrap();
+        let answer = tokio::time::timeout(LONG, sender.send_request(request))
+            .await
+            .unwrap();
         let answer = answer.map_err(|error| error.to_string())?;
         let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
+        let body = answer
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?;
         Ok((status, body.to_bytes()))
     }
 
@@ -215,12 +238,27 @@ impl FakeMaster {
         data_addr: &str,
         org: &str,
     ) -> Result<hyper::client::conn::http1::SendRequest<Full<Bytes>>, String> {
+        self.connect_to(data_addr, org, "node-1").await
+    }
+
+    pub async fn connect_to(
+        &self,
+        data_addr: &str,
+        org: &str,
+        node: &str,
+    ) -> Result<hyper::client::conn::http1::SendRequest<Full<Bytes>>, String> {
         let authority = &self.shared.authority;
-        let identity = authority.issue_client("tester", &[org], DAY, Timestamp::now()).unwrap();
+        let identity = authority
+            .issue_client("tester", &[org], DAY, Timestamp::now())
+            .unwrap();
         let tls = client_config(authority.ca_pem(), Some(&identity)).unwrap();
-        let stream = TcpStream::connect(data_addr).await.map_err(|error| error.to_string())?;
-        let name = rustls_pki_types::ServerName::try_from("node-1").unwrap();
-        let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
+        let stream = TcpStream::connect(data_addr)
+            .await
+            .map_err(|error| error.to_string())?;
+        let name = rustls_pki_types::ServerName::try_from(node.to_owned()).unwrap();
+        let stream = TlsConnector::from(Arc::new(tls))
+            .connect(name, stream)
+            .await;
         let stream = stream.map_err(|error| error.to_string())?;
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|error| error.to_string())?;
@@ -231,14 +269,20 @@ impl FakeMaster {
     /// Calls a pod's function as the gateway does.
     pub async fn execute(&self, data_addr: &str, uid: &str, body: &str) -> (StatusCode, String) {
         let path = format!("/pods/{uid}/call/");
-        let called = self.call(data_addr, MASTERS, Method::POST, &path, body).await.unwrap();
+        let called = self
+            .call(data_addr, MASTERS, Method::POST, &path, body)
+            .await
+            .unwrap();
         (called.0, String::from_utf8_lossy(&called.1).into_owned())
     }
 
     /// A pod's log.
     pub async fn log(&self, data_addr: &str, uid: &str, query: &str) -> String {
         let path = format!("/pods/{uid}/log?{query}");
-        let read = self.call(data_addr, MASTERS, Method::GET, &path, "").await.unwrap();
+        let read = self
+            .call(data_addr, MASTERS, Method::GET, &path, "")
+            .await
+            .unwrap();
         String::from_utf8_lossy(&read.1).into_owned()
     }
 }
@@ -248,15 +292,23 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared
         let (stream, _) = listener.accept().await.unwrap();
         let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let peer = stream.get_ref().1.peer_certificates().map(|chain| chain[0].clone());
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            let peer = stream
+                .get_ref()
+                .1
+                .peer_certificates()
+                .map(|chain| chain[0].clone());
             let peer = peer.map(|der| Peer::from_der(&der).unwrap());
             let service = service_fn(move |request| {
                 let (shared, peer) = (Arc::clone(&shared), peer.clone());
                 async move { Ok::<_, Infallible>(answer(&shared, peer, request).await) }
             });
             let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-            let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            let _ = builder
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
@@ -303,7 +355,10 @@ async fn answer(
             shared.blob_gets.fetch_add(1, Ordering::SeqCst);
             let digest: Digest = path["/blobs/".len()..].parse().unwrap();
             let found = shared.blobs.lock().get(&digest).cloned();
-            found.map_or_else(|| plain(StatusCode::NOT_FOUND, "no"), |b| plain(StatusCode::OK, b))
+            found.map_or_else(
+                || plain(StatusCode::NOT_FOUND, "no"),
+                |b| plain(StatusCode::OK, b),
+            )
         }
         ("PUT", path) if path.starts_with("/blobs/") && node.is_some() => {
             let digest: Digest = path["/blobs/".len()..].parse().unwrap();
@@ -330,8 +385,10 @@ async fn sign(
     let cn = format!("system:node:{node}");
     let sans = [node, "127.0.0.1".to_owned()];
     let validity = *shared.validity.lock();
-    let signed =
-        shared.authority.sign_csr(csr, &cn, &[NODES], &sans, validity, Timestamp::now()).unwrap();
+    let signed = shared
+        .authority
+        .sign_csr(csr, &cn, &[NODES], &sans, validity, Timestamp::now())
+        .unwrap();
     let answer = serde_json::json!({ "certificate": signed, "ca": shared.authority.ca_pem() });
     plain(StatusCode::OK, answer.to_string())
 }
@@ -342,9 +399,14 @@ async fn link(shared: Arc<Shared>, request: Request<Incoming>) {
         WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
     let (outbox, mut queue) = mpsc::unbounded_channel();
     let epoch = shared.sessions.fetch_add(1, Ordering::SeqCst) + 1;
-    let welcome = Welcome { version: "test".into(), epoch: 1 };
+    let welcome = Welcome {
+        version: "test".into(),
+        epoch: 1,
+    };
     outbox.send(ToAgent::Welcome(welcome)).unwrap();
-    outbox.send(ToAgent::Desired(shared.desired.lock().clone())).unwrap();
+    outbox
+        .send(ToAgent::Desired(shared.desired.lock().clone()))
+        .unwrap();
     *shared.outbox.lock() = Some(outbox);
     let (mut sent, mut received) = (0, 0);
     loop {

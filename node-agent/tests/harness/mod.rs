@@ -1,6 +1,6 @@
 //! What integration tests work with: a fake master that speaks the link over real TLS, and the
 //! real agent as a process. No test asserts a time; each waits for a condition, with an end.
-#![allow(dead_code)]
+#![allow(unreachable_pub, dead_code, reason = "each test program uses a part of it")]
 
 pub mod agent;
 pub mod functions;
@@ -21,7 +21,9 @@ pub async fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(LONG, looked).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    tokio::time::timeout(LONG, looked)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 /// Whether the tests run as root, which isolation needs.
@@ -33,7 +35,11 @@ pub fn is_root() -> bool {
 pub fn processes_with(text: &str) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();

@@ -43,7 +43,11 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
         memory_bytes: assignment.memory_bytes,
         cpu_milli: assignment.cpu_milli,
         tasks: options.max_tasks,
-        network: if assignment.egress { network(&options.node_id) } else { "none".to_owned() },
+        network: if assignment.egress {
+            network(&options.node_id)
+        } else {
+            "none".to_owned()
+        },
     };
     let server = [options.settings.python.as_str(), "-I", SERVER].map(ToOwned::to_owned);
     let mut labels = labels(options, &assignment.uid);
@@ -53,7 +57,9 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
         image: Some(image.to_owned()),
         entrypoint: ours.then(|| server.to_vec()),
         cmd: ours.then(Vec::new),
-        env: Some(environment(function_environment(assignment, &socket, FUNCTION, "/tmp"))),
+        env: Some(environment(function_environment(
+            assignment, &socket, FUNCTION, "/tmp",
+        ))),
         working_dir: Some("/tmp".to_owned()),
         hostname: Some("pod".to_owned()),
         user: Some(user(pod.user)),
@@ -65,20 +71,26 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
 }
 
 /// The container of one step of a build.
-pub(super) fn step(
-    options: &DockerOptions,
-    image: &str,
-    step: Step<'_>,
-) -> ContainerCreateBody {
+pub(super) fn step(options: &DockerOptions, image: &str, step: Step<'_>) -> ContainerCreateBody {
     let fill = |text: &str| text.replace("{server}", SERVER).replace("{build}", BUILD);
-    let working = step.working.strip_prefix(step.build).unwrap_or(Path::new(""));
-    let mut mounts =
-        vec![bind(step.build, BUILD, false), bind(&options.server, SERVER, true)];
+    let working = step
+        .working
+        .strip_prefix(step.build)
+        .unwrap_or_else(|_| Path::new(""));
+    let mut mounts = vec![
+        bind(step.build, BUILD, false),
+        bind(&options.server, SERVER, true),
+    ];
     // Certificates and packages that the node's environment names are there under the same path.
     for (key, value) in step.environment {
         let path = Path::new(value);
-        let named = matches!(key.as_str(), "PIP_CERT" | "SSL_CERT_FILE" | "PIP_FIND_LINKS");
-        let known = mounts.iter().any(|mount| mount.target.as_deref() == Some(value));
+        let named = matches!(
+            key.as_str(),
+            "PIP_CERT" | "SSL_CERT_FILE" | "PIP_FIND_LINKS"
+        );
+        let known = mounts
+            .iter()
+            .any(|mount| mount.target.as_deref() == Some(value));
         if named && path.is_absolute() && path.exists() && !known {
             mounts.push(bind(path, value, true));
         }
@@ -87,14 +99,26 @@ pub(super) fn step(
         memory_bytes: step.memory_bytes,
         cpu_milli: 0,
         tasks: 512,
-        network: if step.network { network(&options.node_id) } else { "none".to_owned() },
+        network: if step.network {
+            network(&options.node_id)
+        } else {
+            "none".to_owned()
+        },
     };
-    let filled = step.environment.iter().map(|(key, value)| (key.clone(), fill(value)));
+    let filled = step
+        .environment
+        .iter()
+        .map(|(key, value)| (key.clone(), fill(value)));
     let python = [options.settings.python.clone()];
     ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(python.to_vec()),
-        cmd: Some(step.arguments.iter().map(|argument| fill(argument)).collect()),
+        cmd: Some(
+            step.arguments
+                .iter()
+                .map(|argument| fill(argument))
+                .collect(),
+        ),
         env: Some(environment(filled.collect())),
         working_dir: Some(Path::new(BUILD).join(working).display().to_string()),
         user: Some(user(step.user)),
@@ -168,5 +192,8 @@ fn user(user: Option<u32>) -> String {
 }
 
 fn environment(pairs: Vec<(String, String)>) -> Vec<String> {
-    pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
+    pairs
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect()
 }

@@ -17,7 +17,9 @@ const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// The engine, spoken to in a version it knows.
 pub(super) async fn connect(host: &str) -> Result<(Docker, String), RuntimeError> {
     let own = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let host = [host, &own, DEFAULT_HOST].into_iter().find(|host| !host.is_empty());
+    let host = [host, &own, DEFAULT_HOST]
+        .into_iter()
+        .find(|host| !host.is_empty());
     let host = host.unwrap_or(DEFAULT_HOST);
     if !host.starts_with("unix://") {
         let text = format!("setting docker.host: found {host:?}, want unix:///PATH");
@@ -32,7 +34,10 @@ pub(super) async fn connect(host: &str) -> Result<(Docker, String), RuntimeError
         .await
         .map_err(|_| RuntimeError::Refused(format!("Docker at {host} does not answer")))?
         .map_err(RuntimeError::docker("connect to Docker"))?;
-    let version = docker.version().await.map_err(RuntimeError::docker("ask Docker's version"))?;
+    let version = docker
+        .version()
+        .await
+        .map_err(RuntimeError::docker("ask Docker's version"))?;
     Ok((docker, version.version.unwrap_or_default()))
 }
 
@@ -54,21 +59,39 @@ pub(super) async fn state(docker: &Docker, name: &str) -> Result<State, Error> {
     if state.running.unwrap_or_default() {
         return Ok(State::Running);
     }
-    let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(137);
-    Ok(State::Ended(Exit { code, oom: state.oom_killed.unwrap_or_default() }))
+    let code = state
+        .exit_code
+        .and_then(|code| i32::try_from(code).ok())
+        .unwrap_or(137);
+    Ok(State::Ended(Exit {
+        code,
+        oom: state.oom_killed.unwrap_or_default(),
+    }))
 }
 
 pub(super) fn is_absent(error: &Error) -> bool {
-    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+    matches!(
+        error,
+        Error::DockerResponseServerError {
+            status_code: 404,
+            ..
+        }
+    )
 }
 
 /// Removes a container, running or not; nothing to do when it is not there.
 pub(super) async fn remove(docker: &Docker, name: &str) -> Result<(), RuntimeError> {
-    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    let options = RemoveContainerOptionsBuilder::new()
+        .force(true)
+        .v(true)
+        .build();
     match docker.remove_container(name, Some(options)).await {
         Ok(()) => Ok(()),
         // 409: a removal is under way.
-        Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+        Err(Error::DockerResponseServerError {
+            status_code: 404 | 409,
+            ..
+        }) => Ok(()),
         Err(error) => Err(RuntimeError::docker("remove container")(error)),
     }
 }
@@ -88,7 +111,10 @@ pub(super) async fn ensure_network(docker: &Docker, node_id: &str) -> Result<(),
     let request = NetworkCreateRequest {
         name,
         driver: Some("bridge".to_owned()),
-        labels: Some(HashMap::from([(super::config::AGENT_LABEL.to_owned(), node_id.to_owned())])),
+        labels: Some(HashMap::from([(
+            super::config::AGENT_LABEL.to_owned(),
+            node_id.to_owned(),
+        )])),
         options: Some(HashMap::from([(
             "com.docker.network.bridge.enable_icc".to_owned(),
             "false".to_owned(),
@@ -96,7 +122,9 @@ pub(super) async fn ensure_network(docker: &Docker, node_id: &str) -> Result<(),
         ..NetworkCreateRequest::default()
     };
     let created = docker.create_network(request).await;
-    created.map(|_| ()).map_err(RuntimeError::docker("create network"))
+    created
+        .map(|_| ())
+        .map_err(RuntimeError::docker("create network"))
 }
 
 pub(super) async fn remove_network(docker: &Docker, node_id: &str) {

@@ -52,8 +52,12 @@ pub(super) async fn ensure(docker: &Docker, settings: &Settings) -> Result<Strin
 /// Changes when the file does; reading all of it at each start would take seconds.
 fn tag_of(file: &Path) -> std::io::Result<String> {
     let metadata = file.metadata()?;
-    let text =
-        format!("{} {} {}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    let text = format!(
+        "{} {} {}",
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec()
+    );
     Ok(format!("file-{}", &Digest::of(text.as_bytes()).hex()[..12]))
 }
 
@@ -89,28 +93,45 @@ async fn body(file: &Path) -> Result<ReaderStream<tokio::fs::File>, RuntimeError
 }
 
 async fn import(docker: &Docker, file: &Path, tag: &str) -> Result<(), RuntimeError> {
-    let options = CreateImageOptionsBuilder::new().from_src("-").repo(REPOSITORY).tag(tag).build();
+    let options = CreateImageOptionsBuilder::new()
+        .from_src("-")
+        .repo(REPOSITORY)
+        .tag(tag)
+        .build();
     let body = body_try_stream(body(file).await?);
-    let done = docker.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await;
-    done.map(|_| ()).map_err(RuntimeError::docker("import function base"))
+    let done = docker
+        .create_image(Some(options), Some(body), None)
+        .try_collect::<Vec<_>>()
+        .await;
+    done.map(|_| ())
+        .map_err(RuntimeError::docker("import function base"))
 }
 
 async fn load(docker: &Docker, file: &Path, tag: &str) -> Result<(), RuntimeError> {
     let options = ImportImageOptionsBuilder::new().build();
     let mut said = Vec::new();
-    let mut loading =
-        std::pin::pin!(docker.import_image_stream(options, body(file).await?, None));
+    let mut loading = std::pin::pin!(docker.import_image_stream(options, body(file).await?, None));
     while let Some(news) = loading.next().await {
-        said.extend(news.map_err(RuntimeError::docker("load function base"))?.stream);
+        said.extend(
+            news.map_err(RuntimeError::docker("load function base"))?
+                .stream,
+        );
     }
     let loaded = said.iter().rev().find_map(|line| {
         let line = line.trim();
-        line.strip_prefix("Loaded image ID: ").or_else(|| line.strip_prefix("Loaded image: "))
+        line.strip_prefix("Loaded image ID: ")
+            .or_else(|| line.strip_prefix("Loaded image: "))
     });
     let loaded = loaded.ok_or_else(|| {
-        RuntimeError::Refused(format!("load {}: Docker found no image in it", file.display()))
+        RuntimeError::Refused(format!(
+            "load {}: Docker found no image in it",
+            file.display()
+        ))
     })?;
-    let options = TagImageOptionsBuilder::new().repo(REPOSITORY).tag(tag).build();
+    let options = TagImageOptionsBuilder::new()
+        .repo(REPOSITORY)
+        .tag(tag)
+        .build();
     let tagged = docker.tag_image(loaded, Some(options)).await;
     tagged.map_err(RuntimeError::docker("tag function base"))
 }
@@ -120,7 +141,12 @@ pub(super) async fn pull(docker: &Docker, reference: &str) -> Result<(), Runtime
     if exists(docker, reference).await? {
         return Ok(());
     }
-    let options = CreateImageOptionsBuilder::new().from_image(reference).build();
-    let done = docker.create_image(Some(options), None, None).try_collect::<Vec<_>>().await;
+    let options = CreateImageOptionsBuilder::new()
+        .from_image(reference)
+        .build();
+    let done = docker
+        .create_image(Some(options), None, None)
+        .try_collect::<Vec<_>>()
+        .await;
     done.map(|_| ()).map_err(RuntimeError::docker("pull image"))
 }

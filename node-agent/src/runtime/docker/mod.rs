@@ -69,7 +69,12 @@ impl DockerRuntime {
             isolated: true,
             isolation_message: String::new(),
         };
-        Ok(Self { options, docker, facts, image })
+        Ok(Self {
+            options,
+            docker,
+            facts,
+            image,
+        })
     }
 
     fn container(&self, uid: &str) -> String {
@@ -81,7 +86,9 @@ impl DockerRuntime {
         let name = self.container(uid);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
         let created = self.docker.create_container(Some(options), body).await;
-        let id = created.map_err(RuntimeError::docker("create container"))?.id;
+        let id = created
+            .map_err(RuntimeError::docker("create container"))?
+            .id;
         if let Err(error) = self.docker.start_container(&name, None).await {
             engine::remove(&self.docker, &name).await?;
             return Err(RuntimeError::docker("start container")(error));
@@ -100,7 +107,9 @@ impl Runtime for DockerRuntime {
         let assignment = pod.assignment;
         let image = match &assignment.origin {
             Origin::Layer { .. } => self.image.clone(),
-            Origin::Image { port: Some(port), .. } => {
+            Origin::Image {
+                port: Some(port), ..
+            } => {
                 return Err(RuntimeError::Refused(format!(
                     "an image that serves on port {port} cannot be run yet; it may listen on the \
                      Unix socket that TROUPE_SOCKET names"
@@ -111,16 +120,24 @@ impl Runtime for DockerRuntime {
                 reference.clone()
             }
         };
-        self.run(&assignment.uid, config::pod(&self.options, &image, pod)).await
+        self.run(&assignment.uid, config::pod(&self.options, &image, pod))
+            .await
     }
 
     async fn stop(&self, uid: &str, grace: Duration) {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
-        if let Err(error) = self.docker.stop_container(&self.container(uid), Some(options)).await
+        if let Err(error) = self
+            .docker
+            .stop_container(&self.container(uid), Some(options))
+            .await
             && !engine::is_absent(&error)
         {
-            tracing::warn!(pod = uid, error = crate::chain::chain(&error), "stop container");
+            tracing::warn!(
+                pod = uid,
+                error = crate::chain::chain(&error),
+                "stop container"
+            );
         }
     }
 
@@ -132,7 +149,12 @@ impl Runtime for DockerRuntime {
             let _ = waiting.next().await;
             match engine::state(&self.docker, &name).await {
                 Ok(engine::State::Ended(exit)) => return exit,
-                Ok(engine::State::Absent) => return Exit { code: 137, oom: false },
+                Ok(engine::State::Absent) => {
+                    return Exit {
+                        code: 137,
+                        oom: false,
+                    };
+                }
                 // The engine restarts, perhaps; the container lives on or is found ended.
                 Ok(engine::State::Running) | Err(_) => tokio::time::sleep(AGAIN).await,
             }
@@ -154,7 +176,10 @@ impl Runtime for DockerRuntime {
     async fn sweep(&self, known: &BTreeSet<String>) {
         let label = format!("{}={}", config::AGENT_LABEL, self.options.node_id);
         let filters = HashMap::from([("label", vec![label.as_str()])]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
         let found = match self.docker.list_containers(Some(options)).await {
             Ok(found) => found,
             Err(error) => {
@@ -163,7 +188,10 @@ impl Runtime for DockerRuntime {
         };
         for container in found {
             let labels = container.labels.unwrap_or_default();
-            if labels.get(config::POD_LABEL).is_some_and(|uid| known.contains(uid)) {
+            if labels
+                .get(config::POD_LABEL)
+                .is_some_and(|uid| known.contains(uid))
+            {
                 continue;
             }
             let Some(id) = container.id else { continue };
@@ -196,17 +224,28 @@ impl Runtime for DockerRuntime {
         directory: &Path,
         options: LogOptions,
     ) -> Result<BoxStream<'static, Result<Bytes, std::io::Error>>, RuntimeError> {
-        let uid = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let tail = options.tail_lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
-        let mut query =
-            LogsOptionsBuilder::new().stdout(true).stderr(true).follow(options.follow).tail(&tail);
+        let uid = directory
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let tail = options
+            .tail_lines
+            .map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let mut query = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .follow(options.follow)
+            .tail(&tail);
         if let Some(seconds) = options.since_seconds {
             let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
             let since = Timestamp::now().as_second().saturating_sub(seconds);
             query = query.since(i32::try_from(since).unwrap_or_default());
         }
         let stream = self.docker.logs(&self.container(&uid), Some(query.build()));
-        Ok(stream.map(|piece| piece.map(|p| p.into_bytes()).map_err(std::io::Error::other)).boxed())
+        Ok(stream
+            .map(|piece| piece.map(|p| p.into_bytes()).map_err(std::io::Error::other))
+            .boxed())
     }
 
     async fn close(&self) {

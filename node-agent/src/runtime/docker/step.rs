@@ -18,12 +18,20 @@ pub(super) async fn copy_log(
     directory: &Path,
 ) -> Result<(), RuntimeError> {
     let io = |error| RuntimeError::io("write build log", error);
-    let mut file = tokio::fs::File::create(directory.join(LOG_FILE)).await.map_err(io)?;
-    let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();
+    let mut file = tokio::fs::File::create(directory.join(LOG_FILE))
+        .await
+        .map_err(io)?;
+    let options = LogsOptionsBuilder::new()
+        .follow(true)
+        .stdout(true)
+        .stderr(true)
+        .build();
     let mut log = std::pin::pin!(docker.logs(name, Some(options)));
     let mut size = 0;
     while let Some(piece) = log.next().await {
-        let piece = piece.map_err(RuntimeError::docker("read build log"))?.into_bytes();
+        let piece = piece
+            .map_err(RuntimeError::docker("read build log"))?
+            .into_bytes();
         size += piece.len() as u64;
         if size <= MAX_LOG {
             file.write_all(&piece).await.map_err(io)?;

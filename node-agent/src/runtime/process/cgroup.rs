@@ -37,11 +37,15 @@ impl Cgroups {
             }
             return Self::V2(base);
         }
-        let trees = ["memory", "cpu", "pids"].into_iter().filter_map(|controller| {
-            let base = mount.join(controller).join(&name);
-            fs::create_dir_all(&base).ok()?;
-            base.join("cgroup.procs").exists().then_some((controller, base))
-        });
+        let trees = ["memory", "cpu", "pids"]
+            .into_iter()
+            .filter_map(|controller| {
+                let base = mount.join(controller).join(&name);
+                fs::create_dir_all(&base).ok()?;
+                base.join("cgroup.procs")
+                    .exists()
+                    .then_some((controller, base))
+            });
         Self::V1(trees.collect())
     }
 
@@ -95,7 +99,10 @@ impl Cgroups {
             set("cpu.cfs_quota_us", quota.to_string());
         }
         let memory = set("memory.limit_in_bytes", limits.memory_bytes.to_string());
-        set("memory.memsw.limit_in_bytes", limits.memory_bytes.to_string());
+        set(
+            "memory.memsw.limit_in_bytes",
+            limits.memory_bytes.to_string(),
+        );
         memory
     }
 

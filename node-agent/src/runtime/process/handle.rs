@@ -59,8 +59,15 @@ impl Handle {
     /// Waits for the end.
     pub(super) async fn ended(&self) -> Exit {
         let mut ended = self.ended.clone();
-        let exit = ended.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
-        exit.unwrap_or(Exit { code: 137, oom: false })
+        let exit = ended
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|exit| *exit);
+        exit.unwrap_or(Exit {
+            code: 137,
+            oom: false,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading a pod's log, which is turned over while it is read.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +22,12 @@ pub(super) fn stream(
     directory: PathBuf,
     options: LogOptions,
 ) -> BoxStream<'static, io::Result<Bytes>> {
-    let state = State { directory, options, file: None, backlog: None };
+    let state = State {
+        directory,
+        options,
+        file: None,
+        backlog: None,
+    };
     futures_util::stream::try_unfold(state, |mut state| async move {
         loop {
             let mut taken = tokio::task::spawn_blocking(move || {
@@ -56,7 +61,12 @@ struct State {
 impl State {
     fn empty() -> Self {
         let options = LogOptions::default();
-        Self { directory: PathBuf::new(), options, file: None, backlog: None }
+        Self {
+            directory: PathBuf::new(),
+            options,
+            file: None,
+            backlog: None,
+        }
     }
 
     fn next(&mut self) -> io::Result<Bytes> {
@@ -72,7 +82,9 @@ impl State {
         if self.file.is_none() {
             self.file = File::open(&path).ok();
         }
-        let Some(file) = &mut self.file else { return Ok(Bytes::new()) };
+        let Some(file) = &mut self.file else {
+            return Ok(Bytes::new());
+        };
         let mut piece = vec![0; PIECE];
         let count = file.read(&mut piece)?;
         piece.truncate(count);
@@ -104,7 +116,6 @@ fn backlog(
     let mut newer = File::open(directory.join(LOG_FILE)).ok();
     if let Some(file) = &mut newer {
         file.read_to_end(&mut text)?;
-        file.seek(SeekFrom::Current(0))?;
     }
     if let Some(seconds) = options.since_seconds {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
@@ -125,7 +136,11 @@ fn start_of_tail(text: &[u8], lines: u64) -> usize {
         return text.len();
     }
     let body = text.strip_suffix(b"\n").unwrap_or(text);
-    let breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+    let breaks = body
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, byte)| **byte == b'\n');
     let nth = usize::try_from(lines - 1).unwrap_or(usize::MAX);
     breaks.map(|(index, _)| index + 1).nth(nth).unwrap_or(0)
 }
@@ -136,9 +151,14 @@ fn start_of_since(text: &[u8], since: Timestamp) -> usize {
     let mut start = 0;
     let mut reader = BufReader::new(text);
     let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+    while reader
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|count| count > 0)
+    {
         let stamp = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-        let time = std::str::from_utf8(stamp).ok().and_then(|text| text.parse::<Timestamp>().ok());
+        let time = std::str::from_utf8(stamp)
+            .ok()
+            .and_then(|text| text.parse::<Timestamp>().ok());
         if time.is_some_and(|time| time >= since) {
             return start;
         }
@@ -167,7 +187,8 @@ mod tests {
     fn since_takes_lines_by_their_time() {
         let text = b"2026-01-01T00:00:00Z o - a\n  more\n2026-01-01T00:00:10Z o - b\n";
         let since = |time: &str| {
-            String::from_utf8_lossy(&text[start_of_since(text, time.parse().unwrap())..]).into_owned()
+            String::from_utf8_lossy(&text[start_of_since(text, time.parse().unwrap())..])
+                .into_owned()
         };
         assert_eq!(since("2025-12-31T00:00:00Z").len(), text.len());
         assert!(since("2026-01-01T00:00:05Z").starts_with("2026-01-01T00:00:10Z"));
@@ -180,7 +201,10 @@ mod tests {
         let path = directory.path().join("pod");
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join(LOG_FILE), "one\n").unwrap();
-        let options = LogOptions { follow: true, ..LogOptions::default() };
+        let options = LogOptions {
+            follow: true,
+            ..LogOptions::default()
+        };
         let mut stream = stream(path.clone(), options);
         assert_eq!(stream.next().await.unwrap().unwrap(), "one\n");
         std::fs::rename(path.join(LOG_FILE), path.join(OLD_LOG_FILE)).unwrap();

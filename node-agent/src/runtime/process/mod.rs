@@ -82,7 +82,12 @@ impl ProcessRuntime {
             isolated: options.root,
             isolation_message: missing.join("; "),
         };
-        Self { options, facts, cgroups, running: Mutex::default() }
+        Self {
+            options,
+            facts,
+            cgroups,
+            running: Mutex::default(),
+        }
     }
 
     /// Compiles the Python server once, as pods may not write beside it and would compile it at each
@@ -90,7 +95,13 @@ impl ProcessRuntime {
     pub async fn prepared(self) -> Self {
         let mut command = tokio::process::Command::new(&self.options.python.program);
         command
-            .args(["-I", "-m", "compileall", "-qq", "--invalidation-mode=unchecked-hash"])
+            .args([
+                "-I",
+                "-m",
+                "compileall",
+                "-qq",
+                "--invalidation-mode=unchecked-hash",
+            ])
             .arg(&self.options.server)
             .env_clear()
             .stdin(std::process::Stdio::null())
@@ -185,7 +196,10 @@ impl Runtime for ProcessRuntime {
     async fn wait(&self, uid: &str) -> Exit {
         match self.handle(uid) {
             Some(handle) => handle.ended().await,
-            None => Exit { code: 137, oom: false },
+            None => Exit {
+                code: 137,
+                oom: false,
+            },
         }
     }
 
@@ -219,13 +233,20 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn step(&self, step: Step<'_>) -> Result<StepEnd, RuntimeError> {
-        let limits = Limits { memory_bytes: step.memory_bytes, cpu_milli: 0, tasks: 512 };
+        let limits = Limits {
+            memory_bytes: step.memory_bytes,
+            cpu_milli: 0,
+            tasks: 512,
+        };
         let fill = |text_: &String| {
             text_
                 .replace("{server}", &text(&self.options.server))
                 .replace("{build}", &text(step.build))
         };
-        let environment = step.environment.iter().map(|(key, value)| (key.clone(), fill(value)));
+        let environment = step
+            .environment
+            .iter()
+            .map(|(key, value)| (key.clone(), fill(value)));
         let task = Task {
             arguments: step.arguments.iter().map(fill).collect(),
             environment: environment.collect(),

@@ -17,7 +17,9 @@ pub struct Python {
 
 /// No Python fits.
 #[derive(Debug, thiserror::Error)]
-#[error("find Python 3.9 or later that user {user} can run: tried {tried}; install python3, or set process.python")]
+#[error(
+    "find Python 3.9 or later that user {user} can run: tried {tried}; install python3, or set process.python"
+)]
 pub struct PythonError {
     user: String,
     tried: String,
@@ -42,7 +44,10 @@ impl Python {
             }
         }
         let user = user.map_or_else(|| "this".to_owned(), |uid| uid.to_string());
-        Err(PythonError { user, tried: tried.join(", ") })
+        Err(PythonError {
+            user,
+            tried: tried.join(", "),
+        })
     }
 }
 
@@ -55,7 +60,11 @@ fn candidates(set: &Path) -> Vec<PathBuf> {
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join("python3"))
         .chain(["/usr/local/bin/python3", "/usr/bin/python3"].map(PathBuf::from))
-        .chain((OLDEST.1..=20).rev().map(|minor| format!("/usr/bin/python3.{minor}").into()))
+        .chain(
+            (OLDEST.1..=20)
+                .rev()
+                .map(|minor| format!("/usr/bin/python3.{minor}").into()),
+        )
         .filter(|path| path.exists())
         .collect();
     let mut seen = std::collections::HashSet::new();
@@ -71,12 +80,17 @@ async fn look(program: &Path, user: Option<u32>) -> Result<Python, String> {
         return Err(format!("found {}.{}", version[0], version[1]));
     }
     let version = version.map(|part| part.to_string()).join(".");
-    Ok(Python { program: real, version })
+    Ok(Python {
+        program: real,
+        version,
+    })
 }
 
 async fn ask(program: &Path, user: Option<u32>) -> Result<([u32; 3], PathBuf), String> {
     let mut command = std::process::Command::new(program);
-    command.args([OsStr::new("-I"), OsStr::new("-c"), OsStr::new(LOOK)]).current_dir("/");
+    command
+        .args([OsStr::new("-I"), OsStr::new("-c"), OsStr::new(LOOK)])
+        .current_dir("/");
     if let Some(uid) = user {
         command.uid(uid).gid(uid).env_clear();
     }

@@ -55,7 +55,9 @@ pub(super) async fn spawn(program: &Path, task: &Task) -> Result<(i32, Handle), 
             Ok((pid, handle))
         }
         Ok(Start::Failed { message }) => Err(RuntimeError::Refused(message)),
-        Err(_) => Err(RuntimeError::Refused("start supervisor: it ended at once".into())),
+        Err(_) => Err(RuntimeError::Refused(
+            "start supervisor: it ended at once".into(),
+        )),
     }
 }
 

@@ -1,0 +1,120 @@
+//! Pods of earlier agents, and of actors that died: made anew from what is on the disk and what the
+//! runtime finds.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use common::link::{Exit, PodReport, PodState};
+use tokio::sync::mpsc;
+
+use super::all::Pods;
+use super::machine::Event;
+use super::record::Record;
+use super::register::{Entry, gone};
+use crate::runtime::Adopted;
+
+/// An actor that dies more often than this has its pod ended.
+const MAX_DEATHS: u32 = 3;
+
+impl Pods {
+    /// Finds the pods of earlier agents, and ends what else they left.
+    pub async fn adopt(&self) {
+        let mut known = BTreeSet::new();
+        let pods = std::fs::read_dir(self.room.layout.pods());
+        for entry in pods.into_iter().flatten().flatten() {
+            let uid = entry.file_name().to_string_lossy().into_owned();
+            match Record::load(&entry.path()) {
+                Ok(record) if record.report.uid == uid => {
+                    self.room.uids.keep(record.user);
+                    self.adopt_one(record, 0, None).await;
+                    known.insert(uid);
+                }
+                _ => self.end_unknown(&uid).await,
+            }
+        }
+        self.room.runtime.sweep(&known).await;
+    }
+
+    /// A directory without a record: whatever runs there is ended.
+    async fn end_unknown(&self, uid: &str) {
+        tracing::warn!(pod = uid, "a pod without a record; removed");
+        let owner = self
+            .room
+            .layout
+            .run(uid)
+            .symlink_metadata()
+            .map(|run| run.uid());
+        let user = owner.ok().filter(|user| self.room.uids.covers(*user));
+        let directory = self.room.layout.pod(uid);
+        self.room.runtime.adopt(uid, &directory, user).await;
+        self.room.remove(uid, user).await;
+    }
+
+    async fn adopt_one(&self, mut record: Record, deaths: u32, unwanted: Option<Duration>) {
+        let uid = record.report.uid.clone();
+        let directory = self.room.layout.pod(&uid);
+        let adopted = self.room.runtime.adopt(&uid, &directory, record.user).await;
+        tracing::info!(pod = uid, ?adopted, "pod of an earlier agent");
+        let stopping = record.report.state == PodState::Stopping;
+        let unwanted = unwanted.or_else(|| stopping.then_some(Duration::ZERO));
+        match adopted {
+            Adopted::Running => {
+                let entry = Entry {
+                    address: None,
+                    report: record.report.clone(),
+                    user: record.user,
+                    grace: Duration::from_secs(u64::from(record.grace_seconds)),
+                    deaths,
+                    unwanted: None,
+                };
+                self.register.entries.lock().insert(uid.clone(), entry);
+                self.spawn(&uid, record, None, Some(Event::Adopt));
+            }
+            Adopted::Ended(exit) => {
+                fail(&mut record.report, Some(exit));
+                self.enter(record, None);
+            }
+            Adopted::Lost => {
+                fail(&mut record.report, None);
+                self.enter(record, None);
+            }
+        }
+        if let Some(grace) = unwanted {
+            self.remove(&uid, Some(grace));
+        }
+    }
+}
+
+/// A pod that does not run any more. One that had failed already keeps its reason.
+fn fail(report: &mut PodReport, exit: Option<Exit>) {
+    report.exit = exit.or(report.exit);
+    if report.state == PodState::Failed {
+        return;
+    }
+    let (reason, message) = match exit {
+        Some(Exit { oom: true, .. }) => ("OOMKilled", "it used more memory than its limit"),
+        Some(_) => ("Exited", "its process ended while the agent was away"),
+        None => ("Lost", "it did not run any more when the agent came back"),
+    };
+    report.state = PodState::Failed;
+    report.reason = Some(reason.to_owned());
+    report.message = Some(message.to_owned());
+}
+
+/// Makes actors that died anew.
+pub(super) async fn watch_deaths(pods: Pods, mut inbox: mpsc::Receiver<String>) {
+    while let Some(uid) = inbox.recv().await {
+        let (mut deaths, mut unwanted) = (1, None);
+        if let Some(entry) = pods.register.entries.lock().get(&uid) {
+            (deaths, unwanted) = (entry.deaths + 1, entry.unwanted);
+        }
+        if deaths > MAX_DEATHS {
+            unwanted = Some(Duration::ZERO);
+        }
+        match Record::load(&pods.room.layout.pod(&uid)) {
+            Ok(record) => pods.adopt_one(record, deaths, unwanted).await,
+            Err(_) => pods.register.changed(gone(&uid)),
+        }
+    }
+}
