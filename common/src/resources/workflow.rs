@@ -1,5 +1,6 @@
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{Condition, ObjectMeta, RunPhase};
@@ -84,7 +85,9 @@ pub struct ChoiceData {
     /// `numEqual`, `numNotEqual`, `numGreaterThan`, `numLessThan`, `numGreaterAndEqualThan`,
     /// `numLessAndEqualThan`, or the same with `str`.
     pub check_type: String,
-    /// Key of the node's input that is compared.
+    /// Key of the node's input that is compared. (YAML 1.1 readers, the real kubectl among them, turn an
+    /// unquoted `y` or `n` into `true` or `false`; they are taken back.)
+    #[serde(deserialize_with = "variable")]
     pub check_var_name: String,
     /// What it is compared with: a number or a string.
     pub compare_value: Value,
@@ -113,4 +116,27 @@ pub struct WorkflowStatus {
     /// `Complete`, `Failed`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+}
+
+/// A variable's name; booleans are the names `y` and `n` as YAML 1.1 reads them without quotes.
+fn variable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(name) => Ok(name),
+        Value::Bool(true) => Ok("y".to_owned()),
+        Value::Bool(false) => Ok("n".to_owned()),
+        other => Err(D::Error::custom(format!("found {other}, want a string"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_named_y_survives_yaml_1_1() {
+        let read = |text: &str| serde_json::from_str::<ChoiceData>(text).map(|c| c.check_var_name);
+        assert_eq!(read(r#"{"checkVarName": true}"#).unwrap(), "y");
+        assert_eq!(read(r#"{"checkVarName": "x"}"#).unwrap(), "x");
+        assert!(read(r#"{"checkVarName": 1}"#).is_err());
+    }
 }

@@ -2,17 +2,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
-use common::link::{BuildFailure, BuildOrder, BuildOutcome, BuildReport};
-use common::resources::{Base, Condition, ConditionStatus, Function, timestamp};
+use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
+use common::link::{BuildFailure, BuildOutcome};
+use common::resources::{Condition, ConditionStatus, Function, timestamp};
 
+use super::Blobs;
+use super::messages::{Again, BuildNews, Gone, NodeLost, Offer, Offered, Seen};
+use super::offer::{OfferResult, offer, tell_outcome};
 use super::outcome::{self, BuildRecord, LOG_LINES};
-use super::{Blobs, source};
 use crate::clock::Clock;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
-use crate::nodes::{Dispatch, Nodes};
-use crate::objects::{Change, EventKind, Objects};
+use crate::nodes::Nodes;
+use crate::objects::{Change, Objects};
 use crate::store::Durability::Durable;
 use crate::supervisor::{Guard, Mailbox};
 
@@ -22,8 +24,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const MOST_TRIES: u32 = 3;
 /// A node that says nothing of a build for its time limit and this much longer has lost it.
 const NODE_GRACE: Duration = Duration::from_secs(30);
-/// Longest wait for the room of the nodes.
-const ASK_DEADLINE: Duration = Duration::from_secs(5);
+/// Pause before a build that failed for reasons outside the code is tried again: an index that was
+/// down, a setting that was wrong.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// Failures that lie in the code: the same code fails the same way.
+const FINAL: [&str; 5] = [
+    "SyntaxError",
+    "NoEntry",
+    "AmbiguousEntry",
+    "BadHandler",
+    "BadSource",
+];
 
 /// What builds need.
 pub struct ImagesTools {
@@ -45,6 +56,8 @@ pub struct ImagesTools {
 pub struct Images {
     tools: Arc<ImagesTools>,
     builds: BTreeMap<String, Build>,
+    /// Failed builds that will be looked at again.
+    again: BTreeSet<String>,
     _guard: Guard,
 }
 
@@ -59,48 +72,6 @@ struct Build {
     offer: u64,
 }
 
-/// A node's news of a build.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct BuildNews {
-    /// The node.
-    pub node: String,
-    /// What it says.
-    pub report: BuildReport,
-}
-
-/// A node is gone with the builds it had.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct NodeLost(pub String);
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Seen(Change<Function>);
-
-/// Offer a build to a node.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Offer {
-    id: String,
-    function: Box<Function>,
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Offered {
-    id: String,
-    function: Box<Function>,
-    result: OfferResult,
-}
-
-enum OfferResult {
-    Taken(String),
-    NoNode,
-    Ended(BuildRecord),
-    Retry(String),
-}
-
 impl Images {
     /// The room, with its tools.
     #[must_use]
@@ -108,6 +79,7 @@ impl Images {
         Self {
             tools,
             builds: BTreeMap::new(),
+            again: BTreeSet::new(),
             _guard: guard,
         }
     }
@@ -139,10 +111,19 @@ impl Images {
             self.show_missing(function, ctx);
             return;
         };
-        if function.status.build.as_ref() == Some(&id) && verdict(&function).is_some() {
+        let key = ObjectKey::of(&function);
+        if function.status.build.as_ref() == Some(&id)
+            && let Some(built) = verdict(&function)
+        {
+            if built.status == ConditionStatus::False && !FINAL.contains(&built.reason.as_str()) {
+                self.again_later(id.clone(), key.clone(), ctx);
+            }
+            if built.observed_generation != Some(metadata.generation) {
+                // The spec changed in what does not touch the build.
+                self.show(key, Some(id), built.clone(), ctx);
+            }
             return;
         }
-        let key = ObjectKey::of(&function);
         for (other, build) in &mut self.builds {
             if *other != id {
                 build.functions.remove(&key);
@@ -158,6 +139,7 @@ impl Images {
             ctx.notify(Offer {
                 id,
                 function: Box::new(function),
+                quiet: false,
             });
         }
     }
@@ -201,11 +183,14 @@ impl Images {
         let Some(build) = self.builds.remove(&id) else {
             return;
         };
+        if !is_certain(&record.outcome)
+            && let Some(key) = build.functions.first()
+        {
+            self.again_later(id.clone(), key.clone(), ctx);
+        }
         let tools = Arc::clone(&self.tools);
         let finish = async move {
-            // A passing failure is not worth remembering: applying again tries again.
-            let passing = matches!(&record.outcome, BuildOutcome::Failed(f) if f.transient);
-            if !passing
+            if is_certain(&record.outcome)
                 && let Err(error) = outcome::save(&**tools.objects.store(), &id, &record).await
             {
                 tracing::warn!(build = id, %error, "could not keep a build's outcome");
@@ -235,7 +220,8 @@ impl Images {
         self.offer_later(id.to_owned(), ctx);
     }
 
-    /// Looks the function up again after a while: it may have changed in between.
+    /// Looks the function up again after a while, since it may have changed in between, and offers its
+    /// build.
     fn offer_later(&mut self, id: String, ctx: &mut Context<Self>) {
         let Some(key) = self
             .builds
@@ -248,75 +234,60 @@ impl Images {
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let look = async move {
             tokio::time::sleep(RETRY_AFTER).await;
-            match tools
-                .objects
-                .get::<Function>(&key.namespace, &key.name)
-                .await
-            {
-                Ok(Some(function)) => addr.do_send(Offer {
+            match look_up(&tools.objects, &key).await {
+                Some(function) => addr.do_send(Offer {
                     id,
-                    function: Box::new(function),
+                    function,
+                    quiet: false,
                 }),
-                Ok(None) => addr.do_send(Seen(Change::Deleted(gone(&key)))),
-                Err(error) => tracing::warn!(function = %key, %error, "could not read a function"),
+                None => addr.do_send(Gone { id, key }),
             }
+        };
+        ctx.spawn(look.into_actor(self));
+    }
+
+    /// Tries a failed build again after a longer while, when its code may well be good.
+    fn again_later(&mut self, id: String, key: ObjectKey, ctx: &mut Context<Self>) {
+        if !self.again.insert(id.clone()) {
+            return;
+        }
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let look = async move {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            let function = look_up(&tools.objects, &key).await;
+            addr.do_send(Again { id, function });
         };
         ctx.spawn(look.into_actor(self));
     }
 }
 
-fn gone(key: &ObjectKey) -> Function {
-    let mut function = Function::default();
-    function.metadata.namespace = key.namespace.to_string();
-    function.metadata.name = key.name.to_string();
-    function
+/// A function as it stands; `None` when it is gone. Asks until the store answers.
+async fn look_up(objects: &Objects, key: &ObjectKey) -> Option<Box<Function>> {
+    loop {
+        match objects.get::<Function>(&key.namespace, &key.name).await {
+            Ok(function) => return function.map(Box::new),
+            Err(error) => tracing::warn!(function = %key, %error, "could not read a function"),
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+/// Whether the same source and settings would end the same way again.
+fn is_certain(outcome: &BuildOutcome) -> bool {
+    match outcome {
+        BuildOutcome::Built(_) => true,
+        BuildOutcome::Failed(failure) => FINAL.contains(&failure.reason.as_str()),
+    }
 }
 
 /// What `Built` says, if it says anything definite.
-fn verdict(function: &Function) -> Option<bool> {
+fn verdict(function: &Function) -> Option<&Condition> {
     let built = function
         .status
         .conditions
         .iter()
         .find(|c| c.r#type == "Built")?;
-    match built.status {
-        ConditionStatus::True => Some(true),
-        ConditionStatus::False => Some(false),
-        ConditionStatus::Unknown => None,
-    }
-}
-
-async fn tell_outcome(tools: &ImagesTools, key: &ObjectKey, id: &str, outcome: &BuildOutcome) {
-    let now = timestamp(tools.clock.now());
-    let write = |function: &mut Function| {
-        let wanted = build_id(&key.namespace, function.metadata.generation, &function.spec);
-        wanted.as_deref() == Some(id) && outcome::show_outcome(function, id, outcome, &now)
-    };
-    let shown = tools
-        .objects
-        .modify::<Function>(&key.namespace, &key.name, Durable, write)
-        .await;
-    match (shown, outcome) {
-        (Ok(Some(function)), BuildOutcome::Built(built)) => {
-            let message = format!(
-                "layer {} ({} bytes), {}",
-                built.layer, built.size, built.handler
-            );
-            tools
-                .objects
-                .record(&function, EventKind::Normal, "images", "Built", &message)
-                .await;
-        }
-        (Ok(Some(function)), BuildOutcome::Failed(failure)) => {
-            let (reason, message) = (&failure.reason, &failure.message);
-            tools
-                .objects
-                .record(&function, EventKind::Warning, "images", reason, message)
-                .await;
-        }
-        (Ok(None), _) => {}
-        (Err(error), _) => tracing::warn!(function = %key, %error, "could not show a build"),
-    }
+    (built.status != ConditionStatus::Unknown).then_some(built)
 }
 
 impl Actor for Images {
@@ -339,13 +310,61 @@ impl Handler<Seen> for Images {
     }
 }
 
+impl Handler<Gone> for Images {
+    type Result = ();
+
+    fn handle(&mut self, Gone { id, key }: Gone, ctx: &mut Self::Context) {
+        if let Some(build) = self.builds.get_mut(&id) {
+            build.functions.remove(&key);
+            self.offer_later(id, ctx);
+        }
+    }
+}
+
+impl Handler<Again> for Images {
+    type Result = ();
+
+    fn handle(&mut self, Again { id, function }: Again, ctx: &mut Self::Context) {
+        self.again.remove(&id);
+        let Some(function) = function else { return };
+        let metadata = &function.metadata;
+        let wanted = build_id(&metadata.namespace, metadata.generation, &function.spec);
+        let failed = verdict(&function).is_some_and(|b| b.status == ConditionStatus::False);
+        if failed && wanted.as_ref() == Some(&id) && !self.builds.contains_key(&id) {
+            let functions = BTreeSet::from([ObjectKey::of(&*function)]);
+            self.builds.insert(
+                id.clone(),
+                Build {
+                    functions,
+                    ..Build::default()
+                },
+            );
+            ctx.notify(Offer {
+                id,
+                function,
+                quiet: true,
+            });
+        }
+    }
+}
+
 impl Handler<Offer> for Images {
     type Result = ();
 
-    fn handle(&mut self, Offer { id, function }: Offer, ctx: &mut Self::Context) {
-        let key = ObjectKey::of(&*function);
-        let condition = Condition::new("Built", ConditionStatus::Unknown, "Building", "");
-        self.show(key, Some(id.clone()), condition, ctx);
+    fn handle(
+        &mut self,
+        Offer {
+            id,
+            function,
+            quiet,
+        }: Offer,
+        ctx: &mut Self::Context,
+    ) {
+        if !quiet {
+            let key = ObjectKey::of(&*function);
+            let condition = Condition::new("Built", ConditionStatus::Unknown, "Building", "");
+            self.show(key, Some(id.clone()), condition, ctx);
+        }
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let offer = async move {
             let result = offer(&tools, &id, &function).await;
@@ -356,56 +375,6 @@ impl Handler<Offer> for Images {
             });
         };
         ctx.spawn(offer.into_actor(self));
-    }
-}
-
-async fn offer(tools: &ImagesTools, id: &str, function: &Function) -> OfferResult {
-    match outcome::load(&**tools.objects.store(), id).await {
-        Ok(Some(record)) if is_whole(tools, &record) => return OfferResult::Ended(record),
-        Ok(_) => {}
-        Err(error) => return OfferResult::Retry(error.to_string()),
-    }
-    let source = match source::resolve(&tools.objects, &tools.blobs, function).await {
-        Ok(source) => source,
-        Err(error) => {
-            let message = error.to_string();
-            let Some(reason) = error.reason() else {
-                return OfferResult::Retry(message);
-            };
-            let outcome = BuildOutcome::Failed(BuildFailure {
-                reason: reason.to_owned(),
-                message,
-                transient: true,
-            });
-            return OfferResult::Ended(BuildRecord {
-                outcome,
-                log: Vec::new(),
-            });
-        }
-    };
-    let order = BuildOrder {
-        id: id.to_owned(),
-        namespace: function.metadata.namespace.clone(),
-        function: function.metadata.name.clone(),
-        source,
-        handler: function.spec.handler.clone(),
-        style: function.spec.style,
-        full_base: function.spec.base == Some(Base::Full),
-        timeout_seconds: u32::try_from(tools.build_timeout.as_secs()).unwrap_or(u32::MAX),
-        max_layer_bytes: tools.max_layer_bytes,
-    };
-    match tools.nodes.ask(Dispatch(order), ASK_DEADLINE).await {
-        Ok(Some(node)) => OfferResult::Taken(node),
-        Ok(None) => OfferResult::NoNode,
-        Err(error) => OfferResult::Retry(error.to_string()),
-    }
-}
-
-/// Whether a record's layer is still there.
-fn is_whole(tools: &ImagesTools, record: &BuildRecord) -> bool {
-    match &record.outcome {
-        BuildOutcome::Built(built) => tools.blobs.size(&built.layer).is_some(),
-        BuildOutcome::Failed(_) => true,
     }
 }
 

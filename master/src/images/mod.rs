@@ -8,10 +8,13 @@
 mod actor;
 mod blobs;
 mod http;
+mod messages;
+mod offer;
 mod outcome;
 mod source;
 
-pub use actor::{BuildNews, Images, ImagesTools, NodeLost};
+pub use actor::{Images, ImagesTools};
 pub use blobs::{BlobError, Blobs, Upload};
 pub use http::{BlobService, configure};
+pub use messages::{BuildNews, NodeLost};
 pub use outcome::{BuildRecord, build_log};

@@ -59,6 +59,10 @@ pub async fn build_log(store: &dyn Store, function: &Function) -> Result<Vec<Str
 /// Writes a build's state into a function's status. Returns whether anything changed.
 pub(super) fn show(function: &mut Function, id: Option<&str>, built: Condition, now: &str) -> bool {
     let before = function.status.clone();
+    let built = Condition {
+        observed_generation: Some(function.metadata.generation),
+        ..built
+    };
     let status = &mut function.status;
     status.build = id.map(str::to_owned);
     set_condition(&mut status.conditions, built, now);

@@ -3,17 +3,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
-use common::link::{BuildOrder, Hello, PodReport, PodState, SILENCE, ToAgent, ToMaster};
-use common::resources::{Node, Pod, PodPhase, timestamp};
+use common::link::{BuildOrder, Hello, PodReport, SILENCE, ToAgent, ToMaster};
+use common::resources::{Pod, PodPhase, timestamp};
 use tokio::sync::mpsc;
 
 use super::assignment::{AssignmentError, assignment};
 use super::registry::{FromAgent, NodesTools};
-use super::{hello, report};
-use crate::functions::POD_FINALIZER;
+use super::report;
+use super::write::{remove_pod, write_node, write_report};
 use crate::images::BuildNews;
 use crate::objects::ObjectError;
-use crate::store::Durability::{Durable, Eventual};
+use crate::store::Durability::Eventual;
 use crate::supervisor::Guard;
 
 /// After so long without its agent a node's pods are given up and replaced elsewhere.
@@ -207,77 +207,6 @@ fn runs(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && !pod.status.phase.is_some_and(PodPhase::is_final)
 }
 
-async fn write_report(tools: &NodesTools, report: &PodReport) -> Result<(), ObjectError> {
-    let now = timestamp(tools.clock.now());
-    let (namespace, name) = (&report.namespace, &report.name);
-    let write = |pod: &mut Pod| {
-        if pod.metadata.uid != report.uid {
-            return false;
-        }
-        let mut changed = report::apply(pod, report, &now);
-        if report.state == PodState::Gone && pod.metadata.deletion_timestamp.is_some() {
-            let before = pod.metadata.finalizers.len();
-            pod.metadata
-                .finalizers
-                .retain(|finalizer| finalizer != POD_FINALIZER);
-            changed |= pod.metadata.finalizers.len() != before;
-        }
-        changed
-    };
-    tools
-        .objects
-        .modify::<Pod>(namespace, name, Eventual, write)
-        .await?;
-    Ok(())
-}
-
-async fn remove_pod(tools: &NodesTools, pod: &Pod) -> Result<(), ObjectError> {
-    let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
-    tools
-        .objects
-        .delete::<Pod>(namespace, name, Some(&pod.metadata.uid))
-        .await?;
-    let release = |found: &mut Pod| {
-        found
-            .metadata
-            .finalizers
-            .retain(|finalizer| finalizer != POD_FINALIZER);
-        found.metadata.uid == pod.metadata.uid
-    };
-    tools
-        .objects
-        .modify::<Pod>(namespace, name, Eventual, release)
-        .await?;
-    Ok(())
-}
-
-async fn write_node(
-    tools: &NodesTools,
-    name: &str,
-    hello: Option<&Hello>,
-) -> Result<(), ObjectError> {
-    let now = tools.clock.now();
-    let write = |node: &mut Node| {
-        match hello {
-            Some(hello) => hello::greet(node, hello, now),
-            None => hello::miss(node, now),
-        }
-        true
-    };
-    let known = tools
-        .objects
-        .modify::<Node>("", name, Durable, write)
-        .await?;
-    if known.is_none()
-        && let Some(hello) = hello
-    {
-        let mut node = hello::new_node(name);
-        hello::greet(&mut node, hello, now);
-        tools.objects.create(node, Durable).await?;
-    }
-    Ok(())
-}
-
 impl Actor for NodeActor {
     type Context = Context<Self>;
 
@@ -454,28 +383,13 @@ impl Handler<Assigned> for NodeActor {
                 }
             }
             Err(error) => match error.reason() {
-                Some(reason) => self.write(failed(&pod, reason, &error.to_string()), ctx),
+                Some(reason) => self.write(report::failed(&pod, reason, &error.to_string()), ctx),
                 None => {
                     self.told.remove(&uid);
                     ctx.run_later(RETRY_AFTER, move |actor, ctx| actor.steer(&pod, ctx));
                 }
             },
         }
-    }
-}
-
-fn failed(pod: &Pod, reason: &str, message: &str) -> PodReport {
-    PodReport {
-        uid: pod.metadata.uid.clone(),
-        namespace: pod.metadata.namespace.clone(),
-        name: pod.metadata.name.clone(),
-        state: PodState::Failed,
-        reason: Some(reason.to_owned()),
-        message: Some(message.to_owned()),
-        exit: None,
-        runtime_id: None,
-        started_at: None,
-        cold: None,
     }
 }
 

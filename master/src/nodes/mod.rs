@@ -13,6 +13,7 @@ mod logs;
 mod registry;
 mod report;
 pub mod session;
+mod write;
 
 pub use actor::NodeActor;
 pub use book::{LocalPods, NodeBook};

@@ -98,6 +98,22 @@ pub(super) fn restart(pod: &mut Pod, now: &str) -> bool {
     true
 }
 
+/// The report of a pod that cannot be assigned.
+pub(super) fn failed(pod: &Pod, reason: &str, message: &str) -> PodReport {
+    PodReport {
+        uid: pod.metadata.uid.clone(),
+        namespace: pod.metadata.namespace.clone(),
+        name: pod.metadata.name.clone(),
+        state: PodState::Failed,
+        reason: Some(reason.to_owned()),
+        message: Some(message.to_owned()),
+        exit: None,
+        runtime_id: None,
+        started_at: None,
+        cold: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,87 @@
+//! Writes what is known of pods and nodes into their objects.
+
+use common::link::{Hello, PodReport, PodState};
+use common::resources::{Node, Pod, timestamp};
+
+use super::registry::NodesTools;
+use super::{hello, report};
+use crate::functions::POD_FINALIZER;
+use crate::objects::ObjectError;
+use crate::store::Durability::{Durable, Eventual};
+
+/// Writes a report into its pod's status; a pod that its node has removed loses its finalizer.
+pub(super) async fn write_report(
+    tools: &NodesTools,
+    report: &PodReport,
+) -> Result<(), ObjectError> {
+    let now = timestamp(tools.clock.now());
+    let (namespace, name) = (&report.namespace, &report.name);
+    let write = |pod: &mut Pod| {
+        if pod.metadata.uid != report.uid {
+            return false;
+        }
+        let mut changed = report::apply(pod, report, &now);
+        if report.state == PodState::Gone && pod.metadata.deletion_timestamp.is_some() {
+            let before = pod.metadata.finalizers.len();
+            pod.metadata
+                .finalizers
+                .retain(|finalizer| finalizer != POD_FINALIZER);
+            changed |= pod.metadata.finalizers.len() != before;
+        }
+        changed
+    };
+    tools
+        .objects
+        .modify::<Pod>(namespace, name, Eventual, write)
+        .await?;
+    Ok(())
+}
+
+/// Deletes a pod without waiting for its node.
+pub(super) async fn remove_pod(tools: &NodesTools, pod: &Pod) -> Result<(), ObjectError> {
+    let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
+    tools
+        .objects
+        .delete::<Pod>(namespace, name, Some(&pod.metadata.uid))
+        .await?;
+    let release = |found: &mut Pod| {
+        found
+            .metadata
+            .finalizers
+            .retain(|finalizer| finalizer != POD_FINALIZER);
+        found.metadata.uid == pod.metadata.uid
+    };
+    tools
+        .objects
+        .modify::<Pod>(namespace, name, Eventual, release)
+        .await?;
+    Ok(())
+}
+
+/// Writes what the agent says of itself, or that it is not heard of.
+pub(super) async fn write_node(
+    tools: &NodesTools,
+    name: &str,
+    hello: Option<&Hello>,
+) -> Result<(), ObjectError> {
+    let now = tools.clock.now();
+    let write = |node: &mut Node| {
+        match hello {
+            Some(hello) => hello::greet(node, hello, now),
+            None => hello::miss(node, now),
+        }
+        true
+    };
+    let known = tools
+        .objects
+        .modify::<Node>("", name, Durable, write)
+        .await?;
+    if known.is_none()
+        && let Some(hello) = hello
+    {
+        let mut node = hello::new_node(name);
+        hello::greet(&mut node, hello, now);
+        tools.objects.create(node, Durable).await?;
+    }
+    Ok(())
+}
