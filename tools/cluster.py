@@ -124,6 +124,8 @@ class Cluster:
             *("--data-dir", master),
             *("--api-listen", f"127.0.0.1:{self.api}"),
             *("--gateway-listen", f"127.0.0.1:{self.gateway_port}"),
+            # Both are on one machine: the gateway need not go through the agent.
+            TROUPE_MASTER__GATEWAY__LOCAL_PODS_DIR=str(self.home / "agent" / "pods"),
         )
         self._wait("the master is up", 60, self.kubeconfig.exists)
         self._spawn(

@@ -46,9 +46,10 @@ def need(program, package, why):
         raise Lacking(f"{program} is missing, and only root may install {package}")
     print(f"installing {package}: {why}", flush=True)
     _update()
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = [*_as_root(), "apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    # Servers that a package brings would start by themselves, unless the machine is in single-user mode.
+    quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
+    command = [*_as_root(), *quiet, "apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+    done = subprocess.run(command, capture_output=True, text=True)
     found = _where(program)
     if not found:
         raise Lacking(f"{program} is missing, and installing {package} failed: {done.stderr.strip()[-300:]}")

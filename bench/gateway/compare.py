@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Our gateway in front of one pod against nginx in front of the same pod, side by side.
+
+One cluster, one function, one pod. The gateway reaches the pod's Unix socket itself, as it does where both share
+a machine; nginx has that socket as its upstream, with kept connections and as many workers. Rounds measure both
+in turn, starting with the other one each time, so that a ratio compares neighbours in time. The load is wrk's.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from cluster import Cluster, Failure, build, end_on_signals, free_ports  # noqa: E402
+from packages import Lacking, need  # noqa: E402
+
+BODY = b'{"x": 1, "y": 2}'
+WANTED = {"x": 3, "y": -1}
+CLIENTS = (1, 16, 64)
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+CALL = HERE.parent / "func_base" / "call.lua"
+FUNCTION = HERE / "function.yaml"
+
+NGINX = """\
+daemon off;
+worker_processes {workers};
+pid {home}/nginx.pid;
+error_log {home}/nginx.log;
+{user}
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  client_body_temp_path {home}/nginx-body;
+  proxy_temp_path {home}/nginx-proxy;
+  fastcgi_temp_path {home}/nginx-fastcgi;
+  uwsgi_temp_path {home}/nginx-uwsgi;
+  scgi_temp_path {home}/nginx-scgi;
+  upstream pod {{ server unix:{socket}; keepalive 64; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://pod;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }}
+  }}
+}}
+"""
+
+
+def ask(url):
+    request = urllib.request.Request(url, BODY, {"Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(request, timeout=60))
+
+
+def the_pod(cluster):
+    """The socket of the function's only pod."""
+    cluster.run(["kubectl", "apply", FUNCTION])
+    if ask(f"{cluster.gateway}/function/bench") != WANTED:
+        raise Failure("the function gives a wrong answer")
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        sockets = list(cluster.home.glob("agent/pods/*/run/http.sock"))
+        if len(sockets) == 1:
+            return sockets[0]
+        time.sleep(0.1)
+    raise Failure(f"one pod was expected, found {sockets}")
+
+
+def start_nginx(home, socket):
+    (port,) = free_ports(1)
+    config = home / "nginx.conf"
+    # Only root, or the pod's own user, may connect to a pod's socket.
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(NGINX.format(home=home, workers=os.cpu_count(), port=port, socket=socket, user=user))
+    program = need("nginx", "nginx", "the proxy to compare the gateway with")
+    process = subprocess.Popen([program, "-c", config, "-p", home], stdin=subprocess.DEVNULL, start_new_session=True)
+    until = time.monotonic() + 20
+    while True:
+        try:
+            if ask(f"http://127.0.0.1:{port}/") == WANTED:
+                return process, f"http://127.0.0.1:{port}/"
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > until:
+                raise Failure(f"nginx does not answer: {error}") from error
+        time.sleep(0.05)
+
+
+def milliseconds(text):
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
+    return float(number) * UNITS[unit]
+
+
+def wrk(program, url, clients, seconds):
+    command = [program, "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", CALL, url]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise Failure(f"wrong answers from {url}:\n{out}")
+    return {
+        "calls_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
+        "p50_ms": milliseconds(re.search(r"(?m)^ +50% +(\S+)", out)[1]),
+        "p99_ms": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out)[1]),
+    }
+
+
+def measure(urls, rounds, seconds):
+    program = need("wrk", "wrk", "the load of benchmarks")
+    samples = {clients: {name: [] for name in urls} for clients in CLIENTS}
+    for url in urls.values():
+        wrk(program, url, 16, 1)
+    for number in range(rounds):
+        for clients in CLIENTS:
+            for name in sorted(urls, reverse=number % 2 == 1):
+                samples[clients][name].append(wrk(program, urls[name], clients, seconds))
+        print(f"round {number + 1} of {rounds} done", file=sys.stderr)
+    return samples
+
+
+def summary(samples):
+    """Medians, and the medians of the rounds' ratios to nginx (above 1: the gateway is better)."""
+    found = {}
+    for clients, by_name in samples.items():
+        ours, theirs = by_name["gateway"], by_name["nginx"]
+        medians = {name: {field: round(statistics.median(one[field] for one in rounds), 3) for field in rounds[0]} for name, rounds in by_name.items()}
+        ratio = {
+            "calls_per_second": round(statistics.median(a["calls_per_second"] / b["calls_per_second"] for a, b in zip(ours, theirs)), 2),
+            "p50": round(statistics.median(b["p50_ms"] / a["p50_ms"] for a, b in zip(ours, theirs)), 2),
+            "p99": round(statistics.median(b["p99_ms"] / a["p99_ms"] for a, b in zip(ours, theirs)), 2),
+        }
+        found[f"c{clients}"] = {**medians, "ratio": ratio}
+    return found
+
+
+def show(found):
+    print(f"{'clients':>8}{'gateway':>12}{'nginx':>12}{'gateway p99':>14}{'nginx p99':>12}   the gateway is better by")
+    print(f"{'':>8}{'calls/s':>12}{'calls/s':>12}{'ms':>14}{'ms':>12}{'calls/s':>10}{'p99':>8}")
+    for clients, row in found.items():
+        ours, theirs, ratio = row["gateway"], row["nginx"], row["ratio"]
+        print(
+            f"{clients[1:]:>8}{ours['calls_per_second']:>12.0f}{theirs['calls_per_second']:>12.0f}"
+            f"{ours['p99_ms']:>14.2f}{theirs['p99_ms']:>12.2f}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>7.2f}x"
+        )
+
+
+def compare(flags):
+    nginx = cluster = None
+    try:
+        cluster = Cluster(build(flags.profile))
+        cluster.start()
+        nginx, url = start_nginx(cluster.home, the_pod(cluster))
+        return measure({"gateway": f"{cluster.gateway}/function/bench", "nginx": url}, flags.rounds, flags.seconds)
+    except Failure:
+        if cluster:
+            cluster.show_logs()
+        raise
+    finally:
+        if nginx:
+            nginx.send_signal(signal.SIGTERM)
+            nginx.wait(20)
+        if cluster:
+            cluster.stop()
+            cluster.remove()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", metavar="FILE", help="write the result as JSON")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3, help="per server and number of clients in a round")
+    parser.add_argument("--profile", choices=("release", "debug"), default="release")
+    flags = parser.parse_args()
+    end_on_signals()
+    try:
+        found = summary(compare(flags))
+    except (Failure, Lacking) as failure:
+        sys.exit(f"bench: {failure}")
+    show(found)
+    if flags.output:
+        Path(flags.output).write_text(json.dumps({"rounds": flags.rounds, "seconds": flags.seconds, "clients": found}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

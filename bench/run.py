@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""All side-by-side benchmarks: one table of ratios, and everything measured in bench/results.json."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from packages import Lacking, need  # noqa: E402
+
+RESULTS = HERE / "results.json"
+
+
+def measured(script):
+    """What one benchmark writes with --output."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        print(f"\n$ {script.relative_to(ROOT)}", flush=True)
+        done = subprocess.run([sys.executable, script, "--output", file.name], cwd=ROOT, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            sys.exit(f"{script.relative_to(ROOT)} failed")
+        return json.loads(Path(file.name).read_text())
+
+
+def rows(results):
+    """(what, against what, clients, times the calls per second, times less p99)"""
+    for name, by_clients in results["func_base"]["servers"].items():
+        for clients, found in by_clients.items():
+            if name != "func-base":
+                yield "func-base", name, clients, found["ratio"]
+    for clients, found in results["gateway"]["clients"].items():
+        yield "gateway", "nginx, same pod", clients, found["ratio"]
+
+
+def show(results):
+    print(f"\n{'':12}{'against':24}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
+    for what, against, clients, ratio in rows(results):
+        print(f"{what:12}{against:24}{clients[1:]:>8}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>9.2f}x")
+    print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
+
+
+def main():
+    try:
+        need("wrk", "wrk", "the load of benchmarks")
+        need("nginx", "nginx", "the proxy to compare the gateway with")
+    except Lacking as lacking:
+        sys.exit(f"bench: {lacking}")
+    results = {"func_base": measured(HERE / "func_base" / "compare.py"), "gateway": measured(HERE / "gateway" / "compare.py")}
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    show(results)
+
+
+if __name__ == "__main__":
+    main()
