@@ -154,6 +154,7 @@ fn serve_api(
     });
     let blobs = Data::new(BlobService {
         blobs: ground.blobs.clone(),
+        grants: tree.grants.clone(),
         max_upload: settings.builds.max_upload.0,
         max_layer: settings.builds.max_layer.0,
     });

@@ -13,7 +13,7 @@ use crate::functions::plan::Event;
 use crate::functions::{Demanded, Find, Functions, Report, Tools};
 use crate::images::{Images, ImagesTools};
 use crate::key::ObjectKey;
-use crate::nodes::{LocalPods, NodeBook, Nodes, NodesTools};
+use crate::nodes::{Grants, LocalPods, NodeBook, Nodes, NodesTools};
 use crate::router::{DemandSink, Route, Router, Routes};
 use crate::scheduler::Scheduler;
 use crate::supervisor::{AskError, Fatal, Mailbox, Rooms, Root};
@@ -29,6 +29,7 @@ pub(super) struct Tree {
     pub(super) calls: Calls,
     pub(super) nodes: Mailbox<Nodes>,
     pub(super) book: NodeBook,
+    pub(super) grants: Grants,
     pub(super) waiters: RunWaiters,
     #[cfg(test)]
     pub(super) router: Mailbox<Router>,
@@ -94,6 +95,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let routes = Routes::default();
     let book = book(ground)?;
     let waiters = RunWaiters::default();
+    let grants = Grants::default();
     let calls = Calls::new(
         routes.clone(),
         Arc::clone(&door) as _,
@@ -125,6 +127,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         objects: objects.clone(),
         clock: clock(),
         book: book.clone(),
+        grants: grants.clone(),
         images: images.clone(),
         epoch: ground.epoch,
     });
@@ -141,6 +144,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         calls,
         nodes: nodes.clone(),
         book,
+        grants,
         waiters,
         #[cfg(test)]
         router: router.clone(),

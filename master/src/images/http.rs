@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{BlobError, Blobs, Upload};
 use crate::api::{ApiError, Caller};
+use crate::nodes::Grants;
 
 /// Bytes read from disk at once.
 const PIECE: usize = 256 << 10;
@@ -16,6 +17,8 @@ const PIECE: usize = 256 << 10;
 pub struct BlobService {
     /// The blobs.
     pub blobs: Blobs,
+    /// Which of them nodes may fetch.
+    pub grants: Grants,
     /// Largest upload of a person, in bytes.
     pub max_upload: u64,
     /// Largest upload of a node, in bytes.
@@ -71,6 +74,14 @@ async fn get(
 ) -> Result<HttpResponse, ApiError> {
     admit(&caller)?;
     let digest = digest(&path)?;
+    if caller
+        .node()
+        .is_some_and(|node| !service.grants.allow(node, &digest))
+    {
+        return Err(ApiError::forbidden(
+            "a node may fetch only what it was told of",
+        ));
+    }
     let size = service
         .blobs
         .size(&digest)

@@ -30,6 +30,9 @@ pub struct NodeActor {
     writing: HashMap<String, Option<PodReport>>,
     /// Pods the agent was told to run in this session.
     told: BTreeSet<String>,
+    /// Counts the times the agent came or went, so that a clock set in one absence does not strike in
+    /// the next.
+    absence: u64,
     tools: Arc<NodesTools>,
     guard: Guard,
 }
@@ -108,6 +111,7 @@ impl NodeActor {
             session: None,
             writing: HashMap::new(),
             told: BTreeSet::new(),
+            absence: 0,
             tools,
             guard,
         }
@@ -116,6 +120,7 @@ impl NodeActor {
     /// Sends to the agent. An agent that does not read loses its session; it dials again and both
     /// sides tell all they know.
     fn send(&mut self, message: ToAgent) {
+        self.tools.grants.note(&self.name, &message);
         let full = |session: &Session| session.outbox.try_send(message).is_err();
         if self.session.as_ref().is_some_and(full) {
             tracing::warn!(node = self.name, "agent does not keep up; its session ends");
@@ -194,11 +199,20 @@ impl NodeActor {
         }
     }
 
-    fn missed(&mut self, ctx: &mut Context<Self>) {
-        if self.session.is_none() {
-            self.write_node(ctx, None);
-            ctx.run_later(GIVE_UP_AFTER, Self::give_up);
-        }
+    /// Shows the node as gone when its agent stays away, and gives its pods up when it stays away for
+    /// longer.
+    fn watch_absence(&self, ctx: &mut Context<Self>) {
+        let absence = self.absence;
+        ctx.run_later(SILENCE, move |actor, ctx| {
+            if actor.absence == absence {
+                actor.write_node(ctx, None);
+            }
+        });
+        ctx.run_later(SILENCE + GIVE_UP_AFTER, move |actor, ctx| {
+            if actor.absence == absence {
+                actor.give_up(ctx);
+            }
+        });
     }
 }
 
@@ -214,7 +228,7 @@ impl Actor for NodeActor {
         self.guard.tie(self, ctx);
         ctx.set_mailbox_capacity(4096);
         // The agent of a node that is known from before gets this long to dial.
-        ctx.run_later(SILENCE, Self::missed);
+        self.watch_absence(ctx);
     }
 }
 
@@ -227,6 +241,8 @@ impl Handler<Attach> for NodeActor {
             outbox: attach.outbox,
         });
         self.told.clear();
+        self.absence += 1;
+        self.tools.grants.begin(&self.name);
         self.write_node(ctx, Some(attach.hello));
         let reported: BTreeSet<_> = attach.inventory.iter().map(|pod| pod.uid.clone()).collect();
         for report in attach.inventory {
@@ -308,14 +324,13 @@ impl Handler<Detach> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, Detach { session }: Detach, ctx: &mut Self::Context) {
-        if self
-            .session
-            .as_ref()
-            .is_some_and(|current| current.id == session)
-        {
-            self.session = None;
+        let newer = |current: &Session| current.id != session;
+        if self.session.as_ref().is_some_and(newer) {
+            return;
         }
-        ctx.run_later(SILENCE, Self::missed);
+        self.session = None;
+        self.absence += 1;
+        self.watch_absence(ctx);
     }
 }
 

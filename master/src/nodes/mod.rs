@@ -8,6 +8,7 @@
 mod actor;
 mod assignment;
 mod book;
+mod grants;
 mod hello;
 mod logs;
 mod registry;
@@ -17,6 +18,7 @@ mod write;
 
 pub use actor::NodeActor;
 pub use book::{LocalPods, NodeBook};
+pub use grants::Grants;
 pub use hello::is_ready;
 pub use logs::AgentLogs;
 pub use registry::{

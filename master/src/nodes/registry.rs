@@ -8,8 +8,8 @@ use common::link::{BuildOrder, Hello, PodReport, ToAgent, ToMaster, Welcome};
 use common::resources::{Node, Pod};
 use tokio::sync::mpsc;
 
-use super::NodeBook;
 use super::actor::{Attach, Detach, NodeActor, Order, PodSeen, PodUnseen};
+use super::{Grants, NodeBook};
 use crate::clock::Clock;
 use crate::images::Images;
 use crate::objects::{Change, Objects};
@@ -23,6 +23,8 @@ pub struct NodesTools {
     pub clock: Arc<dyn Clock>,
     /// How nodes are reached.
     pub book: NodeBook,
+    /// Which blobs nodes may fetch.
+    pub grants: Grants,
     /// Hears of builds.
     pub images: Mailbox<Images>,
     /// Counts the master's starts.

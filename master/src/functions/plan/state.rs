@@ -294,12 +294,8 @@ impl Plan {
             return;
         }
         let have = self.pods.values().filter(|pod| self.counts(pod)).count() + self.launching.len();
-        let starting = self.launching.len()
-            + self
-                .pods
-                .values()
-                .filter(|pod| pod.stage == PodStage::Starting)
-                .count();
+        let coming_up = |pod: &&PodView| pod.stage == PodStage::Starting && self.counts(pod);
+        let starting = self.launching.len() + self.pods.values().filter(coming_up).count();
         let missing = (self.decision.replicas as usize).saturating_sub(have);
         for index in 0..missing.min(MOST_LAUNCHING.saturating_sub(starting)) {
             let suffix = suffix(entropy, index);

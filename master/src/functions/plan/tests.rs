@@ -20,6 +20,7 @@ struct World {
     entropy: u64,
     pods: BTreeMap<String, PodView>,
     routed: Vec<String>,
+    gone: Vec<String>,
     draining: Vec<String>,
     route: Option<RouteState>,
     refused: Vec<Refusal>,
@@ -62,6 +63,7 @@ impl World {
             entropy: 0,
             pods: BTreeMap::new(),
             routed: Vec::new(),
+            gone: Vec::new(),
             draining: Vec::new(),
             route: None,
             refused: Vec::new(),
@@ -75,6 +77,9 @@ impl World {
         self.entropy += 1;
         for effect in self.plan.on(event, self.now, self.entropy) {
             self.carry_out(effect);
+        }
+        while let Some(uid) = self.gone.pop() {
+            self.on(Event::PodGone { uid });
         }
     }
 
@@ -110,6 +115,7 @@ impl World {
                     .remove(&uid)
                     .expect("deleted a pod that is not there");
                 self.draining.retain(|draining| *draining != uid);
+                self.gone.push(uid);
             }
             Effect::Unroute { uid } => self.routed.retain(|routed| *routed != uid),
             Effect::SetRoute(state) => self.route = Some(state),
@@ -122,8 +128,10 @@ impl World {
 
     /// Tells the plan what the pretended store shows.
     fn settle(&mut self) {
-        for pod in self.pods.values().cloned().collect::<Vec<_>>() {
-            self.on(Event::Pod(pod));
+        for uid in self.pods.keys().cloned().collect::<Vec<_>>() {
+            if let Some(pod) = self.pods.get(&uid).cloned() {
+                self.on(Event::Pod(pod));
+            }
         }
     }
 
@@ -154,7 +162,6 @@ impl World {
     }
 
     fn sample(&mut self, triggers: u64, in_flight: u32, waiting: u32) {
-        let before: Vec<String> = self.pods.keys().cloned().collect();
         let idle = self.draining.clone();
         self.on(Event::Sampled {
             load: Load {
@@ -164,11 +171,6 @@ impl World {
             },
             idle,
         });
-        for uid in before {
-            if !self.pods.contains_key(&uid) {
-                self.on(Event::PodGone { uid });
-            }
-        }
     }
 
     fn pass(&mut self, seconds: i64) {
