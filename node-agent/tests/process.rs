@@ -144,7 +144,14 @@ async fn a_pod_that_exits_is_reported_with_its_code_and_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_much_memory_ends_the_pod_and_is_the_reason() {
     let (master, _agent, data) = started(&[]).await;
-    let code = "def main(params):\n    return len(bytearray(400 << 20))\n";
+    // Without cgroups memory is looked at a few times a second: the function must last.
+    let code = "\
+import time
+def main(params):
+    eaten = b'x' * (400 << 20)
+    time.sleep(20)
+    return len(eaten)
+";
     ensure(&master, simple(&master, "p1", code)).await;
     master.pod("p1", PodState::Ready).await;
     master.execute(&data, "p1", "{}").await;

@@ -183,6 +183,10 @@ impl Watch {
         let _ = fs::remove_file(self.task.directory.join(CONTROL_SOCKET));
         for cgroup in &self.task.cgroups {
             remove_cgroup(cgroup);
+            // Without an agent, the last pod takes the agent's own group with it.
+            if let Some(base) = cgroup.parent().filter(|_| !self.control.is_connected()) {
+                let _ = fs::remove_dir(base);
+            }
         }
     }
 }

@@ -113,6 +113,14 @@ impl Drop for Agent {
         if std::thread::panicking() {
             eprintln!("--- agent ---\n{}", self.stderr());
         }
+        // In order when it can, by force when it does not.
+        let _ = kill(self.pid(), Signal::SIGTERM);
+        for _ in 0..1000 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         // What a failed test leaves running is ended by its supervisor's own name.

@@ -1,6 +1,10 @@
 //! What integration tests work with: a fake master that speaks the link over real TLS, and the
 //! real agent as a process. No test asserts a time; each waits for a condition, with an end.
-#![allow(unreachable_pub, dead_code, reason = "each test program uses a part of it")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "each test program uses a part of it"
+)]
 
 pub mod agent;
 pub mod functions;

@@ -10,67 +10,82 @@ pub(super) struct Limits {
     pub(super) tasks: u64,
 }
 
-/// Where this agent's cgroups are, where they can be written.
+/// Where this agent's cgroups are, where they can be written. The directories themselves are made
+/// with the first pod and removed with the last.
 #[derive(Debug)]
-pub(super) enum Cgroups {
-    /// One tree for all.
-    V2(PathBuf),
+pub(super) struct Cgroups {
+    /// The agent's own directory in each tree.
+    bases: Vec<PathBuf>,
+    version: Version,
+    limits_memory: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
     /// A tree each for memory, cpu and pids.
-    V1(Vec<(&'static str, PathBuf)>),
+    V1,
+    /// One tree for all.
+    V2,
 }
 
 const MOUNT: &str = "/sys/fs/cgroup";
 const PERIOD: u64 = 100_000;
 
 impl Cgroups {
+    /// Looks at what can be written by doing it.
     pub(super) fn detect(node_id: &str) -> Self {
         let name = format!("troupe-{node_id}");
         let mount = Path::new(MOUNT);
-        if mount.join("cgroup.controllers").exists() {
-            let base = mount.join(name);
-            // Where this is refused there are no limits; the node says so.
-            for directory in [mount, &base] {
-                let _ = fs::create_dir(directory);
+        let unified = mount.join("cgroup.controllers").exists();
+        let (version, bases) = if unified {
+            (Version::V2, vec![mount.join(name)])
+        } else {
+            let trees = ["memory", "cpu", "pids"].map(|tree| mount.join(tree).join(&name));
+            (Version::V1, trees.to_vec())
+        };
+        let mut cgroups = Self {
+            bases,
+            version,
+            limits_memory: false,
+        };
+        cgroups.make_bases();
+        cgroups
+            .bases
+            .retain(|base| base.join("cgroup.procs").exists());
+        cgroups.limits_memory = cgroups.bases.iter().any(|base| match version {
+            Version::V1 => base.join("memory.limit_in_bytes").exists(),
+            Version::V2 => fs::read_to_string(base.join("cgroup.subtree_control"))
+                .is_ok_and(|text| text.split_whitespace().any(|word| word == "memory")),
+        });
+        cgroups.close();
+        cgroups
+    }
+
+    pub(super) fn limits_memory(&self) -> bool {
+        self.limits_memory
+    }
+
+    /// Where this is refused there are no limits; the node says so.
+    fn make_bases(&self) {
+        for base in &self.bases {
+            let _ = fs::create_dir(base);
+            if self.version == Version::V1 {
+                continue;
+            }
+            for directory in [Path::new(MOUNT), base] {
                 for controller in ["+memory", "+cpu", "+pids"] {
                     let _ = fs::write(directory.join("cgroup.subtree_control"), controller);
                 }
             }
-            return Self::V2(base);
-        }
-        let trees = ["memory", "cpu", "pids"]
-            .into_iter()
-            .filter_map(|controller| {
-                let base = mount.join(controller).join(&name);
-                fs::create_dir_all(&base).ok()?;
-                base.join("cgroup.procs")
-                    .exists()
-                    .then_some((controller, base))
-            });
-        Self::V1(trees.collect())
-    }
-
-    pub(super) fn limits_memory(&self) -> bool {
-        match self {
-            Self::V2(base) => {
-                let enabled = fs::read_to_string(base.join("cgroup.subtree_control"));
-                enabled.is_ok_and(|text| text.split_whitespace().any(|word| word == "memory"))
-            }
-            Self::V1(trees) => trees.iter().any(|(controller, _)| *controller == "memory"),
-        }
-    }
-
-    fn bases(&self) -> Vec<&PathBuf> {
-        match self {
-            Self::V2(base) => vec![base],
-            Self::V1(trees) => trees.iter().map(|(_, base)| base).collect(),
         }
     }
 
     /// Makes a pod's groups; tells which, and whether they limit memory.
     pub(super) fn create(&self, name: &str, limits: Limits) -> (Vec<PathBuf>, bool) {
+        self.make_bases();
         let mut made = Vec::new();
         let mut memory = false;
-        for base in self.bases() {
+        for base in &self.bases {
             let path = base.join(name);
             let exists = fs::create_dir(&path).is_ok() || path.is_dir();
             if !exists || !path.join("cgroup.procs").exists() {
@@ -85,7 +100,7 @@ impl Cgroups {
     fn limit(&self, path: &Path, limits: Limits) -> bool {
         let set = |file: &str, value: String| fs::write(path.join(file), value).is_ok();
         let quota = (limits.cpu_milli * PERIOD / 1000).max(1000);
-        if let Self::V2(_) = self {
+        if self.version == Version::V2 {
             set("pids.max", limits.tasks.to_string());
             if limits.cpu_milli > 0 {
                 set("cpu.max", format!("{quota} {PERIOD}"));
@@ -108,14 +123,14 @@ impl Cgroups {
 
     /// Removes a pod's groups; the supervisor usually has.
     pub(super) fn remove(&self, name: &str) {
-        for base in self.bases() {
+        for base in &self.bases {
             let _ = fs::remove_dir(base.join(name));
         }
     }
 
     /// Removes groups of pods nobody knows, when they are empty.
     pub(super) fn sweep(&self, known: &BTreeSet<String>) {
-        for base in self.bases() {
+        for base in &self.bases {
             for entry in fs::read_dir(base).into_iter().flatten().flatten() {
                 if !known.contains(entry.file_name().to_string_lossy().as_ref()) {
                     let _ = fs::remove_dir(entry.path());
@@ -127,7 +142,7 @@ impl Cgroups {
     /// Removes the agent's own groups. Works only when no pod is left, as it should.
     pub(super) fn close(&self) {
         self.sweep(&BTreeSet::new());
-        for base in self.bases() {
+        for base in &self.bases {
             let _ = fs::remove_dir(base);
         }
     }
