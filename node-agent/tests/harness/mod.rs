@@ -9,6 +9,7 @@
 pub mod agent;
 pub mod functions;
 pub mod master;
+pub mod node;
 
 use std::time::Duration;
 
