@@ -101,7 +101,7 @@ impl Calls {
             match result {
                 Ok(Ok(answer)) => {
                     if answer.header(pod::THREAD) == Some("running") {
-                        self.watch_stuck(call, permit);
+                        self.watch_stuck(call, &route, permit);
                     }
                     return Ok(answer);
                 }
@@ -116,6 +116,7 @@ impl Calls {
                     }
                 }
                 Err(_) => {
+                    route.drain(&endpoint.uid);
                     self.health.stuck(&call.function, &endpoint.uid);
                     let function = call.function.clone();
                     return Err(CallError::Deadline {
@@ -172,12 +173,15 @@ impl Calls {
 
     /// Keeps the slot of a timed-out call until its thread has ended; a pod whose thread does not end
     /// is replaced.
-    fn watch_stuck(&self, call: &Call, permit: Permit) {
+    fn watch_stuck(&self, call: &Call, route: &Arc<Route>, permit: Permit) {
+        let route = Arc::clone(route);
         let endpoint = Arc::clone(permit.endpoint());
         let health = Arc::clone(&self.health);
         let (function, id) = (call.function.clone(), call.id.clone());
         tokio::spawn(async move {
             if !thread_ended(&endpoint, &id).await {
+                // Before the slot is free: who waits for it must not get it.
+                route.drain(&endpoint.uid);
                 health.stuck(&function, &endpoint.uid);
             }
             drop(permit);

@@ -18,6 +18,9 @@ use crate::scheduler::Scheduler;
 use crate::supervisor::{Guard, Mailbox};
 use crate::upstream::Endpoint;
 
+/// Between two looks for a node that is not linked.
+const REACH_PAUSE: Duration = Duration::from_millis(100);
+
 /// What the actors of functions use to carry out their plans.
 pub struct Tools {
     /// The API's objects.
@@ -64,7 +67,7 @@ pub struct FunctionActor {
     route: Option<Arc<Route>>,
     triggers_seen: u64,
     draining: BTreeSet<String>,
-    /// Effects that need the route, until it is published.
+    /// Effects that wait for the route to be published, or for a node to be linked.
     early: Vec<Effect>,
     /// The summary that shall be shown next, while another one is being written.
     show_next: Option<Summary>,
@@ -209,13 +212,13 @@ impl FunctionActor {
                 self.wake = Some(ctx.notify_later(Wake, delay));
             }
             effect => match self.route.clone() {
-                Some(route) => self.change_route(&route, effect),
+                Some(route) => self.change_route(&route, effect, ctx),
                 None => self.early.push(effect),
             },
         }
     }
 
-    fn change_route(&mut self, route: &Arc<Route>, effect: Effect) {
+    fn change_route(&mut self, route: &Arc<Route>, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
             Effect::Route {
                 uid,
@@ -227,13 +230,31 @@ impl FunctionActor {
                     self.draining.remove(&uid);
                     route.add(Arc::new(Endpoint::new(uid, name, node, reach)), limit);
                 }
-                None => tracing::warn!(pod = name, node, "pod is ready on a node nobody knows"),
+                None => {
+                    // A master that has just begun knows the pod before its agent has dialled.
+                    tracing::debug!(
+                        pod = name,
+                        node,
+                        "pod is ready on a node that is not linked"
+                    );
+                    if self.early.is_empty() {
+                        ctx.run_later(REACH_PAUSE, Self::take_up_early);
+                    }
+                    self.early.push(Effect::Route {
+                        uid,
+                        name,
+                        node,
+                        limit,
+                    });
+                }
             },
             Effect::Drain { uid } => {
+                self.forget_early(&uid);
                 route.drain(&uid);
                 self.draining.insert(uid);
             }
             Effect::Unroute { uid } => {
+                self.forget_early(&uid);
                 self.draining.remove(&uid);
                 route.remove(&uid);
             }
@@ -245,6 +266,18 @@ impl FunctionActor {
             | Effect::Show(_)
             | Effect::WakeIn(_) => {}
         }
+    }
+
+    /// Carries out what had to wait for the route, or for a node.
+    fn take_up_early(&mut self, ctx: &mut Context<Self>) {
+        for effect in std::mem::take(&mut self.early) {
+            self.carry_out(effect, ctx);
+        }
+    }
+
+    fn forget_early(&mut self, pod: &str) {
+        self.early
+            .retain(|effect| !matches!(effect, Effect::Route { uid, .. } if uid == pod));
     }
 
     /// Writes the last summary; one write at a time, the newest wins.
@@ -325,10 +358,8 @@ impl Handler<Published> for FunctionActor {
             ctx.run_later(Duration::from_millis(100), Self::publish_again);
             return;
         };
-        self.route = Some(Arc::clone(&route));
-        for effect in std::mem::take(&mut self.early) {
-            self.change_route(&route, effect);
-        }
+        self.route = Some(route);
+        self.take_up_early(ctx);
         let event = self.sample();
         self.feed(event, ctx);
     }

@@ -57,6 +57,18 @@ pub(super) fn of_error(error: &CallError, id: &InvocationId, timing: &Timing) ->
     response.json(Status::failure(code, reason, error.explain()))
 }
 
+/// A call that was refused before it was one.
+pub(super) fn of_refusal(
+    (code, reason): (u16, &str),
+    message: impl Into<String>,
+    id: &InvocationId,
+    timing: &Timing,
+) -> HttpResponse {
+    let mut response = begin_status(code);
+    stamp(&mut response, id, timing);
+    response.json(Status::failure(code, reason, message))
+}
+
 /// Any other trouble of the platform.
 pub(super) fn of_trouble(code: u16, reason: &str, message: impl Into<String>) -> HttpResponse {
     begin_status(code).json(Status::failure(code, reason, message))

@@ -18,17 +18,18 @@ pub(super) async fn call(
     let (function, below) = match find(&request, &gateway).await {
         Ok(found) => found,
         Err(Missing::Call(error)) => return answer::of_error(&error, &id, &timing),
-        Err(Missing::Refused(message)) => return answer::of_trouble(401, "Unauthorized", message),
+        Err(Missing::Refused(message)) => {
+            return answer::of_refusal((401, "Unauthorized"), message, &id, &timing);
+        }
         Err(Missing::NoName) => {
             let message = "name a function: /function/NAME or /function/NAMESPACE/NAME";
-            return answer::of_trouble(404, "NotFound", message);
+            return answer::of_refusal((404, "NotFound"), message, &id, &timing);
         }
     };
     let body = match body::read(&request, payload, &gateway.limits).await {
         Ok(body) => body,
         Err(error) => {
-            let (code, reason) = error.status();
-            return answer::of_trouble(code, reason, error.to_string());
+            return answer::of_refusal(error.status(), error.to_string(), &id, &timing);
         }
     };
     let kind = http_kind(&request, &below);
