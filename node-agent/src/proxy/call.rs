@@ -11,7 +11,7 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
 
 use super::connections::{CallError, Connections};
-use super::status::{Body, refuse};
+use super::status::{Body, PROXY_ERROR, refuse, undeliverable};
 use crate::pods::Target;
 
 /// Headers that speak of one connection only.
@@ -41,6 +41,8 @@ pub(super) async fn forward(
             let (mut parts, body) = response.into_parts();
             parts.version = Version::default();
             strip(&mut parts.headers);
+            // Only this agent says what became of a call.
+            parts.headers.remove(PROXY_ERROR);
             let connections = Arc::clone(connections);
             let uid = uid.to_owned();
             let answer = Answer {
@@ -58,7 +60,7 @@ pub(super) async fn forward(
                 CallError::Gone(_) => "PodGone",
                 CallError::Died(_) => "PodDied",
             };
-            refuse(StatusCode::BAD_GATEWAY, reason, &error.to_string())
+            undeliverable(reason, &error.to_string())
         }
     }
 }

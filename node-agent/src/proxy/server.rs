@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::call::forward;
 use super::connections::Connections;
 use super::log::log;
-use super::status::{Body, full, refuse};
+use super::status::{Body, full, refuse, undeliverable};
 use crate::chain::chain;
 use crate::link::Credentials;
 use crate::pods::Pods;
@@ -132,7 +132,7 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
         Some((uid, rest)) if rest == "call" || rest.starts_with("call/") => {
             let Some(target) = room.pods.target(uid) else {
                 let text = "this node has no such pod, or it takes no calls";
-                return refuse(StatusCode::BAD_GATEWAY, "PodGone", text);
+                return undeliverable("PodGone", text);
             };
             let path = &rest["call".len()..];
             let path = if path.is_empty() { "/" } else { path };

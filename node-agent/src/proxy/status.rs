@@ -40,3 +40,14 @@ pub(super) fn refuse(code: StatusCode, reason: &str, message: &str) -> Response<
         .insert(http::header::CONTENT_TYPE, json);
     response
 }
+
+/// The header by which a master tells this agent's own 502 from a function's.
+pub(super) const PROXY_ERROR: &str = "x-troupe-proxy-error";
+
+/// A call that did not get through to its pod.
+pub(super) fn undeliverable(reason: &'static str, message: &str) -> Response<Body> {
+    let mut response = refuse(StatusCode::BAD_GATEWAY, reason, message);
+    let reason = http::HeaderValue::from_static(reason);
+    response.headers_mut().insert(PROXY_ERROR, reason);
+    response
+}
