@@ -11,7 +11,8 @@ use common::link::{
     BuildOutcome, BuildReport, Built, Hello, PodReport, PodState, RuntimeKind, ToAgent, ToMaster,
 };
 use common::resources::{
-    Function, ObjectMeta, Resource as _, RunPhase, Source, Style, Workflow, WorkflowRun,
+    Function, ObjectMeta, Pod, ReplicaSet, Resource as _, RunPhase, Service, Source, Style,
+    Workflow, WorkflowRun,
 };
 use parking_lot::Mutex;
 use serde_json::json;
@@ -192,12 +193,10 @@ impl Agent {
             }
             ToAgent::EnsurePod(pod) => self.ensure(pod.uid, pod.namespace, pod.name, news),
             ToAgent::RemovePod { uid, .. } => {
-                let mut pods = self.pods.lock();
-                if let Some(pod) = pods.iter_mut().find(|pod| pod.uid == uid) {
-                    pod.state = PodState::Gone;
-                    let _ = news.try_send(ToMaster::Pod(Box::new(pod.clone())));
-                }
-                pods.retain(|pod| pod.uid != uid);
+                self.pods.lock().retain(|pod| pod.uid != uid);
+                // As an agent that does not know the pod any more: by its uid only.
+                let gone = report(&uid, "", "", PodState::Gone);
+                let _ = news.try_send(ToMaster::Pod(Box::new(gone)));
             }
             ToAgent::Build(order) => {
                 let (agent, news) = (Arc::clone(self), news.clone());
@@ -510,4 +509,35 @@ async fn many_calls_from_zero_start_one_pod() {
         assert!(is_ok(call.await.unwrap()));
     }
     assert_eq!(village.agent.pods.lock().len(), 1);
+}
+
+#[actix_web::test]
+async fn deleting_a_function_leaves_nothing() {
+    let village = Village::build().await.unwrap();
+    let collector = actix_web::rt::spawn(crate::objects::gc::run(village.ground.objects.clone()));
+    village.apply("f").await;
+    assert!(is_ok(village.call("f").await));
+    village
+        .ground
+        .objects
+        .delete::<Function>("default", "f", None)
+        .await
+        .unwrap();
+    let objects = &village.ground.objects;
+    eventually("the end of its pods, sets and service", async || {
+        let pods = objects.list::<Pod>(None).await.unwrap().items.len();
+        let sets = objects.list::<ReplicaSet>(None).await.unwrap().items.len();
+        let services = objects.list::<Service>(None).await.unwrap().items.len();
+        (pods + sets + services == 0).then_some(())
+    })
+    .await;
+    assert!(
+        village.agent.pods.lock().is_empty(),
+        "the node still has a pod"
+    );
+    assert!(matches!(
+        village.call("f").await,
+        Err(CallError::NoSuchFunction(_))
+    ));
+    collector.abort();
 }

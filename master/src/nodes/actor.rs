@@ -433,7 +433,14 @@ impl Handler<FromAgent> for NodeActor {
             return;
         }
         match body {
-            ToMaster::Pod(report) => self.write(*report, ctx),
+            ToMaster::Pod(mut report) => {
+                // An agent that never had a pod knows only its uid.
+                if let (true, Some(pod)) = (report.name.is_empty(), self.pods.get(&report.uid)) {
+                    report.namespace.clone_from(&pod.metadata.namespace);
+                    report.name.clone_from(&pod.metadata.name);
+                }
+                self.write(*report, ctx);
+            }
             ToMaster::Inventory(reports) => {
                 for report in reports {
                     self.write(report, ctx);

@@ -225,13 +225,15 @@ impl Plan {
         } else {
             wanted.rule.decide(&self.window, self.load)
         };
-        let alive = self.pods.values().filter(|pod| self.counts(pod)).count();
-        let alive = u32::try_from(alive).unwrap_or(u32::MAX);
-        if self.is_new(now, seconds) && !self.deleted && wanted.rule.keeps(alive, &decision) {
+        let began = self.began.unwrap_or(now).as_second();
+        let found = |pod: &&PodView| self.counts(pod) && pod.created.as_second() < began;
+        let found = self.pods.values().filter(found).count();
+        let found = u32::try_from(found).unwrap_or(u32::MAX);
+        if self.is_new(now, seconds) && !self.deleted && wanted.rule.keeps(found, &decision) {
             decision = Decision {
-                replicas: alive,
+                replicas: found,
                 why: format!(
-                    "{alive} found running; their calls of the last {seconds} s are not known"
+                    "{found} found running; their calls of the last {seconds} s are not known"
                 ),
             };
         }

@@ -416,6 +416,7 @@ fn a_new_actor_goes_on_with_the_pods_it_finds() {
     world.on(Event::Applied(ready_to_run()));
     world.sample(1, 0, 1);
     world.come_up();
+    world.now += jiff::SignedDuration::from_secs(2);
     world.plan = Plan::new("f");
     world.routed.clear();
     world.on(Event::Applied(ready_to_run()));
