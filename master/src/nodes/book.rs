@@ -87,18 +87,24 @@ impl NodeBook {
             .as_ref()
             .map(|info| info.machine_id.clone())
             .unwrap_or_default();
-        let known =
-            self.links.load().get(name).is_some_and(|entry| {
-                entry.link.address == *address && entry.machine_id == machine_id
-            });
-        if known {
-            return;
-        }
-        let link = Arc::new(NodeLink {
-            address: address.clone(),
-            server_name,
-            tls: Arc::clone(&self.tls),
-        });
+        let known = self.links.load().get(name).cloned();
+        let link = match known {
+            Some(entry) => {
+                // An agent may come back on another port; the pods' endpoints hold this very link.
+                if **entry.link.address.load() != *address {
+                    entry.link.address.store(Arc::new(address.clone()));
+                }
+                if entry.machine_id == machine_id {
+                    return;
+                }
+                entry.link
+            }
+            None => Arc::new(NodeLink {
+                address: ArcSwap::from_pointee(address.clone()),
+                server_name,
+                tls: Arc::clone(&self.tls),
+            }),
+        };
         self.links.rcu(|links| {
             let mut links = HashMap::clone(links);
             links.insert(

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use common::pod_protocol::SOCKET_NAME;
 use http_body_util::Full;
@@ -35,8 +36,8 @@ pub enum Reach {
 
 /// The data plane of a node's agent.
 pub struct NodeLink {
-    /// `host:port`.
-    pub address: String,
+    /// `host:port`, the newest that is known.
+    pub address: ArcSwap<String>,
     /// The name in the agent's certificate.
     pub server_name: ServerName<'static>,
     /// Trust and the master's own certificate.
@@ -81,11 +82,12 @@ async fn open(reach: &Reach) -> Result<Connection, ConnectError> {
             begin(stream).await
         }
         Reach::Node(node) => {
+            let address = node.address.load_full();
             let fail = |source| ConnectError::Node {
-                address: node.address.clone(),
+                address: address.to_string(),
                 source,
             };
-            let stream = TcpStream::connect(&node.address).await.map_err(fail)?;
+            let stream = TcpStream::connect(address.as_str()).await.map_err(fail)?;
             stream.set_nodelay(true).map_err(fail)?;
             let connector = TlsConnector::from(Arc::clone(&node.tls));
             let stream = connector

@@ -176,7 +176,12 @@ async fn refusal(what: &str, digest: Digest, answer: Response<Incoming>) -> Blob
         "{what} blob {digest}: the master says {status}: {}",
         text.trim()
     );
-    let busy = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    // A master that has just begun forbids until it has told this node anew what it works on.
+    let busy = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN
+        );
     BlobError {
         message,
         transient: busy,
