@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Process, program};
+use crate::{Process, mentioning, program};
 
 /// A node-agent and what it keeps.
 pub struct Node {
@@ -58,5 +58,14 @@ impl Node {
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// The Python processes of its pods, as "pid command line".
+    #[must_use]
+    pub fn pod_processes(&self) -> Vec<String> {
+        let all = mentioning(&self.data);
+        all.into_iter()
+            .filter(|line| line.contains("troupe_pod"))
+            .collect()
     }
 }

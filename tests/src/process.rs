@@ -9,14 +9,18 @@ use nix::unistd::Pid;
 /// One of the programs, running, its output in a log file. It can be ended and started again.
 pub struct Process {
     name: String,
-    command: Box<dyn Fn() -> Command + Send>,
+    command: Box<dyn Fn() -> Command + Send + Sync>,
     log: PathBuf,
     child: Option<Child>,
 }
 
 impl Process {
     /// Starts what `command` makes; it is asked again at each restart.
-    pub fn start(name: &str, log: PathBuf, command: impl Fn() -> Command + Send + 'static) -> Self {
+    pub fn start(
+        name: &str,
+        log: PathBuf,
+        command: impl Fn() -> Command + Send + Sync + 'static,
+    ) -> Self {
         let mut process = Self {
             name: name.to_owned(),
             command: Box::new(command),

@@ -1,0 +1,236 @@
+//! Crashes: what was accepted is done, what ran is found again, nothing is left behind.
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::Method;
+use serde_json::json;
+use tests::{Cluster, Source, eventually, mentioning, params, sockets_below};
+
+/// A `main(params)` that waits for a file before it returns, so that a test says when.
+fn waits_for(file: &str) -> String {
+    format!(
+        "import os, time\ndef main(params):\n    print('began', flush=True)\n    while not os.path.exists({file:?}):\n        time.sleep(0.02)\n    return {{'n': params.get('n', 0) + 1}}\n"
+    )
+}
+
+fn open_gate(cluster: &Cluster) {
+    fs::write(cluster.home().join("gate"), "").unwrap();
+}
+
+fn gate(cluster: &Cluster) -> String {
+    cluster.home().join("gate").to_str().unwrap().to_owned()
+}
+
+fn began(cluster: &Cluster, function: &str) {
+    eventually("the call has begun", || {
+        let said = cluster
+            .kubectl()
+            .say(&["logs", &format!("function/{function}")]);
+        if said.out.contains("began") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    });
+}
+
+#[test]
+fn a_run_goes_on_after_the_master_is_killed_and_no_step_is_repeated() {
+    let mut cluster = Cluster::start();
+    let count = cluster.home().join("count");
+    fs::create_dir(&count).unwrap();
+    fs::set_permissions(&count, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let first = format!(
+        "import tempfile\ndef main(params):\n    tempfile.mkstemp(dir={count:?})\n    return {{'n': 1}}\n"
+    );
+    cluster.apply("first", &first, "");
+    cluster.apply("second", &waits_for(&gate(&cluster)), "timeoutSeconds: 300");
+    let workflow = "kind: Workflow\napiVersion: v1\nmetadata: { name: w }\nspec:\n  entryParams: '{}'\n  entryNodeName: a\n  workflowNodes:\n  - { name: a, type: func, funcData: { funcName: first, funcNamespace: default, nextNodeName: b } }\n  - { name: b, type: func, funcData: { funcName: second, funcNamespace: default } }\n";
+    cluster.kubectl().run_with(&["apply", "-f", "-"], workflow);
+    began(&cluster, "second");
+    cluster.crash_master();
+    cluster.wait_for_node("node-1");
+    open_gate(&cluster);
+    eventually("the run ends", || {
+        let workflow = cluster.kubectl().json(&["get", "workflow", "w"]);
+        if workflow["status"]["phase"] == "Succeeded" {
+            Ok(())
+        } else {
+            Err(workflow)
+        }
+    });
+    let workflow = cluster.kubectl().json(&["get", "workflow", "w"]);
+    assert_eq!(workflow["status"]["result"], r#"{"n":2}"#);
+    assert_eq!(
+        fs::read_dir(&count).unwrap().count(),
+        1,
+        "the first step ran once"
+    );
+}
+
+#[test]
+fn pods_answer_again_after_the_master_is_killed() {
+    let mut cluster = Cluster::start();
+    cluster.apply("f", &params("params"), "scaling: { minReplicas: 1 }");
+    let before = cluster.ready_pods("f", 1);
+    cluster.crash_master();
+    assert_eq!(
+        cluster.gateway().post("/function/f", "1").expect(200),
+        json!(1)
+    );
+    let after = cluster.ready_pods("f", 1);
+    assert_eq!(
+        before[0]["metadata"]["uid"], after[0]["metadata"]["uid"],
+        "the pod was not replaced"
+    );
+}
+
+#[test]
+fn a_build_is_finished_after_the_master_is_killed() {
+    let mut cluster = Cluster::start();
+    let source = Source::write(cluster.home(), "big", &params("'built'"), "");
+    for n in 0..300 {
+        source.file(&format!("m{n}.py"), &"x = 1\n".repeat(500));
+    }
+    cluster.kubectl().run(&["apply", source.yaml()]);
+    cluster.crash_master();
+    assert_eq!(
+        cluster.gateway().post("/function/big", "{}").expect(200),
+        json!("built")
+    );
+}
+
+#[test]
+fn a_caller_learns_at_once_that_the_master_died_and_the_pod_is_usable_after() {
+    let mut cluster = Cluster::start();
+    cluster.apply(
+        "f",
+        &waits_for(&gate(&cluster)),
+        "timeoutSeconds: 300\nconcurrency: 1\nscaling: { maxReplicas: 1 }",
+    );
+    let gateway = cluster.gateway();
+    let caller =
+        std::thread::spawn(move || gateway.try_send(Method::POST, "/function/f", |r| r.body("{}")));
+    began(&cluster, "f");
+    cluster.master.kill();
+    assert!(caller.join().unwrap().is_err(), "the connection broke");
+    open_gate(&cluster);
+    cluster.master.start_again();
+    cluster.wait_for_master();
+    assert_eq!(
+        cluster
+            .gateway()
+            .post("/function/f", r#"{"n": 1}"#)
+            .expect(200),
+        json!({"n": 2})
+    );
+}
+
+#[test]
+fn pods_are_adopted_after_the_agent_is_killed() {
+    let mut cluster = Cluster::start();
+    cluster.apply(
+        "f",
+        &params("__import__('os').getpid()"),
+        "scaling: { minReplicas: 1 }",
+    );
+    let before = cluster.gateway().post("/function/f", "{}").expect(200);
+    let kubectl = cluster.kubectl();
+    let place = || {
+        let node = kubectl.json(&["get", "node", "node-1"]);
+        node["metadata"]["annotations"]["troupe.dev/data-address"].clone()
+    };
+    let old_place = place();
+    cluster.nodes[0].process.kill();
+    cluster.nodes[0].process.start_again();
+    eventually("the master knows the new agent", || match place() {
+        new if new != old_place => Ok(()),
+        same => Err(same),
+    });
+    let after = cluster.gateway().post("/function/f", "{}").expect(200);
+    assert_eq!(before, after, "the same process answers");
+    assert_eq!(cluster.pods("f").len(), 1);
+}
+
+#[test]
+fn pods_of_an_agent_that_stays_away_end_by_themselves() {
+    let mut cluster = Cluster::start();
+    cluster.apply("f", &params("params"), "scaling: { minReplicas: 1 }");
+    let _ = cluster.ready_pods("f", 1);
+    let place = cluster.nodes[0].data().to_owned();
+    cluster.nodes[0].process.kill();
+    assert!(
+        !mentioning(&place).is_empty(),
+        "the pod lives on for a while"
+    );
+    eventually("the pod ended", || {
+        let left = mentioning(&place);
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    });
+}
+
+#[test]
+fn a_pod_killed_during_a_call_is_told_and_replaced() {
+    let cluster = Cluster::start();
+    cluster.apply(
+        "f",
+        &waits_for(&gate(&cluster)),
+        "timeoutSeconds: 300\nscaling: { minReplicas: 1, maxReplicas: 1 }",
+    );
+    let _ = cluster.ready_pods("f", 1);
+    let gateway = cluster.gateway();
+    let caller = std::thread::spawn(move || gateway.post("/function/f", "{}"));
+    began(&cluster, "f");
+    for line in cluster.nodes[0].pod_processes() {
+        let id = line.split(' ').next().unwrap().parse().unwrap();
+        kill(Pid::from_raw(id), Signal::SIGKILL).unwrap();
+    }
+    let told = caller.join().unwrap();
+    assert!(matches!(told.status, 500 | 502 | 503), "{told:?}");
+    open_gate(&cluster);
+    assert_eq!(
+        cluster.gateway().post("/function/f", "{}").expect(200),
+        json!({"n": 1})
+    );
+    eventually("an Event tells of it", || {
+        let events = cluster.kubectl().run(&["get", "events"]);
+        if events.to_lowercase().contains("pod") {
+            Ok(())
+        } else {
+            Err(events)
+        }
+    });
+}
+
+#[test]
+fn an_agent_that_is_told_to_end_takes_its_pods_with_it() {
+    let mut cluster = Cluster::start();
+    cluster.apply("f", &params("params"), "scaling: { minReplicas: 1 }");
+    let _ = cluster.ready_pods("f", 1);
+    let data = cluster.nodes[0].data().to_owned();
+    assert!(!sockets_below(&data.join("pods")).is_empty());
+    assert!(cluster.nodes[0].process.stop().success());
+    assert_eq!(mentioning(&data), Vec::<String>::new());
+    assert_eq!(sockets_below(&data), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn what_was_applied_just_before_a_crash_is_there_after_it() {
+    let mut cluster = Cluster::start();
+    for n in 0..5 {
+        cluster.apply(&format!("f{n}"), &params(&n.to_string()), "");
+    }
+    cluster.crash_master();
+    assert_eq!(cluster.kubectl().items(&["get", "functions"]).len(), 5);
+    for n in 0..5 {
+        assert_eq!(
+            cluster
+                .gateway()
+                .post(&format!("/function/f{n}"), "{}")
+                .expect(200),
+            json!(n)
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! Who may do what.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use reqwest::Method;
+use serde_json::json;
+use tests::{Cluster, Http, Identity, Node, Options, eventually, params};
+
+const INLINE: &str = r#"{"apiVersion":"v1","kind":"Function","metadata":{"name":"f"},"spec":{"source":{"inline":{"func.py":"def main(p): return 1"}}}}"#;
+
+fn create(client: &Http) -> u16 {
+    let path = "/api/v1/namespaces/default/functions";
+    let answer = client.send(Method::POST, path, |request| {
+        request
+            .header("content-type", "application/json")
+            .body(INLINE)
+    });
+    answer.status
+}
+
+fn ask_token(client: &Http) -> u16 {
+    client
+        .post_with("/tokens", "content-type", "application/json", "{}")
+        .status
+}
+
+#[test]
+fn strangers_are_refused() {
+    let cluster = Cluster::start();
+    let nobody = cluster.api().as_nobody();
+    for path in [
+        "/api/v1/functions",
+        "/api/v1/namespaces/default/secrets",
+        "/apis/apps/v1/replicasets",
+        "/link",
+        "/function/f",
+        "/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    ] {
+        let answer = nobody.get(path);
+        assert!(matches!(answer.status, 401 | 403), "{path}: {answer:?}");
+    }
+    assert!(matches!(create(&nobody), 401 | 403));
+    assert!(matches!(ask_token(&nobody), 401 | 403));
+    let liar = nobody.send(Method::GET, "/api/v1/functions", |r| {
+        r.bearer_auth("made-up")
+    });
+    assert_eq!(liar.status, 401, "{liar:?}");
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(nobody.get(path).status, 200, "{path}");
+    }
+    assert_eq!(create(&cluster.api().as_admin()), 201);
+}
+
+#[test]
+fn a_node_may_touch_nothing_that_is_not_its_own() {
+    let cluster = Cluster::with(Options::default().agents(2));
+    let identity = Identity::load(&cluster.nodes[0].data().join("node.pem")).unwrap();
+    let node = cluster.api().with(&identity);
+    assert!(matches!(create(&node), 403), "{}", create(&node));
+    assert_eq!(ask_token(&node), 403);
+    cluster.kubectl().run_with(
+        &["create", "-f", "-"],
+        r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"stringData":{"a":"b"}}"#,
+    );
+    assert_eq!(node.get("/api/v1/namespaces/default/secrets/s").status, 403);
+    let patch = |path: &str| {
+        let answer = node.send(Method::PATCH, path, |request| {
+            request
+                .header("content-type", "application/merge-patch+json")
+                .body(r#"{"metadata":{"labels":{"owned":"yes"}}}"#)
+        });
+        answer.status
+    };
+    assert_eq!(patch("/api/v1/nodes/node-2"), 403);
+    let gone = node.send(Method::DELETE, "/api/v1/nodes/node-2", |request| request);
+    assert_eq!(gone.status, 403);
+    let nodes = cluster.kubectl().items(&["get", "nodes"]);
+    assert!(
+        nodes
+            .iter()
+            .all(|node| node["metadata"]["labels"]["owned"].is_null())
+    );
+}
+
+#[test]
+fn an_agent_with_a_wrong_token_does_not_join() {
+    let cluster = Cluster::with(Options::default().agents(0));
+    let token = cluster.token();
+    // The last character of the secret is another one.
+    let (head, tail) = token.split_at(token.len() - 1);
+    let wrong = format!("{head}{}", if tail == "0" { "1" } else { "0" });
+    assert_refused(&cluster, "wrong-secret", &wrong);
+    assert_refused(&cluster, "nonsense", "K10nonsense");
+}
+
+#[test]
+fn an_agent_with_another_clusters_token_does_not_join() {
+    let cluster = Cluster::with(Options::default().agents(0));
+    let other = Cluster::with(Options::default().agents(0));
+    assert_refused(&cluster, "stranger", &other.token());
+}
+
+/// Starts an agent that must end with an error, or stay outside and say why.
+fn assert_refused(cluster: &Cluster, name: &str, token: &str) {
+    let mut node = Node::start(name, cluster.home(), cluster.api_url(), token, &[]);
+    let log = eventually("the agent says why", || {
+        let log = node.process.log();
+        let told = log.to_lowercase();
+        if told.contains("token") || told.contains("authority") || told.contains("certificate") {
+            Ok(log)
+        } else {
+            Err(log)
+        }
+    });
+    if node.process.is_running() {
+        node.process.kill();
+    }
+    assert!(!node.data().join("node.pem").exists(), "{log}");
+    assert_eq!(cluster.kubectl().run(&["get", "nodes", "-o", "name"]), "");
+}
+
+#[test]
+fn what_is_secret_is_readable_by_its_owner_only() {
+    let cluster = Cluster::start();
+    let mode =
+        |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(cluster.kubeconfig()), 0o600);
+    assert_eq!(mode(cluster.nodes[0].data().join("node.pem")), 0o600);
+}
+
+#[test]
+fn functions_cannot_read_what_is_the_clusters() {
+    let cluster = Cluster::start();
+    if !nix::unistd::geteuid().is_root() {
+        // Pods then run as the same user; the node says so.
+        let node = cluster.kubectl().run(&["describe", "node", "node-1"]);
+        assert!(node.contains("Isolated"), "{node}");
+        return;
+    }
+    let code = "def main(params):\n    try:\n        return open(params['path']).read(1)\n    except OSError as error:\n        return type(error).__name__\n";
+    cluster.apply("spy", code, "");
+    for path in [
+        cluster.kubeconfig(),
+        cluster.nodes[0].data().join("node.pem"),
+    ] {
+        let answer = cluster
+            .gateway()
+            .post("/function/spy", json!({"path": path}).to_string());
+        assert_eq!(answer.expect(200), json!("PermissionError"));
+    }
+    cluster.apply("who", &params("__import__('os').getuid()"), "");
+    assert_ne!(
+        cluster.gateway().post("/function/who", "{}").expect(200),
+        json!(0)
+    );
+}
+
+#[test]
+fn a_gateway_that_others_can_reach_asks_for_a_token() {
+    // Loopback addresses are many; only this one stands for another machine's view of the port.
+    let cluster = Cluster::start();
+    cluster.apply("closed", &params("1"), "");
+    let open = cluster.gateway().post("/function/closed", "{}");
+    assert_eq!(open.expect(200), json!(1), "on loopback nobody is asked");
+    let api = cluster.api();
+    assert!(matches!(
+        api.as_nobody().post("/function/closed", "{}").status,
+        401 | 403
+    ));
+    assert_eq!(
+        api.as_admin().post("/function/closed", "{}").expect(200),
+        json!(1)
+    );
+}
