@@ -13,9 +13,12 @@ import time
 from dataclasses import dataclass
 
 from cluster import ROOT, end_on_signals, target
+from engine import base_image, engine
 from packages import Lacking
 
 OLDEST_KUBECTL = (1, 27)
+# End-to-end tests mostly wait for processes to start.
+THREADS = 2 * (os.cpu_count() or 1)
 
 
 @dataclass
@@ -70,12 +73,13 @@ def has_nextest():
     return subprocess.run(["cargo", "nextest", "--version"], capture_output=True).returncode == 0
 
 
-def rust(suite, nextest_filter, cargo_selection):
+def rust(suite, nextest_filter, cargo_selection, threads=None, **variables):
     if has_nextest():
-        command = ["cargo", "nextest", "run", "--workspace", "--no-fail-fast", "--hide-progress-bar", "--status-level", "fail", "-E", nextest_filter]
+        command = ["cargo", "nextest", "run", "--workspace", "--no-fail-fast", "--hide-progress-bar", "--status-level", "fail"]
+        command += (["--test-threads", str(threads)] if threads else []) + ["-E", nextest_filter]
     else:
         command = ["cargo", "test", "--no-fail-fast", *cargo_selection]
-    result = counted(suite, *run(command))
+    result = counted(suite, *run(command, **variables))
     if has_nextest():
         # nextest calls skipped what the filter leaves to other suites.
         result.skipped = 0
@@ -109,11 +113,20 @@ def func_base():
 
 
 def units():
-    return rust("crates", "not package(tests)", ["--workspace", "--exclude", "tests"])
+    # The container tests need an engine, and have a suite of their own.
+    selection = "not package(tests) - (package(node-agent) & binary(docker))"
+    return rust("crates", selection, ["--workspace", "--exclude", "tests"])
+
+
+def containers():
+    with engine() as host:
+        variables = {"TROUPE_TEST_DOCKER_HOST": host, "TROUPE_TEST_BASE_IMAGE": str(base_image())}
+        return rust("containers", "package(node-agent) & binary(docker)", ["-p", "node-agent", "--test", "docker"], **variables)
 
 
 def end_to_end():
-    return rust("end to end", "package(tests) - binary(real_kubectl)", ["-p", "tests", *selected(lambda name: name != "real_kubectl")])
+    arguments = ["-p", "tests", *selected(lambda name: name != "real_kubectl")]
+    return rust("end to end", "package(tests) - binary(real_kubectl)", arguments, THREADS)
 
 
 def selected(wanted):
@@ -130,7 +143,7 @@ def real_kubectl():
     version = re.search(r"v(\d+)\.(\d+)", said)
     if not version or tuple(map(int, version.groups())) < OLDEST_KUBECTL:
         raise Lacking(f"kubectl {'.'.join(map(str, OLDEST_KUBECTL))} or later is needed, PATH has {version and version[0]}")
-    return rust("real kubectl", "binary(real_kubectl)", ["-p", "tests", "--test", "real_kubectl"])
+    return rust("real kubectl", "binary(real_kubectl)", ["-p", "tests", "--test", "real_kubectl"], THREADS)
 
 
 def programs():
@@ -139,7 +152,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "build": programs, "crates": units, "end to end": end_to_end, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "build": programs, "crates": units, "containers": containers, "end to end": end_to_end, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):
