@@ -12,6 +12,7 @@ use crate::calls::{Calls, Directory, PodHealth};
 use crate::functions::plan::Event;
 use crate::functions::{Demanded, Find, Functions, Report, Tools};
 use crate::images::{Images, ImagesTools};
+use crate::invocations::{Invocations, InvocationsTools, Ledger, Width};
 use crate::key::ObjectKey;
 use crate::nodes::{LocalPods, NodeBook, Nodes, NodesTools};
 use crate::router::{DemandSink, Route, Router, Routes};
@@ -30,6 +31,7 @@ pub(super) struct Tree {
     pub(super) nodes: Mailbox<Nodes>,
     pub(super) book: NodeBook,
     pub(super) waiters: RunWaiters,
+    pub(super) invocations: Ledger,
 }
 
 /// The functions' room, for those who only know a part of it.
@@ -116,6 +118,13 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         wait_for_function: settings.runs.wait_for_function,
     });
 
+    let ledger = Ledger::new(Arc::clone(objects.store()), clock());
+    let invocation_tools = Arc::new(InvocationsTools {
+        ledger: ledger.clone(),
+        carry: Arc::new(calls.clone()),
+        width: Width::default(),
+    });
+
     let (sched_objects, nodes_out) = (objects.clone(), nodes.clone());
     let rooms = Rooms::default()
         .with("router", move |guard| {
@@ -135,9 +144,13 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         })
         .with("workflows", move |guard| {
             workflows.attach(Workflows::new(Arc::clone(&workflow_tools), guard).start());
+        })
+        .with("invocations", move |guard| {
+            // Nobody writes to it: it follows the store.
+            Invocations::new(Arc::clone(&invocation_tools), guard).start();
         });
     Root::new(rooms, clock(), fatal).start();
-    Ok(Tree { calls, nodes: nodes_out, book, waiters })
+    Ok(Tree { calls, nodes: nodes_out, book, waiters, invocations: ledger })
 }
 
 fn book(ground: &Ground) -> Result<NodeBook, HouseError> {
