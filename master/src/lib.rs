@@ -5,8 +5,8 @@
 //! - [`store`]: keys, revisions, watches, leases; embedded or etcd.
 //! - [`objects`]: the API's objects in the store, for everybody inside.
 //! - [`supervisor`]: the root of the tree, death watch, restarts.
-//! - [`functions`], [`workflows`], [`nodes`], [`scheduler`], [`images`], [`router`]: the rooms of the
-//!   tree, one folder each; [`house`] puts them together.
+//! - [`functions`], [`workflows`], [`invocations`], [`nodes`], [`scheduler`], [`images`], [`router`]:
+//!   the rooms of the tree, one folder each; [`house`] puts them together.
 //! - [`api`]: the Kubernetes-style face; [`join`]: how nodes get in.
 //! - [`calls`] and [`upstream`]: one call's way to a pod and back; [`gateway`]: the same over HTTP.
 
@@ -17,6 +17,7 @@ pub mod functions;
 pub mod gateway;
 pub mod house;
 pub mod images;
+pub mod invocations;
 pub mod join;
 pub mod key;
 pub mod nodes;

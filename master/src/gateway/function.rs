@@ -3,7 +3,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::access::Access;
 use super::departure::departure;
-use super::{Gateway, answer, body, path};
+use super::{Gateway, answer, body, invocation, path};
 use crate::calls::{Call, CallError, CallKind, InvocationId, Timing};
 use crate::key::ObjectKey;
 
@@ -33,6 +33,9 @@ pub(super) async fn call(
         }
     };
     let kind = http_kind(&request, &below);
+    if invocation::is_wanted(&request) {
+        return invocation::accept(&request, &gateway, &function, &kind, body).await;
+    }
     let call = Call {
         function,
         id,

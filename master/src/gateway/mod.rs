@@ -2,13 +2,15 @@
 //!
 //! `/function/…` finds the route, waits for a slot, forwards and answers; no actor is asked on the way
 //! when a pod has room. `/workflow/…` and `/state_machine/…` start a run and wait for its end. The same
-//! handlers serve the gateway's own port and, behind authentication, the API's.
+//! handlers serve the gateway's own port and, behind authentication, the API's. With
+//! `Prefer: respond-async` a call is stored and answered at once; `/invocations/…` says what came of it.
 
 mod access;
 mod answer;
 mod body;
 mod departure;
 mod function;
+mod invocation;
 mod path;
 mod run;
 mod state;
@@ -27,6 +29,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route(
             "/state_machine/{path:.*}",
             web::route().to(run::state_machine),
+        )
+        .route("/invocations", web::get().to(invocation::list))
+        .route("/invocations/{id}", web::get().to(invocation::read))
+        .route(
+            "/invocations/{id}/redrive",
+            web::post().to(invocation::redrive),
         )
         .route("/runs/{namespace}/{name}", web::get().to(run::read));
 }

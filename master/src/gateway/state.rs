@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::Doorkeeper;
 use crate::calls::Calls;
+use crate::invocations::Ledger;
 use crate::objects::Objects;
 use crate::workflows::RunWaiters;
 
@@ -13,6 +14,8 @@ pub struct Gateway {
     pub objects: Objects,
     /// Those who wait for the end of runs.
     pub waiters: RunWaiters,
+    /// Calls that are answered before they are made.
+    pub invocations: Ledger,
     /// Who may come in.
     pub doorkeeper: Doorkeeper,
     /// What requests may take.

@@ -86,6 +86,7 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Ports, HouseErr
             calls: tree.calls.clone(),
             objects: ground.objects.clone(),
             waiters: tree.waiters.clone(),
+            invocations: tree.invocations.clone(),
             doorkeeper,
             limits,
         })

@@ -12,6 +12,7 @@ use crate::calls::{Calls, Directory, PodHealth};
 use crate::functions::plan::Event;
 use crate::functions::{Demanded, Find, Functions, Report, Tools};
 use crate::images::{Images, ImagesTools};
+use crate::invocations::{Invocations, InvocationsTools, Ledger, Width};
 use crate::key::ObjectKey;
 use crate::nodes::{Grants, LocalPods, NodeBook, Nodes, NodesTools};
 use crate::router::{DemandSink, Route, Router, Routes};
@@ -31,6 +32,7 @@ pub(super) struct Tree {
     pub(super) book: NodeBook,
     pub(super) grants: Grants,
     pub(super) waiters: RunWaiters,
+    pub(super) invocations: Ledger,
     #[cfg(test)]
     pub(super) router: Mailbox<Router>,
     #[cfg(test)]
@@ -139,6 +141,13 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         wait_for_function: settings.runs.wait_for_function,
     });
 
+    let ledger = Ledger::new(Arc::clone(objects.store()), clock());
+    let invocation_tools = Arc::new(InvocationsTools {
+        ledger: ledger.clone(),
+        carry: Arc::new(calls.clone()),
+        width: Width::default(),
+    });
+
     let sched_objects = objects.clone();
     let tree = Tree {
         calls,
@@ -146,6 +155,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         book,
         grants,
         waiters,
+        invocations: ledger,
         #[cfg(test)]
         router: router.clone(),
         #[cfg(test)]
@@ -175,6 +185,10 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         })
         .with("workflows", move |guard| {
             workflows.attach(Workflows::new(Arc::clone(&workflow_tools), guard).start());
+        })
+        .with("invocations", move |guard| {
+            // Nobody writes to it: it follows the store.
+            Invocations::new(Arc::clone(&invocation_tools), guard).start();
         });
     Root::new(rooms, clock(), fatal).start();
     Ok(tree)

@@ -1,0 +1,438 @@
+//! Calls that are answered before they are made, and what came of them.
+
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::access::{Access, Doorkeeper};
+use super::{Gateway, answer};
+use crate::api::Caller;
+use crate::calls::{CallKind, Timing};
+use crate::invocations::{
+    AcceptError, Accepted, Id, LedgerError, Record, RedriveError, Request, View,
+};
+use crate::key::ObjectKey;
+
+/// Dead letters in one page, when nobody says.
+const PAGE: usize = 100;
+/// Most of them.
+const LARGEST_PAGE: usize = 1000;
+/// Seconds after which a client may try again when too much waits.
+const RETRY_AFTER: &str = "5";
+/// Longest idempotency key.
+const MOST_KEY_BYTES: usize = 1024;
+
+/// Whether the client does not want to wait: `Prefer: respond-async`.
+pub(super) fn is_wanted(request: &HttpRequest) -> bool {
+    let prefer = request
+        .headers()
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok());
+    prefer
+        .flat_map(|value| value.split(','))
+        .any(|wish| wish.trim().eq_ignore_ascii_case("respond-async"))
+}
+
+/// Stores a call of a function that exists.
+pub(super) async fn accept(
+    request: &HttpRequest,
+    gateway: &Gateway,
+    function: &ObjectKey,
+    kind: &CallKind,
+    body: Bytes,
+) -> HttpResponse {
+    let Some(stored) = Request::of(kind) else {
+        return answer::of_trouble(400, "BadRequest", "only an HTTP request can be stored");
+    };
+    let key = match idempotency_key(request) {
+        Ok(key) => key,
+        Err(message) => return answer::of_trouble(400, "BadRequest", message),
+    };
+    let id = Id(rand::random());
+    match gateway
+        .invocations
+        .accept(id, function, &stored, body, key)
+        .await
+    {
+        Ok(accepted) => of_accepted(accepted),
+        Err(error) => {
+            let message = explain(&error);
+            match error {
+                AcceptError::Full(_) => too_much(message),
+                AcceptError::TooLarge(_) => {
+                    answer::of_trouble(413, "RequestEntityTooLarge", message)
+                }
+                AcceptError::Busy => unavailable(message),
+                AcceptError::Ledger(error) => of_ledger(&error),
+            }
+        }
+    }
+}
+
+/// The client's key; an empty one is none.
+fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, String> {
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|key| key.len() <= MOST_KEY_BYTES);
+    let key = key.ok_or_else(|| {
+        format!("header Idempotency-Key: want at most {MOST_KEY_BYTES} visible ASCII characters")
+    })?;
+    Ok(Some(key).filter(|key| !key.is_empty()))
+}
+
+fn of_accepted(accepted: Accepted) -> HttpResponse {
+    let id = accepted.id.to_string();
+    HttpResponse::Accepted()
+        .insert_header(("Location", format!("/invocations/{id}")))
+        .insert_header(("X-Invocation-Id", id.as_str()))
+        .insert_header(("Server-Timing", Timing::default().header()))
+        .insert_header(("Preference-Applied", "respond-async"))
+        .json(json!({ "id": id, "state": accepted.state }))
+}
+
+fn of_ledger(error: &LedgerError) -> HttpResponse {
+    tracing::error!(
+        error = explain(error),
+        "the store of invocations failed a request"
+    );
+    unavailable(explain(error))
+}
+
+fn unavailable(message: String) -> HttpResponse {
+    retry_later(503, "Unavailable", message, "1")
+}
+
+fn too_much(message: String) -> HttpResponse {
+    retry_later(429, "TooManyRequests", message, RETRY_AFTER)
+}
+
+fn retry_later(code: u16, reason: &str, message: String, seconds: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let status_body = common::resources::Status::failure(code, reason, message);
+    HttpResponse::build(status)
+        .insert_header(("Retry-After", seconds))
+        .json(status_body)
+}
+
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// `GET /invocations/ID`
+pub(super) async fn read(
+    request: HttpRequest,
+    path: web::Path<String>,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    let (id, record) = match find(&request, &path, &gateway).await {
+        Ok(found) => found,
+        Err(response) => return response,
+    };
+    let view = View::new(id, &record);
+    let view = if record.state.is_final() && record.status.is_some() {
+        match gateway.invocations.result(id).await {
+            Ok(body) => view.with_result(record.content_type.as_deref(), &body),
+            Err(error) => return of_ledger(&error),
+        }
+    } else {
+        view
+    };
+    HttpResponse::Ok()
+        .insert_header(("X-Invocation-Id", id.to_string()))
+        .json(view)
+}
+
+/// `POST /invocations/ID/redrive`
+pub(super) async fn redrive(
+    request: HttpRequest,
+    path: web::Path<String>,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    let id = match find(&request, &path, &gateway).await {
+        Ok((id, _)) => id,
+        Err(response) => return response,
+    };
+    match gateway.invocations.redrive(id).await {
+        Ok(accepted) => of_accepted(accepted),
+        Err(error @ RedriveError::NotFound(_)) => {
+            answer::of_trouble(404, "NotFound", error.to_string())
+        }
+        Err(error @ RedriveError::NotFailed(..)) => {
+            answer::of_trouble(409, "Conflict", error.to_string())
+        }
+        Err(error @ RedriveError::Full(_)) => too_much(error.to_string()),
+        Err(RedriveError::Ledger(error)) => of_ledger(&error),
+    }
+}
+
+/// The invocation that the path means, for somebody who may call its function.
+async fn find(
+    request: &HttpRequest,
+    id: &str,
+    gateway: &Gateway,
+) -> Result<(Id, Record), HttpResponse> {
+    let found = match Id::parse(id) {
+        Some(key) => gateway
+            .invocations
+            .find(key)
+            .await
+            .map_err(|error| of_ledger(&error))?,
+        None => None,
+    };
+    let access = match &found {
+        Some(record) => match gateway.calls.route(&record.function()).await {
+            Ok(route) if route.settings().open => Access::Open,
+            Ok(_) | Err(_) => Access::Closed,
+        },
+        // Strangers learn nothing about which ids exist.
+        None => Access::Closed,
+    };
+    let admitted = gateway.doorkeeper.admit(request, access).await;
+    admitted.map_err(|message| answer::of_trouble(401, "Unauthorized", message))?;
+    match (Id::parse(id), found) {
+        (Some(id), Some(record)) => Ok((id, record)),
+        _ => {
+            let message = format!("invocation {id:?} does not exist, or is not kept any more");
+            Err(answer::of_trouble(404, "NotFound", message))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listing {
+    state: Option<String>,
+    limit: Option<usize>,
+    #[serde(rename = "continue")]
+    after: Option<String>,
+}
+
+/// `GET /invocations?state=Failed`
+pub(super) async fn list(
+    request: HttpRequest,
+    query: Result<web::Query<Listing>, actix_web::Error>,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    if let Err(response) = admit_administrator(&request, gateway.doorkeeper).await {
+        return response;
+    }
+    let query = match query {
+        Ok(query) => query.into_inner(),
+        Err(error) => return answer::of_trouble(400, "BadRequest", error.to_string()),
+    };
+    if query.state.as_deref() != Some("Failed") {
+        let message = "only the dead letters can be listed: want ?state=Failed";
+        return answer::of_trouble(400, "BadRequest", message);
+    }
+    let limit = query
+        .limit
+        .filter(|limit| *limit > 0)
+        .unwrap_or(PAGE)
+        .min(LARGEST_PAGE);
+    match gateway
+        .invocations
+        .failed(query.after.as_deref(), limit)
+        .await
+    {
+        Ok(page) => {
+            let items: Vec<_> = page.items.iter().map(|(id, r)| View::new(*id, r)).collect();
+            HttpResponse::Ok().json(json!({ "items": items, "continue": page.next }))
+        }
+        Err(error) => of_ledger(&error),
+    }
+}
+
+/// An id opens its result to everybody who may call, so that the list is for administrators only.
+async fn admit_administrator(
+    request: &HttpRequest,
+    doorkeeper: Doorkeeper,
+) -> Result<(), HttpResponse> {
+    let where_to = "the list is on the API's port: kubectl get --raw '/invocations?state=Failed'";
+    if doorkeeper != Doorkeeper::Certificate {
+        return Err(answer::of_trouble(403, "Forbidden", where_to));
+    }
+    let admitted = doorkeeper.admit(request, Access::Closed).await;
+    admitted.map_err(|message| answer::of_trouble(401, "Unauthorized", message))?;
+    match Caller::extract(request).await {
+        Ok(caller) if caller.is_admin() => Ok(()),
+        _ => Err(answer::of_trouble(
+            403,
+            "Forbidden",
+            "only administrators may list invocations",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+    use actix_web::{App, web::Data};
+    use async_trait::async_trait;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::calls::{Calls, Directory, PodHealth};
+    use crate::clock::{Clock, SystemClock};
+    use crate::gateway::{Limits, configure};
+    use crate::invocations::{Bounds, Ledger, Policy};
+    use crate::objects::Objects;
+    use crate::router::{DemandSink, Route, RouteSettings, Routes};
+    use crate::store::{EmbeddedStore, Store};
+    use crate::supervisor::AskError;
+    use crate::workflows::RunWaiters;
+
+    /// Knows one function, `default/f`.
+    struct OneFunction;
+
+    impl DemandSink for OneFunction {
+        fn demand(&self, _: &ObjectKey) -> bool {
+            true
+        }
+    }
+
+    impl PodHealth for OneFunction {
+        fn stuck(&self, _: &ObjectKey, _: &str) {}
+        fn unreachable(&self, _: &ObjectKey, _: &str) {}
+    }
+
+    #[async_trait]
+    impl Directory for OneFunction {
+        async fn find(&self, function: &ObjectKey) -> Result<Option<Arc<Route>>, AskError> {
+            let second = Duration::from_secs(1);
+            let settings = RouteSettings {
+                timeout: second,
+                hold: second,
+                queue_limit: 1,
+                open: false,
+            };
+            let route = || Route::new(function.clone(), settings, Arc::new(Self));
+            Ok((*function == ObjectKey::new("default", "f")).then(route))
+        }
+    }
+
+    fn gateway(directory: &std::path::Path, doorkeeper: Doorkeeper) -> Data<Gateway> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let store = EmbeddedStore::open(&directory.join("s"), Arc::clone(&clock)).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let ledger = Ledger::new(Arc::clone(&store), Arc::clone(&clock));
+        let bounds = Bounds {
+            count: 2,
+            bytes: 1 << 20,
+        };
+        let one = Arc::new(OneFunction);
+        Data::new(Gateway {
+            calls: Calls::new(Routes::default(), Arc::clone(&one) as _, one),
+            objects: Objects::new(store, clock),
+            waiters: RunWaiters::default(),
+            invocations: ledger.with(bounds, Policy::default()),
+            doorkeeper,
+            limits: Limits::default(),
+        })
+    }
+
+    fn call(name: &str, key: &str) -> TestRequest {
+        TestRequest::post()
+            .uri(&format!("/function/{name}"))
+            .insert_header(("Prefer", "wait=5, respond-async"))
+            .insert_header(("Idempotency-Key", key.to_owned()))
+            .set_payload("{}")
+    }
+
+    #[actix_web::test]
+    async fn a_call_is_stored_before_it_is_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let gateway = gateway(directory.path(), Doorkeeper::Nobody);
+        let app = init_service(App::new().app_data(gateway).configure(configure)).await;
+        let answer = call_service(&app, call("f", "a").to_request()).await;
+        assert_eq!(answer.status(), 202);
+        let header = |name| {
+            answer
+                .headers()
+                .get(name)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        let (location, id) = (header("location"), header("x-invocation-id"));
+        assert_eq!(location, format!("/invocations/{id}"));
+        let body: Value = read_body_json(answer).await;
+        assert_eq!(body, json!({ "id": id, "state": "Pending" }));
+        let again = call_service(&app, call("f", "a").to_request()).await;
+        assert_eq!(
+            again
+                .headers()
+                .get("x-invocation-id")
+                .unwrap()
+                .to_str()
+                .unwrap(),
+            id
+        );
+
+        let seen = call_service(&app, TestRequest::get().uri(&location).to_request()).await;
+        let seen: Value = read_body_json(seen).await;
+        assert_eq!(
+            (&seen["function"], &seen["attempts"]),
+            (&json!("default/f"), &json!(0))
+        );
+        let redrive = TestRequest::post()
+            .uri(&format!("{location}/redrive"))
+            .to_request();
+        assert_eq!(call_service(&app, redrive).await.status(), 409);
+
+        assert_eq!(
+            call_service(&app, call("f", "b").to_request())
+                .await
+                .status(),
+            202
+        );
+        let full = call_service(&app, call("f", "c").to_request()).await;
+        assert_eq!(full.status(), 429);
+        assert!(full.headers().contains_key("retry-after"));
+        let missing = call_service(&app, call("nobody", "d").to_request()).await;
+        assert_eq!(missing.status(), 404);
+    }
+
+    #[actix_web::test]
+    async fn strangers_read_nothing_and_the_list_is_for_administrators() {
+        for (doorkeeper, read, list) in [
+            (Doorkeeper::Nobody, 404, 403),
+            (Doorkeeper::Token, 401, 403),
+            (Doorkeeper::Certificate, 401, 401),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let gateway = gateway(directory.path(), doorkeeper);
+            let app = init_service(App::new().app_data(gateway).configure(configure)).await;
+            let get = |uri: &str| TestRequest::get().uri(uri).to_request();
+            let unknown = format!("/invocations/{}", Id(1));
+            assert_eq!(
+                call_service(&app, get(&unknown)).await.status(),
+                read,
+                "{doorkeeper:?}"
+            );
+            let all = get("/invocations?state=Failed");
+            assert_eq!(
+                call_service(&app, all).await.status(),
+                list,
+                "{doorkeeper:?}"
+            );
+        }
+    }
+}
