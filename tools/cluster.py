@@ -22,12 +22,12 @@ class Failure(Exception):
 
 
 def end_on_signals():
-    """SIGTERM and SIGHUP end a program the way Ctrl-C does: what it started is stopped."""
+    """SIGTERM and SIGHUP end a program the way Ctrl-C does, also in the background: what it started is stopped."""
 
     def interrupt(number, frame):
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
 
 
