@@ -59,7 +59,8 @@ async fn begin(
             return answer::of_trouble(400, "BadRequest", message);
         }
     };
-    let suffix = format!("{:08x}", rand::random::<u32>());
+    // Whoever knows the name may read the run: it must not be guessed.
+    let suffix = format!("{:032x}", rand::random::<u128>());
     let started = start(
         &gateway.objects,
         target,

@@ -133,7 +133,12 @@ fn room(ledger: &Ledger, functions: &Arc<Functions>) -> actix::Addr<Invocations>
         carry,
         width: Width::default(),
     };
-    let guard = Guard::new("invocations".to_owned(), 1, Parent.start().recipient());
+    let guard = Guard::new(
+        "invocations".to_owned(),
+        1,
+        Parent.start().recipient(),
+        tokio_util::sync::CancellationToken::new(),
+    );
     Invocations::new(Arc::new(tools), guard).start()
 }
 
