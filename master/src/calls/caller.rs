@@ -92,15 +92,24 @@ impl Calls {
             tries += 1;
             let permit = self.admit(&route, call, timing).await?;
             let endpoint = Arc::clone(permit.endpoint());
+            let mut flight = Flight {
+                calls: self,
+                call,
+                route: &route,
+                permit: Some(permit),
+            };
             let limit = route.settings().timeout;
             let limit = call.patience.map_or(limit, |patience| patience.min(limit));
             let begun = Instant::now();
             let sent = tokio::time::timeout(limit + POD_GRACE, endpoint.call(call.request(limit)));
             let result = sent.await;
+            let permit = flight.permit.take();
             timing.run += begun.elapsed();
             match result {
                 Ok(Ok(answer)) => {
-                    if answer.header(pod::THREAD) == Some("running") {
+                    if answer.header(pod::THREAD) == Some("running")
+                        && let Some(permit) = permit
+                    {
                         self.watch_stuck(call, &route, permit);
                     }
                     return Ok(answer);
@@ -178,7 +187,10 @@ impl Calls {
         let endpoint = Arc::clone(permit.endpoint());
         let health = Arc::clone(&self.health);
         let (function, id) = (call.function.clone(), call.id.clone());
-        tokio::spawn(async move {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
             if !thread_ended(&endpoint, &id).await {
                 // Before the slot is free: who waits for it must not get it.
                 route.drain(&endpoint.uid);
@@ -186,6 +198,24 @@ impl Calls {
             }
             drop(permit);
         });
+    }
+}
+
+/// A call that a pod works on. Dropped before the answer came, because the caller went away, it keeps
+/// its slot until the pod says that its thread has ended: closing the connection tells the pod to
+/// cancel, but a thread may take its time.
+struct Flight<'a> {
+    calls: &'a Calls,
+    call: &'a Call,
+    route: &'a Arc<Route>,
+    permit: Option<Permit>,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            self.calls.watch_stuck(self.call, self.route, permit);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::key::ObjectKey;
 use crate::nodes::NodeBook;
 use crate::objects::{EventKind, Objects};
-use crate::router::{Publish, Route, RouteSettings, Router, Withdraw};
+use crate::router::{Publish, Route, RouteSettings, Router, Routes};
 use crate::scheduler::Scheduler;
 use crate::supervisor::{Guard, Mailbox};
 use crate::upstream::Endpoint;
@@ -29,6 +29,8 @@ pub struct Tools {
     pub clock: Arc<dyn Clock>,
     /// Publishes routes.
     pub router: Mailbox<Router>,
+    /// The routes as published.
+    pub routes: Routes,
     /// Places pods.
     pub scheduler: Mailbox<Scheduler>,
     /// How nodes are reached.
@@ -147,7 +149,6 @@ impl FunctionActor {
             self.carry_out(effect, ctx);
         }
         if self.plan.is_over() {
-            self.tools.router.tell(Withdraw(self.key.clone()));
             ctx.stop();
         }
     }
@@ -387,7 +388,6 @@ impl Handler<Removed> for FunctionActor {
     type Result = ();
 
     fn handle(&mut self, _: Removed, ctx: &mut Self::Context) {
-        self.tools.router.tell(Withdraw(self.key.clone()));
         self.feed(Event::Deleted, ctx);
     }
 }

@@ -2,15 +2,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
+    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
 };
-use common::resources::{FUNCTION_LABEL, Function, Pod};
+use common::resources::{FUNCTION_LABEL, Function, Pod, REVISION_LABEL};
 
 use super::actor::{FunctionActor, PodChanged, PodRemoved, Removed, Tools, Updated, Wake};
+use super::objects::replica_set_uid;
 use super::plan::Event;
 use crate::key::ObjectKey;
 use crate::objects::Change;
-use crate::router::{Publish, Route};
+use crate::router::{Publish, Route, Withdraw};
 use crate::supervisor::{AskError, ChildDown, Down, Guard, Nursery, RestartPolicy};
 
 /// The room of the functions: watches their objects and keeps an actor for each.
@@ -52,7 +53,10 @@ enum Seen {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Restart(ObjectKey);
+struct Restart {
+    key: ObjectKey,
+    id: String,
+}
 
 impl Functions {
     /// The room, with the tools its children use.
@@ -72,16 +76,14 @@ impl Functions {
         let Some(function) = self.functions.get(key).cloned() else {
             return;
         };
-        let pods = self
-            .pods
-            .get(key)
-            .map(|pods| pods.values().cloned().collect());
-        let pods: Vec<_> = pods.unwrap_or_default();
+        let uid = function.metadata.uid.clone();
+        let known = self.pods.get(key).into_iter().flat_map(BTreeMap::values);
+        let pods: Vec<_> = known.filter(|pod| belongs(pod, &uid)).cloned().collect();
         let tools = Arc::clone(&self.tools);
         let Some(children) = &mut self.children else {
             return;
         };
-        children.start(&key.to_string(), |guard| {
+        children.start(&child_id(key, &uid), |guard| {
             FunctionActor::new(key.clone(), function, pods, tools, guard).start()
         });
     }
@@ -97,6 +99,7 @@ impl Functions {
                 for key in gone {
                     self.removed(&key);
                 }
+                self.withdraw_orphans();
             }
             Change::Applied(function) => self.applied(function),
             Change::Deleted(function) => self.removed(&ObjectKey::of(&function)),
@@ -105,27 +108,36 @@ impl Functions {
 
     fn applied(&mut self, function: Function) {
         let key = ObjectKey::of(&function);
-        let function = Arc::new(function);
-        let reborn = self
-            .functions
-            .insert(key.clone(), Arc::clone(&function))
-            .is_some_and(|old| old.metadata.uid != function.metadata.uid);
-        if reborn {
-            self.tell(&key, Removed);
-            if let Some(children) = &mut self.children {
-                children.forget(&key.to_string());
-            }
+        let known = self.functions.get(&key).map(|old| old.metadata.uid.clone());
+        if known.is_some_and(|uid| uid != function.metadata.uid) {
+            // Deleted and made anew; the watch showed only the outcome.
+            self.removed(&key);
         }
-        if self.child(&key).is_some() {
-            self.tell(&key, Updated(function));
-        } else {
-            self.ensure_child(&key);
+        let function = Arc::new(function);
+        self.functions.insert(key.clone(), Arc::clone(&function));
+        match self.child(&key) {
+            Some(child) => child.do_send(Updated(function)),
+            None => self.ensure_child(&key),
         }
     }
 
+    /// The function's child takes its pods along and ends by itself; a function of the same name made
+    /// meanwhile gets a child and a route of its own.
     fn removed(&mut self, key: &ObjectKey) {
+        if let Some(child) = self.child(key) {
+            child.do_send(Removed);
+        }
         self.functions.remove(key);
-        self.tell(key, Removed);
+        self.tools.router.tell(Withdraw(key.clone()));
+    }
+
+    /// Withdraws routes whose functions went while nobody watched.
+    fn withdraw_orphans(&self) {
+        for route in self.tools.routes.snapshot().iter() {
+            if !self.functions.contains_key(route.key()) {
+                self.tools.router.tell(Withdraw(route.key().clone()));
+            }
+        }
     }
 
     fn pod_seen(&mut self, change: Change<Pod>) {
@@ -159,25 +171,42 @@ impl Functions {
         let pod = Arc::new(pod);
         let pods = self.pods.entry(key.clone()).or_default();
         pods.insert(pod.metadata.uid.clone(), Arc::clone(&pod));
-        self.tell(&key, PodChanged(pod));
+        if let Some(child) = self.child_of(&key, &pod) {
+            child.do_send(PodChanged(pod));
+        }
     }
 
     fn pod_removed(&mut self, key: &ObjectKey, uid: &str) {
-        if let Some(pods) = self.pods.get_mut(key) {
-            pods.remove(uid);
-            if pods.is_empty() {
-                self.pods.remove(key);
-            }
+        let Some(pods) = self.pods.get_mut(key) else {
+            return;
+        };
+        let pod = pods.remove(uid);
+        if pods.is_empty() {
+            self.pods.remove(key);
         }
-        self.tell(key, PodRemoved(uid.to_owned()));
+        if let Some(child) = pod.and_then(|pod| self.child_of(key, &pod)) {
+            child.do_send(PodRemoved(uid.to_owned()));
+        }
     }
 
-    fn child(&self, key: &ObjectKey) -> Option<&actix::Addr<FunctionActor>> {
-        self.children.as_ref()?.get(&key.to_string())
+    /// The child of the function that has the name now.
+    fn child(&self, key: &ObjectKey) -> Option<&Addr<FunctionActor>> {
+        let uid = &self.functions.get(key)?.metadata.uid;
+        self.children.as_ref()?.get(&child_id(key, uid))
     }
 
-    /// Changes of objects must not be lost, so they go past the mailbox's bound; there are never more
-    /// of them than the watch delivered.
+    /// The child whose pod this is: of the function that has the name now, or of one that is ending.
+    fn child_of(&self, key: &ObjectKey, pod: &Pod) -> Option<&Addr<FunctionActor>> {
+        let prefix = format!("{key}/");
+        let children = self.children.as_ref()?;
+        let uid_of = |id: &str| id.strip_prefix(&prefix).map(str::to_owned);
+        let mut children = children.iter();
+        let found = children.find(|(id, _)| uid_of(id).is_some_and(|uid| belongs(pod, &uid)));
+        found.map(|(_, child)| child)
+    }
+
+    /// Changes must not be lost, so they go past the mailbox's bound; there are never more of them than
+    /// the watch delivered.
     fn tell<M>(&self, key: &ObjectKey, message: M)
     where
         M: Message<Result = ()> + Send + 'static,
@@ -210,6 +239,18 @@ impl Functions {
         ctx.spawn(watch_functions.into_actor(self));
         ctx.spawn(watch_pods.into_actor(self));
     }
+}
+
+/// Names a child: a function deleted and made anew has another one.
+fn child_id(key: &ObjectKey, uid: &str) -> String {
+    format!("{key}/{uid}")
+}
+
+/// Whether a pod is an instance of the function with this uid.
+fn belongs(pod: &Pod, uid: &str) -> bool {
+    let revision = pod.metadata.labels.get(REVISION_LABEL);
+    let owner = revision.map(|revision| replica_set_uid(uid, revision));
+    pod.metadata.controller().map(|owner| &owner.uid) == owner.as_ref()
 }
 
 /// The function a pod is an instance of.
@@ -247,14 +288,15 @@ impl Handler<ChildDown> for Functions {
         let Some(children) = &mut self.children else {
             return;
         };
-        let Some((namespace, name)) = down.id.split_once('/') else {
+        let mut parts = down.id.splitn(3, '/');
+        let (Some(namespace), Some(name)) = (parts.next(), parts.next()) else {
             return;
         };
         let key = ObjectKey::new(namespace, name);
         match children.on_down(&down, now, rand::random()) {
             Down::RestartAfter(delay) => {
                 tracing::error!(function = %key, ?delay, "function's actor fell; starting it again");
-                ctx.notify_later(Restart(key), delay);
+                ctx.notify_later(Restart { key, id: down.id }, delay);
             }
             Down::Escalate => ctx.terminate(),
             Down::Stale | Down::Stopped => {}
@@ -265,11 +307,16 @@ impl Handler<ChildDown> for Functions {
 impl Handler<Restart> for Functions {
     type Result = ();
 
-    fn handle(&mut self, Restart(key): Restart, _: &mut Self::Context) {
-        if self.functions.contains_key(&key) {
+    fn handle(&mut self, Restart { key, id }: Restart, _: &mut Self::Context) {
+        let current = self
+            .functions
+            .get(&key)
+            .map(|f| child_id(&key, &f.metadata.uid));
+        if current.as_ref() == Some(&id) {
             self.ensure_child(&key);
         } else if let Some(children) = &mut self.children {
-            children.forget(&key.to_string());
+            // Its function is gone; its pods go with their owner.
+            children.forget(&id);
         }
     }
 }

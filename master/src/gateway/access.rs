@@ -1,3 +1,6 @@
+use std::net::IpAddr;
+
+use actix_web::http::header::{HOST, ORIGIN};
 use actix_web::{FromRequest as _, HttpRequest};
 
 use crate::api::Caller;
@@ -23,13 +26,23 @@ pub enum Doorkeeper {
 }
 
 impl Doorkeeper {
+    /// Whether a request's credentials are for this door, and none of a function's business.
+    pub(super) fn reads_credentials(self, access: Access) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Token => access == Access::Closed,
+            Self::Certificate => true,
+        }
+    }
+
     /// Says whether a request may pass.
     ///
     /// # Errors
     /// The words for the caller, who gets 401.
     pub(super) async fn admit(self, request: &HttpRequest, access: Access) -> Result<(), String> {
         match (self, access) {
-            (Self::Nobody, _) | (Self::Token, Access::Open) => return Ok(()),
+            (Self::Token, Access::Open) => return Ok(()),
+            (Self::Nobody, _) => return check_browser(request, access),
             (Self::Token | Self::Certificate, _) => {}
         }
         let caller = Caller::extract(request)
@@ -41,5 +54,92 @@ impl Doorkeeper {
             return Err(message.to_owned());
         }
         Ok(())
+    }
+}
+
+/// A web page that somebody on this machine looks at must not call what only this machine may call:
+/// neither by a request to the loopback address, nor by a name that it lets point there.
+fn check_browser(request: &HttpRequest, access: Access) -> Result<(), String> {
+    let named = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host_of(named.or_else(|| request.uri().host()).unwrap_or_default());
+    if !is_loopback(host) {
+        return Err(format!(
+            "Host is {host:?}; call this gateway as localhost or by its address"
+        ));
+    }
+    let origin = request
+        .headers()
+        .get(ORIGIN)
+        .and_then(|origin| origin.to_str().ok());
+    let Some(origin) = origin.filter(|_| access == Access::Closed) else {
+        return Ok(());
+    };
+    let page = origin.split_once("://").map_or(origin, |(_, host)| host);
+    if is_loopback(host_of(page)) {
+        return Ok(());
+    }
+    Err(format!(
+        "Origin is {origin:?}; pages from elsewhere may call only what says spec.access: open"
+    ))
+}
+
+/// A host without its port.
+fn host_of(authority: &str) -> &str {
+    match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((address, _)) => address,
+        None => authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn admitted(host: &str, origin: Option<&str>, access: Access) -> bool {
+        let mut request = TestRequest::default().insert_header(("host", host.to_owned()));
+        if let Some(origin) = origin {
+            request = request.insert_header(("origin", origin.to_owned()));
+        }
+        check_browser(&request.to_http_request(), access).is_ok()
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_cannot_call_a_loopback_gateway() {
+        for host in [
+            "127.0.0.1:8080",
+            "localhost:8080",
+            "[::1]:8080",
+            "localhost",
+        ] {
+            assert!(admitted(host, None, Access::Closed), "{host}");
+        }
+        assert!(!admitted("evil.example:8080", None, Access::Closed));
+        let evil = Some("https://evil.example");
+        assert!(!admitted("127.0.0.1:8080", evil, Access::Closed));
+        assert!(admitted("127.0.0.1:8080", evil, Access::Open));
+        assert!(admitted(
+            "127.0.0.1:8080",
+            Some("http://localhost:3000"),
+            Access::Closed
+        ));
+        assert!(!admitted("127.0.0.1:8080", Some("null"), Access::Closed));
     }
 }

@@ -1,4 +1,6 @@
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, web};
+use common::pod_protocol::RESERVED_PREFIX;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::access::Access;
@@ -15,7 +17,11 @@ pub(super) async fn call(
 ) -> HttpResponse {
     let id = InvocationId::new(rand::random());
     let mut timing = Timing::default();
-    let (function, below) = match find(&request, &gateway).await {
+    let Found {
+        function,
+        below,
+        access,
+    } = match find(&request, &gateway).await {
         Ok(found) => found,
         Err(Missing::Call(error)) => return answer::of_error(&error, &id, &timing),
         Err(Missing::Refused(message)) => {
@@ -32,7 +38,12 @@ pub(super) async fn call(
             return answer::of_refusal(error.status(), error.to_string(), &id, &timing);
         }
     };
-    let kind = http_kind(&request, &below);
+    if below.starts_with(RESERVED_PREFIX) {
+        let message = format!("paths beneath {RESERVED_PREFIX} are the platform's own");
+        return answer::of_refusal((404, "NotFound"), message, &id, &timing);
+    }
+    let keep_credentials = !gateway.doorkeeper.reads_credentials(access);
+    let kind = http_kind(&request, &below, keep_credentials);
     if invocation::is_wanted(&request) {
         return invocation::accept(&request, &gateway, &function, &kind, body).await;
     }
@@ -55,6 +66,13 @@ pub(super) async fn call(
     }
 }
 
+struct Found {
+    function: ObjectKey,
+    /// The path below the function's name.
+    below: String,
+    access: Access,
+}
+
 enum Missing {
     NoName,
     Refused(String),
@@ -62,7 +80,7 @@ enum Missing {
 }
 
 /// The function that the path means, and the path below its name.
-async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, String), Missing> {
+async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing> {
     let tail = request.match_info().get("path").unwrap_or_default();
     let mut missing = Missing::NoName;
     for (namespace, name, below) in path::readings(tail) {
@@ -79,7 +97,11 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, St
                     .admit(request, access)
                     .await
                     .map_err(Missing::Refused)?;
-                return Ok((key, below));
+                return Ok(Found {
+                    function: key,
+                    below,
+                    access,
+                });
             }
             Err(CallError::NoSuchFunction(key)) => {
                 if matches!(missing, Missing::NoName) {
@@ -98,10 +120,12 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<(ObjectKey, St
     Err(missing)
 }
 
-fn http_kind(request: &HttpRequest, below: &str) -> CallKind {
+fn http_kind(request: &HttpRequest, below: &str, keep_credentials: bool) -> CallKind {
     let mut headers = HeaderMap::with_capacity(request.headers().len());
     for (name, value) in request.headers() {
-        if !answer::passes(name.as_str()) {
+        // A token that opened this door opens others too: user code must not see it.
+        let credentials = name == AUTHORIZATION && !keep_credentials;
+        if credentials || !answer::passes(name.as_str()) {
             continue;
         }
         // Two versions of the `http` crate: the same bytes, checked again.

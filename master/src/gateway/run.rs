@@ -215,6 +215,20 @@ fn accepted(run: &WorkflowRun) -> HttpResponse {
         .json(json!({ "run": location.trim_start_matches("/runs/"), "phase": phase }))
 }
 
+/// Who may call may read: a run is as open as what it is a run of.
+async fn access_to(run: &WorkflowRun, gateway: &Gateway) -> Access {
+    let (target, name) = match (&run.spec.workflow, &run.spec.state_machine) {
+        (Some(name), _) => (Target::Workflow, name),
+        (None, Some(name)) => (Target::StateMachine, name),
+        (None, None) => return Access::Closed,
+    };
+    let key = ObjectKey::new(&run.metadata.namespace, name);
+    match marked_open(target, &key, gateway).await {
+        Ok(Some(true)) => Access::Open,
+        _ => Access::Closed,
+    }
+}
+
 /// `GET /runs/NS/NAME`
 pub(super) async fn read(
     request: HttpRequest,
@@ -222,10 +236,15 @@ pub(super) async fn read(
     gateway: web::Data<Gateway>,
 ) -> HttpResponse {
     let (namespace, name) = path.into_inner();
-    if let Err(message) = gateway.doorkeeper.admit(&request, Access::Closed).await {
+    let found = gateway.objects.get::<WorkflowRun>(&namespace, &name).await;
+    let access = match &found {
+        Ok(Some(run)) => access_to(run, &gateway).await,
+        _ => Access::Closed,
+    };
+    if let Err(message) = gateway.doorkeeper.admit(&request, access).await {
         return answer::of_trouble(401, "Unauthorized", message);
     }
-    match gateway.objects.get::<WorkflowRun>(&namespace, &name).await {
+    match found {
         Ok(Some(run)) => {
             let status = &run.status;
             HttpResponse::Ok().json(json!({

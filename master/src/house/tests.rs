@@ -541,3 +541,40 @@ async fn deleting_a_function_leaves_nothing() {
     ));
     collector.abort();
 }
+
+#[actix_web::test]
+async fn a_function_made_anew_while_the_old_one_ends_answers() {
+    let village = Village::build().await.unwrap();
+    let collector = actix_web::rt::spawn(crate::objects::gc::run(village.ground.objects.clone()));
+    village.apply("f").await;
+    for _ in 0..5 {
+        assert!(is_ok(village.call("f").await));
+        let objects = &village.ground.objects;
+        let before = objects
+            .get::<Function>("default", "f")
+            .await
+            .unwrap()
+            .unwrap()
+            .metadata
+            .uid;
+        objects
+            .delete::<Function>("default", "f", None)
+            .await
+            .unwrap();
+        village.apply("f").await;
+        let now = objects
+            .get::<Function>("default", "f")
+            .await
+            .unwrap()
+            .unwrap()
+            .metadata
+            .uid;
+        assert_ne!(before, now);
+    }
+    assert!(is_ok(village.call("f").await));
+    eventually("the end of the old ones' pods", async || {
+        (village.agent.pods.lock().len() == 1).then_some(())
+    })
+    .await;
+    collector.abort();
+}

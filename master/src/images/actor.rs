@@ -451,6 +451,14 @@ impl Handler<BuildNews> for Images {
         let Some(build) = self.builds.get_mut(&report.id) else {
             return;
         };
+        if build.node.as_ref().is_some_and(|builder| *builder != node) {
+            tracing::warn!(
+                build = report.id,
+                node,
+                "node speaks of a build that another one has"
+            );
+            return;
+        }
         build.log.extend(report.log);
         let excess = build.log.len().saturating_sub(LOG_LINES);
         build.log.drain(..excess);

@@ -165,9 +165,10 @@ impl NodeActor {
         }
         self.writing.insert(report.uid.clone(), None);
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let node = self.name.clone();
         let write = async move {
             let uid = report.uid.clone();
-            let result = write_report(&tools, &report).await;
+            let result = write_report(&tools, &node, &report).await;
             addr.do_send(Written { uid, result });
         };
         ctx.spawn(write.into_actor(self));

@@ -55,7 +55,12 @@ impl NodeBook {
             !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
         match &self.local {
-            Some(local) if local.machine_id == entry.machine_id && plain(uid) => {
+            Some(local)
+                if local.machine_id == entry.machine_id
+                    && plain(uid)
+                    // Another agent of this machine keeps its pods elsewhere.
+                    && local.directory.join(uid).is_dir() =>
+            {
                 Some(Reach::Local {
                     directory: local.directory.join(uid).join("run"),
                     owners: local.owners.clone(),

@@ -12,12 +12,14 @@ use crate::store::Durability::{Durable, Eventual};
 /// Writes a report into its pod's status; a pod that its node has removed loses its finalizer.
 pub(super) async fn write_report(
     tools: &NodesTools,
+    node: &str,
     report: &PodReport,
 ) -> Result<(), ObjectError> {
     let now = timestamp(tools.clock.now());
     let (namespace, name) = (&report.namespace, &report.name);
     let write = |pod: &mut Pod| {
-        if pod.metadata.uid != report.uid {
+        // An agent speaks for the pods of its own node only.
+        if pod.metadata.uid != report.uid || pod.spec.node_name.as_deref() != Some(node) {
             return false;
         }
         let mut changed = report::apply(pod, report, &now);

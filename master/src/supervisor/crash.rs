@@ -52,9 +52,12 @@ macro_rules! crashes_children {
             type Result = ();
 
             fn handle(&mut self, CrashChild(id): CrashChild, _: &mut Self::Context) {
-                if let Some(child) = self.children.as_ref().and_then(|c| c.get(&id)) {
-                    child.do_send(Crash);
-                }
+                let is_meant = |child: &str| {
+                    child.strip_prefix(&id).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                let mut children = self.children.iter().flat_map(|children| children.iter());
+                let (_, child) = children.find(|(child, _)| is_meant(child)).expect("no such child");
+                child.do_send(Crash);
             }
         }
     )*};

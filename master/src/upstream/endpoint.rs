@@ -81,7 +81,9 @@ impl Endpoint {
                 headers: head.headers,
                 body: body.to_bytes(),
             };
-            return match answer.header(PROXY_ERROR) {
+            // On a local socket the header would be the function's own word.
+            let proxied = matches!(self.reach, Reach::Node(_));
+            return match answer.header(PROXY_ERROR).filter(|_| proxied) {
                 Some(POD_GONE) => Err(connect::ConnectError::Gone.into()),
                 Some(other) => Err(UpstreamError::Broken(other.to_owned().into())),
                 None => Ok(answer),

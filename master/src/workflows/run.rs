@@ -17,6 +17,7 @@ use super::registry::WorkflowsTools;
 use super::start::target_of;
 use super::task::{self, TaskResult};
 use super::{definition, object};
+use crate::store::StoreError;
 use crate::supervisor::Guard;
 
 /// Wait before the store is tried again.
@@ -134,6 +135,17 @@ impl WorkflowRunActor {
         if self.run.spec.stop {
             self.command(stop_command(), ctx);
         }
+    }
+
+    /// Forgets everything and loads the journal again.
+    fn start_over(&mut self, ctx: &mut Context<Self>) {
+        self.tasks.drain().for_each(|(_, task)| task.abort());
+        for (_, timer) in self.timers.drain() {
+            ctx.cancel_future(timer);
+        }
+        self.commands.clear();
+        (self.program, self.journal, self.engine) = (None, None, Run::new());
+        self.load(ctx);
     }
 
     fn beginning(&self) -> Command {
@@ -383,6 +395,11 @@ impl Handler<Appended> for WorkflowRunActor {
             decision,
             result,
         } = appended;
+        if let Err(JournalError::Store(StoreError::Conflict { .. })) = result {
+            // An earlier life of this actor wrote the batch after all: what is on disk is what counts.
+            self.start_over(ctx);
+            return;
+        }
         if let Err(error) = result {
             tracing::warn!(run = self.run.metadata.name, %error, "could not append to a journal");
             // The engine is ahead of the journal; what is on disk is what counts.

@@ -14,7 +14,10 @@ use crate::upstream::Answer;
 
 /// Pause between two looks for it, and before an attempt that the platform lost is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Attempts that the platform may lose (pod or node died) before the task fails.
+/// How long a task waits for what it needs: a node, room, the end of a build, somebody who unpauses the
+/// function.
+const WAIT_OUT: Duration = Duration::from_secs(3600);
+/// Attempts that may end with the pod before the task fails.
 const MOST_LOST: u32 = 3;
 
 /// How a task ended.
@@ -104,7 +107,7 @@ fn target(
 }
 
 async fn call_through(calls: &Calls, call: &Call, wait_for_function: Duration) -> TaskResult {
-    let mut lost = 0;
+    let mut lost = 0_u32;
     let begun = tokio::time::Instant::now();
     loop {
         let error = match calls.call(call, &mut Timing::default()).await {
@@ -119,20 +122,49 @@ async fn call_through(calls: &Calls, call: &Call, wait_for_function: Duration) -
                     format!("function {function} does not exist (waited {waited} s for it)");
                 return failed("Lambda.ResourceNotFoundException", cause);
             }
-            // The room is being restarted, or calls queue up: neither is the function's fault.
-            CallError::Directory(..) => {}
-            CallError::Refused {
-                refusal: Refusal::QueueFull(_),
-                ..
-            } => {}
-            CallError::Lost { .. } if lost + 1 < MOST_LOST => lost += 1,
-            CallError::Lost { .. } => return failed("Lambda.Unknown", error.explain()),
             CallError::Deadline { .. } => return failed("States.Timeout", error.explain()),
-            CallError::Refused { .. } => {
+            // A pod that broke off may have been ended by the call itself.
+            CallError::Lost { source, .. } if !source.is_unsent() => {
+                lost += 1;
+                if lost == MOST_LOST {
+                    return failed("Lambda.Unknown", error.explain());
+                }
+            }
+            CallError::Refused { refusal, .. } if lies_in_function(refusal) => {
                 return failed("Lambda.ServiceException", error.explain());
+            }
+            // No node, a build under way, a room being restarted: none of it is the function's fault.
+            CallError::Directory(..) | CallError::Lost { .. } | CallError::Refused { .. } => {
+                if begun.elapsed() > WAIT_OUT {
+                    return failed("Lambda.ServiceException", error.explain());
+                }
             }
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether a call was refused for a reason that waiting will not mend.
+fn lies_in_function(refusal: &Refusal) -> bool {
+    const PASSING: [&str; 12] = [
+        "NoNodes",
+        "NodesNotReady",
+        "NoMatchingNode",
+        "NoCapacity",
+        "SchedulerDown",
+        "WriteFailed",
+        "StoreFailed",
+        "LayerFailed",
+        "NodeFailed",
+        "NodeLost",
+        "PodLost",
+        "Lost",
+    ];
+    match refusal {
+        Refusal::Unavailable { reason, .. } => !PASSING.contains(&reason.as_str()),
+        Refusal::Deleted | Refusal::QueueFull(_) | Refusal::Paused | Refusal::HoldExpired(_) => {
+            false
+        }
     }
 }
 
