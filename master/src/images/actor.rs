@@ -495,17 +495,12 @@ impl Handler<NodeLost> for Images {
             .map(|(id, _)| id.clone())
             .collect();
         for id in lost {
-            let message = format!("node {node} was lost while it built");
-            let reason = "NodeLost".to_owned();
-            self.retry(
-                &id,
-                BuildFailure {
-                    reason,
-                    message,
-                    transient: true,
-                },
-                ctx,
-            );
+            if let Some(build) = self.builds.get_mut(&id) {
+                // Not the build's fault: it does not use up a try. An agent that goes on with it takes
+                // the same id for the same build.
+                build.node = None;
+                self.offer_later(id, ctx);
+            }
         }
     }
 }

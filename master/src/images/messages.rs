@@ -18,7 +18,7 @@ pub struct BuildNews {
     pub report: BuildReport,
 }
 
-/// A node is gone with the builds it had.
+/// A node's session ended or a new one begins: the builds it was given may not have reached it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct NodeLost(pub String);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::actor::{Attach, Detach, NodeActor, Order, PodSeen, PodUnseen};
 use super::{Grants, NodeBook};
 use crate::clock::Clock;
-use crate::images::Images;
+use crate::images::{Images, NodeLost};
 use crate::objects::{Change, Objects};
 use crate::supervisor::{ChildDown, Down, Guard, Mailbox, Nursery, RestartPolicy};
 
@@ -244,6 +244,7 @@ impl Handler<Connect> for Nodes {
         self.sessions += 1;
         let session = self.sessions;
         let child = self.ensure_child(&node).ok_or(Refused)?;
+        self.tools.images.tell(NodeLost(node.clone()));
         self.connected.insert(node, session);
         let welcome = Welcome {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -271,9 +272,7 @@ impl Handler<Disconnected> for Nodes {
         if self.connected.get(&node) == Some(&session) {
             self.connected.remove(&node);
             self.builds.remove(&node);
-            self.tools
-                .images
-                .tell(crate::images::NodeLost(node.clone()));
+            self.tools.images.tell(NodeLost(node.clone()));
         }
         if let Some(child) = self.child(&node) {
             child.do_send(Detach { session });
