@@ -46,7 +46,8 @@ impl Cluster {
         let path = home.path().to_owned();
         let [api, gateway] = free_addresses();
         let master = {
-            let (data, api, gateway) = (path.join("master"), api.clone(), gateway.clone());
+            let (data, api) = (path.join("master"), api.clone());
+            let gateway = gateway.replace("127.0.0.1", options.gateway_host);
             let settings = options.master.clone();
             Process::start("master", path.join("master.log"), move || {
                 let mut command = Command::new(program("master"));

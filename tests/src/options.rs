@@ -2,6 +2,7 @@
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) agents: usize,
+    pub(crate) gateway_host: &'static str,
     pub(crate) master: Vec<(String, String)>,
     pub(crate) agent: Vec<(String, String)>,
 }
@@ -12,6 +13,7 @@ impl Default for Options {
         let agent = vec![variable("TROUPE_AGENT__", "pods.orphan-after", "15s")];
         Self {
             agents: 1,
+            gateway_host: "127.0.0.1",
             master: Vec::new(),
             agent,
         }
@@ -23,6 +25,13 @@ impl Options {
     #[must_use]
     pub fn agents(mut self, count: usize) -> Self {
         self.agents = count;
+        self
+    }
+
+    /// The gateway listens on all addresses, as for a cluster that others use.
+    #[must_use]
+    pub fn open_to_others(mut self) -> Self {
+        self.gateway_host = "0.0.0.0";
         self
     }
 

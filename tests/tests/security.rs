@@ -157,18 +157,33 @@ fn functions_cannot_read_what_is_the_clusters() {
 
 #[test]
 fn a_gateway_that_others_can_reach_asks_for_a_token() {
-    // Loopback addresses are many; only this one stands for another machine's view of the port.
-    let cluster = Cluster::start();
+    let cluster = Cluster::with(Options::default().open_to_others());
     cluster.apply("closed", &params("1"), "");
-    let open = cluster.gateway().post("/function/closed", "{}");
-    assert_eq!(open.expect(200), json!(1), "on loopback nobody is asked");
-    let api = cluster.api();
-    assert!(matches!(
-        api.as_nobody().post("/function/closed", "{}").status,
-        401 | 403
-    ));
+    cluster.apply("open", &params("2"), "access: open");
+    let gateway = cluster.gateway();
+    assert_eq!(gateway.post("/function/closed", "{}").status, 401);
     assert_eq!(
-        api.as_admin().post("/function/closed", "{}").expect(200),
+        gateway.post("/function/nobody", "{}").status,
+        401,
+        "strangers learn no names"
+    );
+    assert_eq!(gateway.post("/function/open", "{}").expect(200), json!(2));
+    let answer = cluster.api().as_admin().post("/function/closed", "{}");
+    assert_eq!(
+        answer.expect(200),
+        json!(1),
+        "the API's port knows its callers"
+    );
+}
+
+#[test]
+fn the_apis_port_calls_for_nobody_unknown() {
+    let cluster = Cluster::start();
+    cluster.apply("f", &params("1"), "");
+    assert_eq!(
+        cluster.gateway().post("/function/f", "{}").expect(200),
         json!(1)
     );
+    let stranger = cluster.api().as_nobody().post("/function/f", "{}");
+    assert!(matches!(stranger.status, 401 | 403), "{stranger:?}");
 }
