@@ -6,6 +6,8 @@ use asl::Record;
 
 use crate::store::{Durability, Page, Store, StoreError, Txn};
 
+/// Where journals stand in the store.
+const PREFIX: &str = "/troupe/journal/";
 /// Batches read at once when a journal is loaded.
 const PAGE: usize = 500;
 
@@ -43,7 +45,7 @@ impl Journal {
         store: Arc<dyn Store>,
         run: &str,
     ) -> Result<(Self, Vec<Record>), JournalError> {
-        let prefix = format!("/troupe/journal/{run}/");
+        let prefix = format!("{PREFIX}{run}/");
         let mut records = Vec::new();
         let mut after: Option<String> = None;
         let mut next = 0;
@@ -94,5 +96,70 @@ impl Journal {
         self.store.commit(txn).await?;
         self.next += 1;
         Ok(())
+    }
+
+    /// Removes the journal of a run that was deleted.
+    ///
+    /// # Errors
+    /// When the store fails; what is left goes with the next try.
+    pub async fn remove(store: &dyn Store, run: &str) -> Result<(), StoreError> {
+        let prefix = format!("{PREFIX}{run}/");
+        loop {
+            let page = Page {
+                prefix: &prefix,
+                limit: PAGE,
+                after: None,
+            };
+            let listed = store.list(page).await?;
+            if listed.entries.is_empty() {
+                return Ok(());
+            }
+            let txn = Txn::new(Durability::Eventual);
+            let txn = listed
+                .entries
+                .iter()
+                .fold(txn, |txn, entry| txn.delete(&entry.key));
+            store.commit(txn).await?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::store::EmbeddedStore;
+
+    fn record() -> Record {
+        let text = r#"{"strand":0,"note":null}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_journal_reads_back_and_goes_with_its_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.redb");
+        let store = EmbeddedStore::open(&path, Arc::new(SystemClock::default())).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let load = |run: &'static str| Journal::load(Arc::clone(&store), run);
+        let (mut journal, _) = load("one").await.unwrap();
+        let (mut other, _) = load("two").await.unwrap();
+        for _ in 0..3 {
+            journal.append(&[record(), record()]).await.unwrap();
+        }
+        other.append(&[record()]).await.unwrap();
+        assert_eq!(load("one").await.unwrap().1.len(), 6);
+
+        let (mut late, _) = load("one").await.unwrap();
+        journal.append(&[record()]).await.unwrap();
+        let refused = late.append(&[record()]).await;
+        assert!(matches!(
+            refused,
+            Err(JournalError::Store(StoreError::Conflict { .. }))
+        ));
+
+        Journal::remove(&*store, "one").await.unwrap();
+        assert!(load("one").await.unwrap().1.is_empty());
+        assert_eq!(load("two").await.unwrap().1.len(), 1);
     }
 }

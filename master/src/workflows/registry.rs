@@ -6,6 +6,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFu
 use common::resources::{RunPhase, Workflow, WorkflowRun, timestamp};
 
 use super::definition;
+use super::journal::Journal;
 use super::run::{Removed, Updated, WorkflowRunActor};
 use super::start::{self, StartError, Target};
 use super::wait::RunWaiters;
@@ -75,7 +76,7 @@ impl Workflows {
         }
     }
 
-    fn run_seen(&mut self, change: Change<WorkflowRun>) {
+    fn run_seen(&mut self, change: Change<WorkflowRun>, ctx: &mut Context<Self>) {
         match change {
             Change::Restarted(runs) => {
                 let mut gone = std::mem::take(&mut self.runs);
@@ -86,7 +87,10 @@ impl Workflows {
                 gone.keys().for_each(|uid| self.run_removed(uid));
             }
             Change::Applied(run) => self.run_applied(run),
-            Change::Deleted(run) => self.run_removed(&run.metadata.uid),
+            Change::Deleted(run) => {
+                self.run_removed(&run.metadata.uid);
+                self.remove_journal(run.metadata.uid, ctx);
+            }
         }
     }
 
@@ -119,6 +123,16 @@ impl Workflows {
         {
             child.do_send(Removed);
         }
+    }
+
+    fn remove_journal(&self, uid: String, ctx: &mut Context<Self>) {
+        let store = Arc::clone(self.tools.objects.store());
+        let remove = async move {
+            if let Err(error) = Journal::remove(&*store, &uid).await {
+                tracing::warn!(run = uid, %error, "could not remove a deleted run's journal");
+            }
+        };
+        ctx.spawn(remove.into_actor(self));
     }
 
     fn ensure_child(&mut self, uid: &str) {
@@ -286,7 +300,7 @@ impl Handler<Seen> for Workflows {
     fn handle(&mut self, seen: Seen, ctx: &mut Self::Context) {
         match seen {
             Seen::Workflow(change) => self.workflow_seen(*change, ctx),
-            Seen::Run(change) => self.run_seen(*change),
+            Seen::Run(change) => self.run_seen(*change, ctx),
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
 
 /// What a group of processes may use. Zero is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,9 @@ enum Version {
 
 const MOUNT: &str = "/sys/fs/cgroup";
 const PERIOD: u64 = 100_000;
+/// Tries to remove the groups at the end, and the pause between two.
+const CLOSE_ATTEMPTS: u32 = 50;
+const CLOSE_PAUSE: Duration = Duration::from_millis(20);
 
 impl Cgroups {
     /// Looks at what can be written by doing it.
@@ -141,9 +145,19 @@ impl Cgroups {
 
     /// Removes the agent's own groups. Works only when no pod is left, as it should.
     pub(super) fn close(&self) {
-        self.sweep(&BTreeSet::new());
-        for base in &self.bases {
-            let _ = fs::remove_dir(base);
+        for attempt in 0..CLOSE_ATTEMPTS {
+            if attempt > 0 {
+                std::thread::sleep(CLOSE_PAUSE);
+            }
+            self.sweep(&BTreeSet::new());
+            // A group stays busy for a moment after its last process has ended.
+            let left = self.bases.iter().filter(|base| {
+                let gone = fs::remove_dir(base);
+                gone.is_err_and(|error| error.kind() != io::ErrorKind::NotFound)
+            });
+            if left.count() == 0 {
+                return;
+            }
         }
     }
 }
