@@ -195,7 +195,7 @@ fn a_client_that_goes_away_frees_its_slot() {
     let length = body.len();
     write!(
         client,
-        "POST /function/one HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}"
+        "POST /function/one HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .unwrap();
     eventually("the long call has begun", || {

@@ -187,3 +187,15 @@ fn the_apis_port_calls_for_nobody_unknown() {
     let stranger = cluster.api().as_nobody().post("/function/f", "{}");
     assert!(matches!(stranger.status, 401 | 403), "{stranger:?}");
 }
+
+#[test]
+fn a_page_in_a_browser_cannot_call_a_gateway_on_loopback() {
+    let cluster = Cluster::start();
+    cluster.apply("f", &params("1"), "");
+    let gateway = cluster.gateway();
+    for (header, value) in [("host", "evil.example"), ("origin", "https://evil.example")] {
+        let answer = gateway.post_with("/function/f", header, value, "{}");
+        assert!(matches!(answer.status, 401 | 403), "{header}: {answer:?}");
+    }
+    assert_eq!(gateway.post("/function/f", "{}").expect(200), json!(1));
+}
