@@ -57,7 +57,12 @@ def number(pattern, text):
 
 def counted(suite, code, output):
     """Counts from the closing lines of nextest, cargo test or pytest; a runner that broke is one failure."""
-    closing = "\n".join(line for line in output.splitlines() if re.search(r"Summary \[|test result:|=.* in [\d.]+s|^\d+ (passed|failed).* in ", line))
+    lines = output.splitlines()
+    # nextest shows what a failed test printed, and cargo's closing lines are part of that.
+    closing = [line for line in lines if "Summary [" in line] or [
+        line for line in lines if re.search(r"test result:|=.* in [\d.]+s|^\d+ (passed|failed).* in ", line)
+    ]
+    closing = "\n".join(closing)
     result = Result(suite)
     result.passed = number(r"(\d+) passed", closing)
     result.failed = number(r"(\d+) (?:failed|errors?|timed out|exec failed)\b", closing)
