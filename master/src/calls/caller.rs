@@ -19,6 +19,8 @@ const STUCK_AFTER: Duration = Duration::from_secs(2);
 /// Looks into the directory while its room is being restarted, and the pause between two.
 const MOST_FINDS: u32 = 50;
 const FIND_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before the next try when an agent could not be reached.
+const WAY_PAUSE: Duration = Duration::from_millis(500);
 /// Pods tried when nothing reached the one before.
 const MOST_TRIES: u32 = 3;
 
@@ -118,10 +120,18 @@ impl Calls {
                     if matches!(error, crate::upstream::UpstreamError::TooLarge(_)) {
                         return Err(self.lost(call, &endpoint, error));
                     }
-                    route.drain(&endpoint.uid);
-                    self.health.unreachable(&call.function, &endpoint.uid);
+                    // A link or an agent that is down for a moment changes nothing for its pods.
+                    let on_the_way = error.is_on_the_way();
+                    if !on_the_way {
+                        route.drain(&endpoint.uid);
+                        self.health.unreachable(&call.function, &endpoint.uid);
+                    }
                     if !error.is_unsent() || tries == MOST_TRIES {
                         return Err(self.lost(call, &endpoint, error));
+                    }
+                    drop(permit);
+                    if on_the_way {
+                        tokio::time::sleep(WAY_PAUSE).await;
                     }
                 }
                 Err(_) => {

@@ -36,6 +36,12 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether it is the way to the node that failed, so that it says nothing about the pod.
+    #[must_use]
+    pub fn is_on_the_way(&self) -> bool {
+        matches!(self, Self::NotSent(ConnectError::Node { .. }))
+    }
+
     /// Whether the call may go to another pod.
     #[must_use]
     pub fn is_unsent(&self) -> bool {
