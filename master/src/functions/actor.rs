@@ -260,7 +260,6 @@ impl FunctionActor {
                 route.remove(&uid);
             }
             Effect::SetRoute(state) => route.set_state(state),
-            Effect::RefuseWaiting(refusal) => route.refuse_waiting(&refusal),
             Effect::Launch { .. }
             | Effect::Delete { .. }
             | Effect::Tell { .. }

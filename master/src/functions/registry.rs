@@ -1,9 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use actix::{
-    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
-};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use common::resources::{FUNCTION_LABEL, Function, Pod, REVISION_LABEL};
 
 use super::actor::{FunctionActor, PodChanged, PodRemoved, Removed, Tools, Updated, Wake};
@@ -12,7 +10,7 @@ use super::plan::Event;
 use crate::key::ObjectKey;
 use crate::objects::Change;
 use crate::router::{Publish, Route, Withdraw};
-use crate::supervisor::{AskError, ChildDown, Down, Guard, Nursery, RestartPolicy};
+use crate::supervisor::{AskError, ChildDown, Down, Guard, Nursery, RestartPolicy, follow};
 
 /// The room of the functions: watches their objects and keeps an actor for each.
 pub struct Functions {
@@ -218,26 +216,15 @@ impl Functions {
     }
 
     fn watch(&self, ctx: &mut Context<Self>) {
-        let addr = ctx.address();
-        let mut functions = self.tools.objects.watch::<Function>();
-        let mut pods = self.tools.objects.watch::<Pod>();
-        let function_addr = addr.clone();
-        let watch_functions = async move {
-            while function_addr
-                .send(Seen::Function(Box::new(functions.next().await)))
-                .await
-                .is_ok()
-            {}
-        };
-        let watch_pods = async move {
-            while addr
-                .send(Seen::Pod(Box::new(pods.next().await)))
-                .await
-                .is_ok()
-            {}
-        };
-        ctx.spawn(watch_functions.into_actor(self));
-        ctx.spawn(watch_pods.into_actor(self));
+        let objects = &self.tools.objects;
+        let function = |change| Seen::Function(Box::new(change));
+        follow(objects.watch::<Function>(), function, self, ctx);
+        follow(
+            objects.watch::<Pod>(),
+            |pod| Seen::Pod(Box::new(pod)),
+            self,
+            ctx,
+        );
     }
 }
 

@@ -16,7 +16,7 @@ use crate::key::ObjectKey;
 use crate::nodes::Nodes;
 use crate::objects::{Change, Objects};
 use crate::store::Durability::Durable;
-use crate::supervisor::{Guard, Mailbox};
+use crate::supervisor::{Guard, Mailbox, follow};
 
 /// Wait before a build is offered again when there was no node, or it failed for a passing reason.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -295,10 +295,7 @@ impl Actor for Images {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
-        let addr = ctx.address();
-        let mut functions = self.tools.objects.watch::<Function>();
-        let watch = async move { while addr.send(Seen(functions.next().await)).await.is_ok() {} };
-        ctx.spawn(watch.into_actor(self));
+        follow(self.tools.objects.watch::<Function>(), Seen, self, ctx);
     }
 }
 

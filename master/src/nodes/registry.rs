@@ -1,9 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use actix::{
-    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Recipient, WrapFuture,
-};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Recipient};
 use common::link::{BuildOrder, Hello, PodReport, ToAgent, ToMaster, Welcome};
 use common::resources::{Node, Pod};
 use tokio::sync::mpsc;
@@ -13,7 +11,7 @@ use super::{Grants, NodeBook};
 use crate::clock::Clock;
 use crate::images::{Images, NodeLost};
 use crate::objects::{Change, Objects};
-use crate::supervisor::{ChildDown, Down, Guard, Mailbox, Nursery, RestartPolicy};
+use crate::supervisor::{ChildDown, Down, Guard, Mailbox, Nursery, RestartPolicy, follow};
 
 /// What the actors of nodes use.
 pub struct NodesTools {
@@ -213,15 +211,9 @@ impl Actor for Nodes {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
         self.children = Some(Nursery::new(RestartPolicy::LEAF, ctx.address().recipient()));
-        let (node_addr, pod_addr) = (ctx.address(), ctx.address());
-        let mut nodes = self.tools.objects.watch::<Node>();
-        let mut pods = self.tools.objects.watch::<Pod>();
-        let watch_nodes =
-            async move { while node_addr.send(Seen::Node(nodes.next().await)).await.is_ok() {} };
-        let watch_pods =
-            async move { while pod_addr.send(Seen::Pod(pods.next().await)).await.is_ok() {} };
-        ctx.spawn(watch_nodes.into_actor(self));
-        ctx.spawn(watch_pods.into_actor(self));
+        let objects = &self.tools.objects;
+        follow(objects.watch::<Node>(), Seen::Node, self, ctx);
+        follow(objects.watch::<Pod>(), Seen::Pod, self, ctx);
     }
 }
 

@@ -1,14 +1,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use common::link::PodAssignment;
 use common::resources::{Node, Pod, PodPhase, Quantity, Resource};
 
 use super::{Needs, NodeView, Unschedulable, place};
 use crate::nodes::{ASSIGNMENT_ANNOTATION, is_ready};
 use crate::objects::{Change, Objects};
-use crate::supervisor::Guard;
+use crate::supervisor::{Guard, follow};
 
 /// A placed pod whose object does not show up counts so long.
 const ASSUMED_FOR: Duration = Duration::from_secs(10);
@@ -167,15 +167,8 @@ impl Actor for Scheduler {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
-        let (node_addr, pod_addr) = (ctx.address(), ctx.address());
-        let mut nodes = self.objects.watch::<Node>();
-        let mut pods = self.objects.watch::<Pod>();
-        let watch_nodes =
-            async move { while node_addr.send(Seen::Node(nodes.next().await)).await.is_ok() {} };
-        let watch_pods =
-            async move { while pod_addr.send(Seen::Pod(pods.next().await)).await.is_ok() {} };
-        ctx.spawn(watch_nodes.into_actor(self));
-        ctx.spawn(watch_pods.into_actor(self));
+        follow(self.objects.watch::<Node>(), Seen::Node, self, ctx);
+        follow(self.objects.watch::<Pod>(), Seen::Pod, self, ctx);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #[cfg(test)]
 mod crash;
+mod follow;
 mod guard;
 mod mailbox;
 mod nursery;
@@ -20,6 +21,7 @@ mod root;
 
 #[cfg(test)]
 pub(crate) use crash::{Crash, CrashChild};
+pub use follow::follow;
 pub use guard::{ChildDown, Guard};
 pub use mailbox::{AskError, Mailbox};
 pub use nursery::{Down, Nursery};

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::key::ObjectKey;
 use crate::objects::{Change, EventKind, ObjectError, Objects};
 use crate::store::Durability::Durable;
-use crate::supervisor::{ChildDown, Down, Guard, Nursery, RestartPolicy};
+use crate::supervisor::{ChildDown, Down, Guard, Nursery, RestartPolicy, follow};
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -272,25 +272,15 @@ impl Actor for Workflows {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
         self.children = Some(Nursery::new(RestartPolicy::LEAF, ctx.address().recipient()));
-        let (workflow_addr, run_addr) = (ctx.address(), ctx.address());
-        let mut workflows = self.tools.objects.watch::<Workflow>();
-        let mut runs = self.tools.objects.watch::<WorkflowRun>();
-        let watch_workflows = async move {
-            while workflow_addr
-                .send(Seen::Workflow(Box::new(workflows.next().await)))
-                .await
-                .is_ok()
-            {}
-        };
-        let watch_runs = async move {
-            while run_addr
-                .send(Seen::Run(Box::new(runs.next().await)))
-                .await
-                .is_ok()
-            {}
-        };
-        ctx.spawn(watch_workflows.into_actor(self));
-        ctx.spawn(watch_runs.into_actor(self));
+        let objects = &self.tools.objects;
+        let workflow = |change| Seen::Workflow(Box::new(change));
+        follow(objects.watch::<Workflow>(), workflow, self, ctx);
+        follow(
+            objects.watch::<WorkflowRun>(),
+            |run| Seen::Run(Box::new(run)),
+            self,
+            ctx,
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::functions::Revision;
-use crate::router::{Refusal, RouteState};
+use crate::router::RouteState;
 
 /// Something to do about a function.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +43,6 @@ pub enum Effect {
     },
     /// Let calls wait, or refuse them.
     SetRoute(RouteState),
-    /// Refuse the calls that wait now.
-    RefuseWaiting(Refusal),
     /// Tell the user.
     Tell {
         /// Whether it is bad news.

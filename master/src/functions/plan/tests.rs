@@ -23,7 +23,6 @@ struct World {
     gone: Vec<String>,
     draining: Vec<String>,
     route: Option<RouteState>,
-    refused: Vec<Refusal>,
     told: Vec<String>,
     launches: usize,
     shown: Option<Summary>,
@@ -66,7 +65,6 @@ impl World {
             gone: Vec::new(),
             draining: Vec::new(),
             route: None,
-            refused: Vec::new(),
             told: Vec::new(),
             launches: 0,
             shown: None,
@@ -119,7 +117,6 @@ impl World {
             }
             Effect::Unroute { uid } => self.routed.retain(|routed| *routed != uid),
             Effect::SetRoute(state) => self.route = Some(state),
-            Effect::RefuseWaiting(refusal) => self.refused.push(refusal),
             Effect::Tell { reason, .. } => self.told.push(reason.to_owned()),
             Effect::WakeIn(delay) => assert!(delay <= Duration::from_secs(1)),
             Effect::Show(summary) => self.shown = Some(summary),
