@@ -49,6 +49,8 @@ impl Machine {
             node: self.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             arch: arch.to_owned(),
+            python: self.facts.python.clone(),
+            bases: Vec::new(),
             runtime: self.facts.kind,
             runtime_version: self.facts.version.clone(),
             isolated: self.facts.isolated,

@@ -7,7 +7,9 @@ mod harness;
 use std::io::Read as _;
 
 use common::digest::Digest;
-use common::link::{BuildFailure, BuildOrder, BuildOutcome, Built, PodState, ToAgent};
+use common::link::{
+    BuildFailure, BuildOrder, BuildOutcome, Built, NEEDS_ARCHITECTURE, PodState, ToAgent,
+};
 use common::resources::Style;
 use harness::agent::Agent;
 use harness::functions::{build, order, simple};
@@ -75,6 +77,7 @@ async fn the_same_content_gives_the_same_layer_and_it_runs() {
         digest: one.layer,
         size: one.size,
         full_base: false,
+        image: None,
     };
     master.say(ToAgent::EnsurePod(Box::new(pod)));
     master.pod("p1", PodState::Ready).await;
@@ -201,6 +204,7 @@ async fn requirements_are_installed_reproducibly_and_run() {
         digest: one.layer,
         size: one.size,
         full_base: false,
+        image: None,
     };
     master.say(ToAgent::EnsurePod(Box::new(pod)));
     master.pod("p1", PodState::Ready).await;
@@ -270,6 +274,23 @@ async fn a_layer_over_its_limit_is_refused() {
     order.max_layer_bytes = 100_000;
     let failure = failure(&master, order).await;
     assert_eq!(failure.reason, "TooLarge");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machine_code_for_another_architecture_needs_a_node_of_it_and_pure_code_does_not() {
+    let (master, _agent) = started(&[]).await;
+    let library = "\x7fELF of this machine";
+    let mut order = build(&master, "b1", &[("func.py", MAIN), ("lib.so", library)]);
+    order.arch = "riscv64".to_owned();
+    let needs = failure(&master, order.clone()).await;
+    assert_eq!(needs.reason, NEEDS_ARCHITECTURE);
+    assert!(needs.message.contains("riscv64"), "{needs:?}");
+    order.id = "b2".to_owned();
+    order.arch = node_agent::machine::arch().to_owned();
+    assert!(built(&master, order).await.native);
+    let mut pure = build(&master, "b3", &[("func.py", MAIN)]);
+    pure.arch = "riscv64".to_owned();
+    assert!(!built(&master, pure).await.native);
 }
 
 #[tokio::test(flavor = "multi_thread")]

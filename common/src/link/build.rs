@@ -3,6 +3,10 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::resources::Style;
 
+/// The reason of a build that only a node of the wanted architecture can do: the master waits for
+/// one.
+pub const NEEDS_ARCHITECTURE: &str = "NeedsArchitecture";
+
 /// Turn a function's source into its layer: check the Python, install the requirements, find the
 /// entry, pack `/function`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,12 @@ pub struct BuildOrder {
     pub style: Option<Style>,
     /// Whether it is built for the base with packages preinstalled.
     pub full_base: bool,
+    /// The architecture the layer is for: `amd64` or `arm64`. It may differ from the node's: then
+    /// wheels are taken for it without running any of its code; where that is not enough the build
+    /// fails with [`NEEDS_ARCHITECTURE`].
+    pub arch: String,
+    /// The Python the layer is for, as `3.11`. Empty: the node's.
+    pub python: String,
     /// Longest build, in seconds.
     pub timeout_seconds: u32,
     /// Largest layer, in bytes.
@@ -58,14 +68,16 @@ pub struct Built {
     pub handler: String,
     /// The style that was found.
     pub style: Style,
-    /// Whether it holds machine code, so that it serves one architecture only.
+    /// Whether it holds machine code, so that it serves only the architecture and the Python that
+    /// the order names.
     pub native: bool,
 }
 
 /// Why there is no layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildFailure {
-    /// One CamelCase word: `SyntaxError`, `NoEntry`, `RequirementsFailed`, `BadSource`, `Timeout`.
+    /// One CamelCase word: `SyntaxError`, `NoEntry`, `RequirementsFailed`, `BadSource`, `Timeout`,
+    /// [`NEEDS_ARCHITECTURE`].
     pub reason: String,
     /// The same for people: which file and line, what was found, what is wanted.
     pub message: String,

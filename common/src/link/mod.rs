@@ -12,9 +12,9 @@ mod frame;
 mod node;
 mod pod;
 
-pub use build::{BuildFailure, BuildOrder, BuildOutcome, BuildReport, Built};
+pub use build::{BuildFailure, BuildOrder, BuildOutcome, BuildReport, Built, NEEDS_ARCHITECTURE};
 pub use frame::{Frame, FrameError, HEARTBEAT, MAX_FRAME_BYTES, MAX_UNACKED, PROTOCOL, SILENCE};
-pub use node::{Hello, NodeUsage, RuntimeKind, Welcome};
+pub use node::{BaseImage, BaseLayer, Hello, NodeUsage, RuntimeKind, Welcome};
 pub use pod::{Cold, Exit, Origin, PodAssignment, PodReport, PodState};
 
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
+use crate::resources::Base;
+
 /// Who an agent is and what its machine offers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
@@ -11,6 +14,11 @@ pub struct Hello {
     pub version: String,
     /// `amd64` or `arm64`.
     pub arch: String,
+    /// The Python that pods run on, as `3.11`: that of the function base, or of the host. Empty when
+    /// it is not known.
+    pub python: String,
+    /// The function bases that the node's container engine has. Empty without one.
+    pub bases: Vec<BaseImage>,
     /// The runtime that starts the pods.
     pub runtime: RuntimeKind,
     /// Version of the runtime: Docker's engine, or Python.
@@ -37,6 +45,28 @@ pub struct Hello {
     pub data_addr: String,
     /// Labels of the node.
     pub labels: BTreeMap<String, String>,
+}
+
+/// A function base as an image of a node's container engine. Its parts are blobs: where
+/// [`Welcome::registry`] says so, the agent uploads those that the master lacks, so that the master
+/// can lay functions over them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseImage {
+    /// Which of the bases.
+    pub flavour: Base,
+    /// Digest of its OCI image config.
+    pub config: Digest,
+    /// Its layers, lowest first.
+    pub layers: Vec<BaseLayer>,
+}
+
+/// One layer of a [`BaseImage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseLayer {
+    /// Digest of its uncompressed tar (the config's `diff_id`).
+    pub digest: Digest,
+    /// Size of that tar, in bytes.
+    pub size: u64,
 }
 
 /// What starts a node's pods.
@@ -78,4 +108,7 @@ pub struct Welcome {
     pub version: String,
     /// Counts the master's starts; what an older one still sends is stale.
     pub epoch: u64,
+    /// Whether the cluster has a registry: then an agent whose Hello names bases uploads their
+    /// configs and layers (`PUT /blobs/DIGEST`) where `HEAD` says 404.
+    pub registry: bool,
 }

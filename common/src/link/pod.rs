@@ -51,6 +51,9 @@ pub enum Origin {
         size: u64,
         /// Whether it wants the base with packages preinstalled.
         full_base: bool,
+        /// `NAME@sha256:INDEX` of base and layer as an image in the cluster's registry, for
+        /// containers. `None` when there is none: then the layer is put over the node's own base.
+        image: Option<String>,
     },
     /// An image of the user's.
     Image {

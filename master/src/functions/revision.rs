@@ -58,6 +58,7 @@ impl Revision {
                 digest: status.layer?,
                 size: status.layer_bytes.unwrap_or_default(),
                 full_base: spec.base == Some(common::resources::Base::Full),
+                image: None,
             }
         };
         let style = spec.style.or(status.style);

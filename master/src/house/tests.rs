@@ -303,6 +303,8 @@ fn hello() -> Hello {
         node: "n1".to_owned(),
         version: "0".to_owned(),
         arch: "amd64".to_owned(),
+        python: "3.11".to_owned(),
+        bases: Vec::new(),
         runtime: RuntimeKind::Process,
         runtime_version: "3".to_owned(),
         isolated: true,

@@ -62,6 +62,8 @@ pub(super) async fn offer(tools: &ImagesTools, id: &str, function: &Function) ->
         handler: function.spec.handler.clone(),
         style: function.spec.style,
         full_base: function.spec.base == Some(Base::Full),
+        arch: String::new(),
+        python: String::new(),
         timeout_seconds: u32::try_from(tools.build_timeout.as_secs()).unwrap_or(u32::MAX),
         max_layer_bytes: tools.max_layer_bytes,
     };

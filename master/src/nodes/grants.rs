@@ -63,6 +63,8 @@ mod tests {
             handler: None,
             style: None,
             full_base: false,
+            arch: "amd64".to_owned(),
+            python: String::new(),
             timeout_seconds: 1,
             max_layer_bytes: 1,
         };

@@ -35,9 +35,16 @@ pub struct Nodes {
     pub(crate) children: Option<Nursery<NodeActor>>,
     pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
     builds: HashMap<String, u32>,
-    connected: HashMap<String, u64>,
+    connected: HashMap<String, Linked>,
     sessions: u64,
     _guard: Guard,
+}
+
+/// An agent's session, and what its node can build.
+struct Linked {
+    session: u64,
+    arch: String,
+    python: String,
 }
 
 /// An agent greets.
@@ -237,10 +244,16 @@ impl Handler<Connect> for Nodes {
         let session = self.sessions;
         let child = self.ensure_child(&node).ok_or(Refused)?;
         self.tools.images.tell(NodeLost(node.clone()));
-        self.connected.insert(node, session);
+        let linked = Linked {
+            session,
+            arch: connect.hello.arch.clone(),
+            python: connect.hello.python.clone(),
+        };
+        self.connected.insert(node, linked);
         let welcome = Welcome {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             epoch: self.tools.epoch,
+            registry: false,
         };
         let attach = Attach {
             session,
@@ -261,7 +274,8 @@ impl Handler<Disconnected> for Nodes {
     type Result = ();
 
     fn handle(&mut self, Disconnected { node, session }: Disconnected, _: &mut Self::Context) {
-        if self.connected.get(&node) == Some(&session) {
+        let current = |linked: &Linked| linked.session == session;
+        if self.connected.get(&node).is_some_and(current) {
             self.connected.remove(&node);
             self.builds.remove(&node);
             self.tools.images.tell(NodeLost(node.clone()));
@@ -275,7 +289,7 @@ impl Handler<Disconnected> for Nodes {
 impl Handler<Dispatch> for Nodes {
     type Result = Option<String>;
 
-    fn handle(&mut self, Dispatch(order): Dispatch, _: &mut Self::Context) -> Option<String> {
+    fn handle(&mut self, Dispatch(mut order): Dispatch, _: &mut Self::Context) -> Option<String> {
         let children = self.children.as_ref()?;
         let given = |node: &String| self.builds.get(node).copied().unwrap_or(0);
         let mut nodes: Vec<_> = self.connected.keys().cloned().collect();
@@ -283,6 +297,10 @@ impl Handler<Dispatch> for Nodes {
         let node = nodes
             .into_iter()
             .find(|node| children.get(node).is_some())?;
+        if let Some(linked) = self.connected.get(&node) {
+            order.arch.clone_from(&linked.arch);
+            order.python.clone_from(&linked.python);
+        }
         children.get(&node)?.do_send(Order(order));
         *self.builds.entry(node.clone()).or_default() += 1;
         Some(node)

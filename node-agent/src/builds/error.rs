@@ -1,5 +1,5 @@
 use common::archive;
-use common::link::BuildFailure;
+use common::link::{BuildFailure, NEEDS_ARCHITECTURE};
 
 use crate::chain::chain;
 use crate::layers::{BlobError, LayerError};
@@ -27,6 +27,16 @@ pub enum BuildError {
         message: String,
         /// Whether it was the network.
         transient: bool,
+    },
+    /// It holds machine code, and this node cannot make that of the architecture or Python wanted.
+    #[error(
+        "the requirements hold machine code, and this node builds it for {found} only, not for {wanted}"
+    )]
+    NeedsArchitecture {
+        /// What the layer is for.
+        wanted: String,
+        /// What the node can do.
+        found: String,
     },
     /// It took too long.
     #[error("not built within {0} s")]
@@ -70,6 +80,7 @@ impl BuildError {
             Self::BadSource(_) => ("BadSource", false),
             Self::Check { reason, .. } => (reason.as_str(), false),
             Self::Requirements { transient, .. } => ("RequirementsFailed", *transient),
+            Self::NeedsArchitecture { .. } => (NEEDS_ARCHITECTURE, false),
             Self::Timeout(_) => ("Timeout", false),
             Self::TooLarge(_) => ("TooLarge", false),
             Self::Store(error) => ("StoreFailed", error.transient),

@@ -18,6 +18,7 @@ use super::step::{LOOK, Output};
 use super::{native, pip};
 use crate::layers::{Blobs, Layers};
 use crate::layout::{Layout, LayoutError, PASSABLE, PRIVATE, make_directory, remove_directory};
+use crate::machine::arch;
 use crate::runtime::{Runtime, Step, StepEnd, Uids};
 use crate::settings::Builds as BuildSettings;
 
@@ -119,6 +120,9 @@ impl Build<'_> {
         self.install(place).await?;
         self.compile(place).await?;
         let (layer, size, native) = self.pack(place).await?;
+        if native {
+            self.serves()?;
+        }
         (self.say)(&format!("layer {layer}, {size} bytes"));
         let tar = place.root.join("layer.tar");
         self.room.blobs.put(layer, &tar).await?;
@@ -130,6 +134,19 @@ impl Build<'_> {
             handler,
             style,
             native,
+        })
+    }
+
+    /// Whether machine code made here is what was ordered.
+    fn serves(&self) -> Result<(), BuildError> {
+        let (arch, python) = (arch(), &self.room.runtime.facts().python);
+        let other = |wanted: &str, own: &str| !wanted.is_empty() && wanted != own;
+        if !other(&self.order.arch, arch) && !other(&self.order.python, python) {
+            return Ok(());
+        }
+        Err(BuildError::NeedsArchitecture {
+            wanted: format!("{} with Python {}", self.order.arch, self.order.python),
+            found: format!("{arch} with Python {python}"),
         })
     }
 

@@ -28,6 +28,8 @@ pub struct Facts {
     pub kind: RuntimeKind,
     /// Docker's engine or Python.
     pub version: String,
+    /// The Python that pods run on, as `3.11`; empty when it is not known.
+    pub python: String,
     /// Whether pods are kept apart from each other and from the machine.
     pub isolated: bool,
     /// What is missing, for people.

@@ -35,6 +35,7 @@ pub fn pod(master: &FakeMaster, uid: &str, files: &[(&str, &str)]) -> PodAssignm
             digest,
             size,
             full_base: false,
+            image: None,
         },
         handler: None,
         style: None,
@@ -72,6 +73,8 @@ pub fn order(id: &str, source: Digest) -> BuildOrder {
         handler: None,
         style: None,
         full_base: false,
+        arch: node_agent::machine::arch().to_owned(),
+        python: String::new(),
         timeout_seconds: 120,
         max_layer_bytes: 64 << 20,
     }

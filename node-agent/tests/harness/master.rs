@@ -402,6 +402,7 @@ async fn link(shared: Arc<Shared>, request: Request<Incoming>) {
     let welcome = Welcome {
         version: "test".into(),
         epoch: 1,
+        registry: false,
     };
     outbox.send(ToAgent::Welcome(welcome)).unwrap();
     outbox

@@ -35,6 +35,7 @@ fn revision(name: &str) -> Revision {
             digest: Digest::of(name.as_bytes()),
             size: 1,
             full_base: false,
+            image: None,
         },
         handler: None,
         style: None,

@@ -66,6 +66,7 @@ impl DockerRuntime {
         let facts = Facts {
             kind: RuntimeKind::Docker,
             version,
+            python: String::new(),
             isolated: true,
             isolation_message: String::new(),
         };

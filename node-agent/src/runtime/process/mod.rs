@@ -79,6 +79,7 @@ impl ProcessRuntime {
         let facts = Facts {
             kind: RuntimeKind::Process,
             version: options.python.version.clone(),
+            python: options.python.release(),
             isolated: options.root,
             isolation_message: missing.join("; "),
         };

@@ -30,6 +30,16 @@ const LOOK: &str = "import sys; print(*sys.version_info[:3], sys.executable)";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Python {
+    /// Such as `3.11`: what packages with machine code are built for.
+    #[must_use]
+    pub fn release(&self) -> String {
+        self.version
+            .splitn(3, '.')
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(".")
+    }
+
     /// The one that is set, or the first that fits: pods run it, so it must be one that a pod's
     /// user can execute. One in root's home, for instance, is not.
     ///
