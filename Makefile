@@ -2,6 +2,7 @@
 
 RUNTIME ?= process
 PROFILE ?= release
+FLAVOUR ?= slim
 PREFIX  ?= /usr/local
 CASES   ?= ../shared/asl-cases
 CARGO   ?= cargo
@@ -19,7 +20,7 @@ help:
 	@echo "make build                   the four programs, into $(TARGET)/release"
 	@echo "make install PREFIX=DIR      the programs into DIR/bin, settings and examples beside them"
 	@echo "make bench                   side-by-side benchmarks: a table of ratios, and bench/results.json"
-	@echo "make func-base               the function-base image (not there yet)"
+	@echo "make func-base               the image functions run in, $(TARGET)/func-base/ARCH.tar; ARCH=amd64|arm64, FLAVOUR=slim|full"
 	@echo "make conformance CASES=DIR   recorded Step Functions executions against the engine"
 	@echo "make lint                    formatting and every check of the house"
 
@@ -45,8 +46,7 @@ bench:
 	@$(PYTHON) bench/run.py
 
 func-base:
-	@echo "make func-base: the function-base image cannot be built yet; run with RUNTIME=process" >&2
-	@exit 1
+	@$(PYTHON) tools/func_base.py $(if $(ARCH),--arch $(ARCH)) --flavour $(FLAVOUR)
 
 conformance:
 	@if [ ! -d "$(CASES)" ]; then echo "no recordings at $(CASES): make conformance CASES=DIR" >&2; exit 1; fi

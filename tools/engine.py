@@ -1,4 +1,4 @@
-"""A Docker engine of its own for tests, and a base image to give it."""
+"""A Docker engine of its own for tests."""
 
 import os
 import shutil
@@ -9,29 +9,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster import tail, target
+from cluster import tail
 from packages import Lacking, is_root, need
 
-SUITE = "bookworm"
-PACKAGES = "python3,python3-pip,ca-certificates"
 START_SECONDS = 60
-
-
-def base_image():
-    """A Debian with Python as a tar, made once."""
-    file = target() / "test-base-image.tar"
-    if file.exists():
-        return file
-    program = need("mmdebstrap", "mmdebstrap", "makes the base image of the container tests")
-    print(f"making {file}", flush=True)
-    part = file.with_suffix(".part.tar")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    command = [program, "--quiet", "--variant=minbase", f"--include={PACKAGES}", SUITE, part]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Lacking(f"mmdebstrap failed: {done.stderr.strip()[-300:]}")
-    part.rename(file)
-    return file
 
 
 def _answers(host):

@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 
 from cluster import ROOT, end_on_signals, target
-from engine import base_image, engine
+import func_base as base
+from engine import engine
 from packages import Lacking
 
 OLDEST_KUBECTL = (1, 27)
@@ -117,6 +118,15 @@ def func_base():
     return counted("func-base", *run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], cwd=ROOT / "func-base"))
 
 
+def function_base():
+    """The image that functions run in: made twice, it is the same."""
+    try:
+        difference = base.differs(base.machine())
+    except base.Failed as failed:
+        difference = str(failed)
+    return Result("image", passed=int(difference is None), failed=int(difference is not None), note=difference or "")
+
+
 def units():
     # The container tests need an engine, and have a suite of their own.
     selection = "not package(tests) - (package(node-agent) & binary(docker))"
@@ -125,7 +135,7 @@ def units():
 
 def containers():
     with engine() as host:
-        variables = {"TROUPE_TEST_DOCKER_HOST": host, "TROUPE_TEST_BASE_IMAGE": str(base_image())}
+        variables = {"TROUPE_TEST_DOCKER_HOST": host, "TROUPE_TEST_BASE_IMAGE": str(base.cached(base.machine()))}
         return rust("containers", "package(node-agent) & binary(docker)", ["-p", "node-agent", "--test", "docker"], **variables)
 
 
@@ -157,7 +167,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "build": programs, "crates": units, "containers": containers, "end to end": end_to_end, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "end to end": end_to_end, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):
