@@ -77,6 +77,11 @@ pub struct RunSettings {
     /// How long a task waits for a function that does not exist before it fails.
     #[serde(deserialize_with = "duration")]
     pub wait_for_function: Duration,
+    /// How long an ended run is kept, with its journal.
+    #[serde(deserialize_with = "duration")]
+    pub keep: Duration,
+    /// Most ended runs of one workflow or state machine that are kept.
+    pub keep_last: usize,
 }
 
 impl Default for Settings {
@@ -124,6 +129,8 @@ impl Default for RunSettings {
     fn default() -> Self {
         Self {
             wait_for_function: Duration::from_secs(60),
+            keep: Duration::from_secs(30 * 24 * 3600),
+            keep_last: 1000,
         }
     }
 }

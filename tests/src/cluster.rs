@@ -212,6 +212,23 @@ impl Cluster {
         source
     }
 
+    /// Waits until a function made by [`crate::waits_for`] has begun a call.
+    ///
+    /// # Panics
+    /// When it never does.
+    pub fn await_began(&self, function: &str) {
+        eventually("the call has begun", || {
+            let said = self
+                .kubectl()
+                .say(&["logs", &format!("function/{function}")]);
+            if said.out.contains("began") {
+                Ok(())
+            } else {
+                Err(said)
+            }
+        });
+    }
+
     /// The pods of a function, by the label that they carry.
     #[must_use]
     pub fn pods(&self, function: &str) -> Vec<Value> {

@@ -38,7 +38,9 @@ impl Source {
     /// # Panics
     /// When it cannot be written.
     pub fn file(&self, name: &str, text: &str) -> &Self {
-        fs::write(self.code.join(name), text).unwrap();
+        let path = self.code.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
         self
     }
 
@@ -65,4 +67,13 @@ impl Source {
 #[must_use]
 pub fn params(expression: &str) -> String {
     format!("def main(params):\n    return {expression}\n")
+}
+
+/// The code of a `main(params)` that prints `began`, waits until the file `gate` is there, and returns the
+/// value of one expression: a test says when the call ends.
+#[must_use]
+pub fn waits_for(gate: &Path, expression: &str) -> String {
+    format!(
+        "import os, time\ndef main(params):\n    print('began', flush=True)\n    while not os.path.exists({gate:?}):\n        time.sleep(0.02)\n    return {expression}\n"
+    )
 }

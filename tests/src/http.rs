@@ -159,6 +159,17 @@ impl Reply {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether it carries what every answer of a function or run carries.
+    #[must_use]
+    pub fn is_stamped(&self) -> bool {
+        let timing = self.header("server-timing").unwrap_or_default();
+        let id = self.header("x-invocation-id");
+        id.is_some_and(|id| !id.is_empty())
+            && ["queue;dur=", "cold;dur=", "run;dur="]
+                .iter()
+                .all(|part| timing.contains(part))
+    }
+
     /// Fails unless the status is the wanted one; returns the body as JSON.
     ///
     /// # Panics

@@ -21,7 +21,7 @@ mod wait;
 pub use api::{Api, Identity};
 pub use cluster::Cluster;
 pub use command::{Kubectl, Said};
-pub use function::{Source, params};
+pub use function::{Source, params, waits_for};
 pub use http::{Http, Reply, runtime};
 pub use node::Node;
 pub use options::Options;

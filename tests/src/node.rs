@@ -1,6 +1,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::{Process, mentioning, program};
 
 /// A node-agent and what it keeps.
@@ -67,5 +71,20 @@ impl Node {
         all.into_iter()
             .filter(|line| line.contains("troupe_pod"))
             .collect()
+    }
+
+    /// Kills the Python processes of its pods with SIGKILL.
+    ///
+    /// # Panics
+    /// When one cannot be killed.
+    pub fn kill_pods(&self) {
+        for line in self.pod_processes() {
+            let id = line.split(' ').next().unwrap().parse().unwrap();
+            match kill(Pid::from_raw(id), Signal::SIGKILL) {
+                // It ended by itself meanwhile.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => panic!("kill {line}: {error}"),
+            }
+        }
     }
 }

@@ -5,18 +5,7 @@ use std::net::TcpStream;
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{Cluster, Options, eventually, params};
-
-/// Whether an answer carries what every answer of a function carries.
-fn is_stamped(answer: &tests::Reply) -> bool {
-    let timing = answer.header("server-timing").unwrap_or_default();
-    answer
-        .header("x-invocation-id")
-        .is_some_and(|id| !id.is_empty())
-        && ["queue;dur=", "cold;dur=", "run;dur="]
-            .iter()
-            .all(|part| timing.contains(part))
-}
+use tests::{Cluster, Options, eventually, params, waits_for};
 
 #[test]
 fn a_cold_call_is_held_until_it_can_be_answered() {
@@ -28,7 +17,7 @@ fn a_cold_call_is_held_until_it_can_be_answered() {
 
     let first = cluster.gateway().post("/function/cold", r#"{"n": 1}"#);
     assert_eq!(first.expect(200), json!({"n": 1}));
-    assert!(is_stamped(&first), "{:?}", first.headers);
+    assert!(first.is_stamped(), "{:?}", first.headers);
     let second = cluster.gateway().post("/function/cold", r#"{"n": 2}"#);
     assert_eq!(second.expect(200), json!({"n": 2}));
     assert_ne!(
@@ -99,7 +88,7 @@ fn what_cannot_be_called_says_why() {
         status["message"].as_str().unwrap().contains("nobody"),
         "{status}"
     );
-    assert!(is_stamped(&missing), "{:?}", missing.headers);
+    assert!(missing.is_stamped(), "{:?}", missing.headers);
 
     let not_json = gateway.post("/function/echo", "x=1");
     assert!(
@@ -108,11 +97,11 @@ fn what_cannot_be_called_says_why() {
             .unwrap()
             .contains("JSON")
     );
-    assert!(is_stamped(&not_json), "{:?}", not_json.headers);
+    assert!(not_json.is_stamped(), "{:?}", not_json.headers);
 
     let large = gateway.post("/function/echo", vec![b' '; 10 << 20]);
     assert_eq!(large.expect(413)["reason"], "RequestEntityTooLarge");
-    assert!(is_stamped(&large), "{:?}", large.headers);
+    assert!(large.is_stamped(), "{:?}", large.headers);
     assert_eq!(
         gateway.post("/function/echo", "1").expect(200),
         json!(1),
@@ -163,7 +152,7 @@ fn a_call_past_its_deadline_is_504_and_the_slot_comes_back() {
     );
     let late = cluster.gateway().post("/function/slow", r#"{"s": 60}"#);
     assert_eq!(late.status, 504, "{late:?}");
-    assert!(is_stamped(&late), "{:?}", late.headers);
+    assert!(late.is_stamped(), "{:?}", late.headers);
     let quick = cluster.gateway().post("/function/slow", r#"{"s": 0}"#);
     assert_eq!(quick.expect(200), json!("done"));
 }
@@ -267,4 +256,32 @@ fn lambda_style_sets_status_and_headers() {
     let answer = cluster.gateway().get("/function/teapot?a=b");
     assert_eq!((answer.status, answer.text().as_str()), (418, "a=b"));
     assert_eq!(answer.header("x-pot"), Some("teapot"));
+}
+
+#[test]
+fn a_call_with_an_idempotency_key_outlives_its_pod() {
+    let cluster = Cluster::start();
+    let gate = cluster.home().join("gate");
+    let code = waits_for(&gate, "'answered'");
+    let spec = "timeoutSeconds: 120\nscaling: { minReplicas: 1, maxReplicas: 1 }";
+    cluster.apply("f", &code, spec);
+    let _ = cluster.ready_pods("f", 1);
+    let call = |key: &'static str| {
+        let gateway = cluster.gateway();
+        std::thread::spawn(move || gateway.post_with("/function/f", "idempotency-key", key, "{}"))
+    };
+    let (keyed, plain) = (call("order-1"), call(""));
+    cluster.await_began("f");
+    eventually("both calls are in the pod", || {
+        let said = cluster.kubectl().say(&["logs", "function/f"]);
+        if said.out.matches("began").count() == 2 {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    });
+    cluster.nodes[0].kill_pods();
+    assert_eq!(plain.join().unwrap().expect(502)["reason"], "PodDied");
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(keyed.join().unwrap().expect(200), json!("answered"));
 }

@@ -1,39 +1,19 @@
 //! Crashes: what was accepted is done, what ran is found again, nothing is left behind.
 
 use std::fs;
+use std::path::PathBuf;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::json;
-use tests::{Cluster, Source, eventually, mentioning, params, sockets_below};
+use tests::{Cluster, Source, eventually, mentioning, params, sockets_below, waits_for};
 
-/// A `main(params)` that waits for a file before it returns, so that a test says when.
-fn waits_for(file: &str) -> String {
-    format!(
-        "import os, time\ndef main(params):\n    print('began', flush=True)\n    while not os.path.exists({file:?}):\n        time.sleep(0.02)\n    return {{'n': params.get('n', 0) + 1}}\n"
-    )
+/// A gate of its own in the test's directory, which the test opens.
+fn gate(cluster: &Cluster) -> PathBuf {
+    cluster.home().join("gate")
 }
 
 fn open_gate(cluster: &Cluster) {
-    fs::write(cluster.home().join("gate"), "").unwrap();
-}
-
-fn gate(cluster: &Cluster) -> String {
-    cluster.home().join("gate").to_str().unwrap().to_owned()
-}
-
-fn began(cluster: &Cluster, function: &str) {
-    eventually("the call has begun", || {
-        let said = cluster
-            .kubectl()
-            .say(&["logs", &format!("function/{function}")]);
-        if said.out.contains("began") {
-            Ok(())
-        } else {
-            Err(said)
-        }
-    });
+    fs::write(gate(cluster), "").unwrap();
 }
 
 #[test]
@@ -46,10 +26,14 @@ fn a_run_goes_on_after_the_master_is_killed_and_no_step_is_repeated() {
         "import tempfile\ndef main(params):\n    tempfile.mkstemp(dir={count:?})\n    return {{'n': 1}}\n"
     );
     cluster.apply("first", &first, "");
-    cluster.apply("second", &waits_for(&gate(&cluster)), "timeoutSeconds: 300");
+    cluster.apply(
+        "second",
+        &waits_for(&gate(&cluster), "{'n': params.get('n', 0) + 1}"),
+        "timeoutSeconds: 300",
+    );
     let workflow = "kind: Workflow\napiVersion: v1\nmetadata: { name: w }\nspec:\n  entryParams: '{}'\n  entryNodeName: a\n  workflowNodes:\n  - { name: a, type: func, funcData: { funcName: first, funcNamespace: default, nextNodeName: b } }\n  - { name: b, type: func, funcData: { funcName: second, funcNamespace: default } }\n";
     cluster.kubectl().run_with(&["apply", "-f", "-"], workflow);
-    began(&cluster, "second");
+    cluster.await_began("second");
     cluster.crash_master();
     cluster.wait_for_node("node-1");
     open_gate(&cluster);
@@ -88,16 +72,43 @@ fn pods_answer_again_after_the_master_is_killed() {
 }
 
 #[test]
-fn a_build_is_finished_after_the_master_is_killed() {
+fn a_build_is_finished_after_the_master_is_killed_in_the_middle_of_it() {
     let mut cluster = Cluster::start();
-    let source = Source::write(cluster.home(), "big", &params("'built'"), "");
-    for n in 0..300 {
-        source.file(&format!("m{n}.py"), &"x = 1\n".repeat(500));
-    }
-    cluster.kubectl().run(&["apply", source.yaml()]);
+    let source = Source::write(
+        cluster.home(),
+        "slow",
+        &params("__import__('waited').VALUE"),
+        "",
+    );
+    // Its requirement is source code whose setup.py waits for the test.
+    let gate = gate(&cluster);
+    source.file("requirements.txt", "./waited\n");
+    source.file(
+        "waited/setup.py",
+        &format!(
+            "import os, time\nfrom setuptools import setup\nopen({began:?}, 'a').close()\nwhile not os.path.exists({gate:?}):\n    time.sleep(0.05)\nsetup(name='waited', version='1', py_modules=['waited'])\n",
+            began = cluster.home().join("shared/began"),
+        ),
+    );
+    source.file("waited/waited.py", "VALUE = 'built'\n");
+    let shared = cluster.home().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    cluster
+        .kubectl()
+        .run(&["apply", source.yaml(), "--wait=false"]);
+    eventually("the build has begun", || {
+        match shared.join("began").exists() {
+            true => Ok(()),
+            false => Err(cluster.kubectl().say(&["describe", "function", "slow"])),
+        }
+    });
+    let built = |cluster: &Cluster| cluster.kubectl().run(&["get", "function", "slow"]);
+    assert!(built(&cluster).contains("Building"), "{}", built(&cluster));
     cluster.crash_master();
+    open_gate(&cluster);
     assert_eq!(
-        cluster.gateway().post("/function/big", "{}").expect(200),
+        cluster.gateway().post("/function/slow", "{}").expect(200),
         json!("built")
     );
 }
@@ -107,13 +118,13 @@ fn a_caller_learns_at_once_that_the_master_died_and_the_pod_is_usable_after() {
     let mut cluster = Cluster::start();
     cluster.apply(
         "f",
-        &waits_for(&gate(&cluster)),
+        &waits_for(&gate(&cluster), "{'n': params.get('n', 0) + 1}"),
         "timeoutSeconds: 300\nconcurrency: 1\nscaling: { maxReplicas: 1 }",
     );
     let gateway = cluster.gateway();
     let caller =
         std::thread::spawn(move || gateway.try_send(Method::POST, "/function/f", |r| r.body("{}")));
-    began(&cluster, "f");
+    cluster.await_began("f");
     cluster.master.kill();
     assert!(caller.join().unwrap().is_err(), "the connection broke");
     open_gate(&cluster);
@@ -176,17 +187,14 @@ fn a_pod_killed_during_a_call_is_told_and_replaced() {
     let cluster = Cluster::start();
     cluster.apply(
         "f",
-        &waits_for(&gate(&cluster)),
+        &waits_for(&gate(&cluster), "{'n': params.get('n', 0) + 1}"),
         "timeoutSeconds: 300\nscaling: { minReplicas: 1, maxReplicas: 1 }",
     );
     let _ = cluster.ready_pods("f", 1);
     let gateway = cluster.gateway();
     let caller = std::thread::spawn(move || gateway.post("/function/f", "{}"));
-    began(&cluster, "f");
-    for line in cluster.nodes[0].pod_processes() {
-        let id = line.split(' ').next().unwrap().parse().unwrap();
-        kill(Pid::from_raw(id), Signal::SIGKILL).unwrap();
-    }
+    cluster.await_began("f");
+    cluster.nodes[0].kill_pods();
     let told = caller.join().unwrap();
     assert!(matches!(told.status, 500 | 502 | 503), "{told:?}");
     open_gate(&cluster);

@@ -54,3 +54,9 @@ pub use workflow_run::{RunPhase, RunStep, WorkflowRun, WorkflowRunSpec, Workflow
 pub const FUNCTION_LABEL: &str = "troupe.dev/function";
 /// The label that names the revision of the function a pod runs.
 pub const REVISION_LABEL: &str = "troupe.dev/revision";
+/// The annotation that `kubectl update hard` sets to `hard` on a function: the pods of older revisions
+/// stop before new ones start.
+pub const UPDATE_ANNOTATION: &str = "troupe.dev/update";
+/// The annotation with which kubectl asks for a run of an unchanged workflow whose last run was deleted:
+/// a new value, as the time, asks once.
+pub const RUN_ANNOTATION: &str = "troupe.dev/run-requested";

@@ -113,6 +113,9 @@ pub struct WorkflowStatus {
     /// The generation of `spec` that was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The last value of the annotation `troupe.dev/run-requested` that was answered with a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_requested: Option<String>,
     /// `Complete`, `Failed`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

@@ -1,18 +1,17 @@
 //! `update`: an apply that says what becomes of the pods that run.
 
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use reqwest::Method;
-use serde_json::{Value, json};
+use common::resources::UPDATE_ANNOTATION;
 
 use super::apply::{
     CommonArgs, FileArgs, Verb, check_server, namespace_of, prepare, push, until_built,
 };
-use super::error::{Error, message};
+use super::error::Error;
 use crate::cli::{Globals, duration};
-use crate::client::{Client, MERGE_PATCH, Request, ResourceType};
+use crate::client::ResourceType;
 use crate::manifest::Strictness;
 
 /// What becomes of the pods of the old revision.
@@ -53,7 +52,7 @@ pub struct UpdateArgs {
     /// Look in directories below a directory too
     #[arg(short = 'R', long)]
     recursive: bool,
-    /// How long to wait for builds and for pods to stop
+    /// How long to wait for builds
     #[arg(long, value_parser = duration, default_value = "5m")]
     timeout: Duration,
 }
@@ -76,23 +75,16 @@ pub async fn update(args: &UpdateArgs, globals: &Globals) -> Result<(), Error> {
         field_manager: "kubectl-client-side-apply".to_owned(),
         output: None,
     };
-    let (client, objects) = prepare(&files, Strictness::Strict, globals).await?;
+    let (client, mut objects) = prepare(&files, Strictness::Strict, globals).await?;
     check_server(&client).await?;
-    for object in &objects {
+    for object in &mut objects {
         let namespace = namespace_of(object, globals, &client)?;
         let resource = ResourceType::from(object.kind);
-        let stops = args.how == How::Hard && resource.kind == "Function";
-        let before = match stops {
-            true => stop(&client, &resource, &namespace, object.name(), args.timeout).await?,
-            false => None,
-        };
-        let pushed = push(&client, object, &namespace, Verb::Apply, &common).await;
-        if let Some(pinned) = before {
-            // Also after a failed push: the function must not stay off.
-            let path = resource.object(&namespace, object.name());
-            pin(&client, &path, &pinned).await?;
+        if args.how == How::Hard && resource.kind == "Function" {
+            // Part of what is applied, so that the next soft update takes it away again.
+            object.value["metadata"]["annotations"][UPDATE_ANNOTATION] = "hard".into();
         }
-        let (outcome, value) = pushed?;
+        let (outcome, value) = push(&client, object, &namespace, Verb::Apply, &common).await?;
         writeln!(
             std::io::stdout().lock(),
             "{}/{} {}",
@@ -104,50 +96,5 @@ pub async fn update(args: &UpdateArgs, globals: &Globals) -> Result<(), Error> {
             until_built(&client, &resource, &namespace, &value, args.timeout).await?;
         }
     }
-    Ok(())
-}
-
-/// Turns a function off and waits until its pods are gone. Gives what it was pinned to before (null
-/// for nothing); None when there is no such function.
-async fn stop(
-    client: &Client,
-    resource: &ResourceType,
-    namespace: &str,
-    name: &str,
-    timeout: Duration,
-) -> Result<Option<Value>, Error> {
-    let path = resource.object(namespace, name);
-    let Some(function) = client.find(&path).await? else {
-        return Ok(None);
-    };
-    let before = function
-        .pointer("/spec/scaling/pinned")
-        .cloned()
-        .unwrap_or(Value::Null);
-    pin(client, &path, &json!(0)).await?;
-    let start = Instant::now();
-    loop {
-        let pods = client
-            .find(&path)
-            .await?
-            .and_then(|function| function.pointer("/status/replicas")?.as_u64());
-        if pods.unwrap_or(0) == 0 {
-            return Ok(Some(before));
-        }
-        if start.elapsed() >= timeout {
-            pin(client, &path, &before).await?;
-            return message(format!(
-                "timed out waiting for the pods of {name} to stop; nothing was updated"
-            ));
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-async fn pin(client: &Client, path: &str, pinned: &Value) -> Result<(), Error> {
-    let patch = json!({"spec": {"scaling": {"pinned": pinned}}});
-    client
-        .json(Request::new(Method::PATCH, path).body(MERGE_PATCH, patch.to_string()))
-        .await?;
     Ok(())
 }

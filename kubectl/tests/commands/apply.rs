@@ -281,23 +281,20 @@ fn dry_runs_change_nothing() {
 }
 
 #[test]
-fn update_hard_stops_the_pods_and_gives_the_rule_back() {
+fn update_hard_is_asked_of_the_server_until_the_next_soft_one() {
     let fake = with_func1();
-    fake.put(FUNC_1, json!({"metadata": {"name": "func1", "resourceVersion": "1"}, "spec": {"scaling": {"pinned": 2}},
-        "status": {"replicas": 0, "conditions": [{"type": "Built", "status": "True"}]}}));
+    fake.put(
+        FUNC_1,
+        json!({"metadata": {"name": "func1", "resourceVersion": "1"}, "spec": {},
+        "status": {"conditions": [{"type": "Built", "status": "True"}]}}),
+    );
+    let asked =
+        || fake.object(FUNC_1).unwrap()["metadata"]["annotations"]["troupe.dev/update"].clone();
     fake.kubectl(&["update", "hard", "-f", "function.yaml"])
         .success();
-    let pins: Vec<_> = fake
-        .writes()
-        .iter()
-        .filter(|asked| asked.body.contains("pinned"))
-        .map(|asked| asked.body.clone())
-        .collect();
-    assert!(
-        pins[0].contains("\"pinned\":0") && pins.last().unwrap().contains("\"pinned\":2"),
-        "{pins:?}"
-    );
-    assert_eq!(fake.object(FUNC_1).unwrap()["spec"]["scaling"]["pinned"], 2);
+    assert_eq!(asked(), "hard");
+    fake.kubectl(&["update", "-f", "function.yaml"]).success();
+    assert_eq!(asked(), json!(null));
 }
 
 #[test]

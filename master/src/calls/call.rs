@@ -21,6 +21,8 @@ pub struct Call {
     pub body: Bytes,
     /// Longest time the caller waits for the function; the function's own limit when absent.
     pub patience: Option<Duration>,
+    /// Whether another pod may be tried after a pod died with the call: the caller can tell a repeat.
+    pub repeatable: bool,
 }
 
 /// What the function sees of its caller.

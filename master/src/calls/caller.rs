@@ -126,7 +126,8 @@ impl Calls {
                         route.drain(&endpoint.uid);
                         self.health.unreachable(&call.function, &endpoint.uid);
                     }
-                    if !error.is_unsent() || tries == MOST_TRIES {
+                    let again = error.is_unsent() || call.repeatable;
+                    if !again || tries == MOST_TRIES {
                         return Err(self.lost(call, &endpoint, error));
                     }
                     drop(permit);

@@ -1,6 +1,6 @@
 //! What a Function object asks for, as the plan needs it.
 
-use common::resources::{ConditionStatus, Function, Resource as _};
+use common::resources::{ConditionStatus, Function, Resource as _, UPDATE_ANNOTATION};
 
 use super::{Revision, Rule, build_id};
 use crate::router::Refusal;
@@ -26,9 +26,6 @@ pub enum Build {
     /// Nothing: calls are refused with this.
     Failed(Refusal),
 }
-
-/// Set on a Function by `kubectl update hard`: old pods stop before new ones start.
-pub(super) const UPDATE_ANNOTATION: &str = "troupe.dev/update";
 
 impl Wanted {
     /// Reads an object.

@@ -1,5 +1,7 @@
 //! From what came of a call to an HTTP answer.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -72,6 +74,25 @@ pub(super) fn of_refusal(
 /// Any other trouble of the platform.
 pub(super) fn of_trouble(code: u16, reason: &str, message: impl Into<String>) -> HttpResponse {
     begin_status(code).json(Status::failure(code, reason, message))
+}
+
+/// What every answer carries, on one that tells of a run: how long it was waited for, and the id it has
+/// or, when it has none, this one.
+pub(super) fn stamp_run(response: &mut HttpResponse, id: &InvocationId, took: Duration) {
+    let timing = Timing {
+        run: took,
+        ..Timing::default()
+    };
+    let headers = response.headers_mut();
+    // Both are plain ASCII.
+    if let Ok(timing) = HeaderValue::from_str(&timing.header()) {
+        headers.insert(HeaderName::from_static("server-timing"), timing);
+    }
+    if let Ok(id) = HeaderValue::from_str(id.as_str())
+        && !headers.contains_key("x-invocation-id")
+    {
+        headers.insert(HeaderName::from_static("x-invocation-id"), id);
+    }
 }
 
 fn begin_status(code: u16) -> actix_web::HttpResponseBuilder {

@@ -5,7 +5,8 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::access::Access;
 use super::departure::departure;
-use super::{Gateway, answer, body, invocation, path};
+use super::prefer::Patience;
+use super::{Gateway, answer, body, invocation, path, prefer};
 use crate::calls::{Call, CallError, CallKind, InvocationId, Timing};
 use crate::key::ObjectKey;
 
@@ -44,15 +45,22 @@ pub(super) async fn call(
     }
     let keep_credentials = !gateway.doorkeeper.reads_credentials(access);
     let kind = http_kind(&request, &below, keep_credentials);
-    if invocation::is_wanted(&request) {
+    if prefer::patience(&request) == Patience::None {
         return invocation::accept(&request, &gateway, &function, &kind, body).await;
     }
+    let repeatable = match prefer::idempotency_key(&request) {
+        Ok(key) => key.is_some(),
+        Err(message) => {
+            return answer::of_refusal((400, "BadRequest"), message, &id, &timing);
+        }
+    };
     let call = Call {
         function,
         id,
         kind,
         body,
         patience: None,
+        repeatable,
     };
     let result = tokio::select! {
         result = gateway.calls.call(&call, &mut timing) => Some(result),

@@ -12,6 +12,7 @@ mod departure;
 mod function;
 mod invocation;
 mod path;
+mod prefer;
 mod run;
 mod state;
 

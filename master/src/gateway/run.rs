@@ -1,13 +1,15 @@
 //! Runs over HTTP.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use common::resources::{Access as Marked, RunPhase, StateMachine, Workflow, WorkflowRun};
 use serde_json::{Value, json};
 
 use super::access::Access;
-use super::{Gateway, answer, body, path};
+use super::prefer::Patience;
+use super::{Gateway, Limits, answer, body, path, prefer};
+use crate::calls::InvocationId;
 use crate::key::ObjectKey;
 use crate::objects::ObjectError;
 use crate::workflows::{StartError, Target, run_name, start};
@@ -31,6 +33,19 @@ pub(super) async fn state_machine(
 }
 
 async fn begin(
+    target: Target,
+    request: &HttpRequest,
+    payload: web::Payload,
+    gateway: &Gateway,
+) -> HttpResponse {
+    let begun = Instant::now();
+    let mut response = serve(target, request, payload, gateway).await;
+    let id = InvocationId::new(rand::random());
+    answer::stamp_run(&mut response, &id, begun.elapsed());
+    response
+}
+
+async fn serve(
     target: Target,
     request: &HttpRequest,
     payload: web::Payload,
@@ -70,7 +85,7 @@ async fn begin(
     )
     .await;
     match started {
-        Ok(run) => match wait_time(request, gateway) {
+        Ok(run) => match wait_time(request, &gateway.limits) {
             Some(wait) => finish(&run, wait, gateway).await,
             None => accepted(&run),
         },
@@ -154,41 +169,31 @@ async fn marked_open(
     })
 }
 
-/// How long the client waits (`Prefer: wait=N`); `None` for `Prefer: respond-async`.
-fn wait_time(request: &HttpRequest, gateway: &Gateway) -> Option<Duration> {
-    let prefer = request
-        .headers()
-        .get_all("prefer")
-        .filter_map(|value| value.to_str().ok());
-    let wishes: Vec<_> = prefer
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
-    if wishes
-        .iter()
-        .any(|wish| wish.eq_ignore_ascii_case("respond-async"))
-    {
-        return None;
+/// How long the client waits; `None` for not at all.
+fn wait_time(request: &HttpRequest, limits: &Limits) -> Option<Duration> {
+    match prefer::patience(request) {
+        Patience::None => None,
+        Patience::Usual => Some(limits.run_wait),
+        Patience::For(wish) => Some(wish.min(limits.longest_run_wait)),
     }
-    let wish = wishes
-        .iter()
-        .find_map(|wish| wish.strip_prefix("wait=")?.parse().ok());
-    let wait = wish.map_or(gateway.limits.run_wait, Duration::from_secs);
-    Some(wait.min(gateway.limits.longest_run_wait))
 }
 
 /// Waits for the end of a run. A client that goes away leaves the run going.
 async fn finish(run: &WorkflowRun, wait: Duration, gateway: &Gateway) -> HttpResponse {
-    let ended = gateway.waiters.wait(&run.metadata.uid);
+    let waiting = gateway.waiters.wait(&run.metadata.uid);
     let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
     // It may have ended between its start and the place in the queue.
     match gateway.objects.get::<WorkflowRun>(namespace, name).await {
         Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => return end(&now),
         _ => {}
     }
-    match tokio::time::timeout(wait, ended).await {
-        Ok(Ok(run)) => end(&run),
-        Ok(Err(_)) | Err(_) => accepted(run),
+    match tokio::time::timeout(wait, waiting.end()).await {
+        Ok(Some(run)) => end(&run),
+        Ok(None) => {
+            let message = format!("run {namespace}/{name} was deleted before it ended");
+            answer::of_trouble(410, "Gone", message)
+        }
+        Err(_) => accepted(run),
     }
 }
 
@@ -198,12 +203,15 @@ fn end(run: &WorkflowRun) -> HttpResponse {
     match (&status.phase, &status.output) {
         (Some(RunPhase::Succeeded), Some(output)) => HttpResponse::Ok()
             .insert_header(("X-Troupe-Run", name.as_str()))
+            .insert_header(("X-Invocation-Id", run.metadata.uid.as_str()))
             .json(output),
-        _ => HttpResponse::InternalServerError().json(json!({
-            "error": status.error,
-            "cause": status.cause,
-            "run": format!("{}/{name}", run.metadata.namespace),
-        })),
+        _ => HttpResponse::InternalServerError()
+            .insert_header(("X-Invocation-Id", run.metadata.uid.as_str()))
+            .json(json!({
+                "error": status.error,
+                "cause": status.cause,
+                "run": format!("{}/{name}", run.metadata.namespace),
+            })),
     }
 }
 
@@ -212,6 +220,7 @@ fn accepted(run: &WorkflowRun) -> HttpResponse {
     let phase = run.status.phase.unwrap_or_default().as_str();
     HttpResponse::Accepted()
         .insert_header(("Location", location.clone()))
+        .insert_header(("X-Invocation-Id", run.metadata.uid.as_str()))
         .json(json!({ "run": location.trim_start_matches("/runs/"), "phase": phase }))
 }
 

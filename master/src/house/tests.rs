@@ -107,6 +107,7 @@ impl Village {
             kind: CallKind::Event,
             body: Bytes::from_static(b"{}"),
             patience: Some(DEADLINE),
+            repeatable: false,
         };
         self.tree.calls.call(&call, &mut Timing::default()).await
     }
@@ -124,6 +125,7 @@ impl Village {
                 kind: CallKind::Event,
                 body,
                 patience: Some(DEADLINE),
+                repeatable: false,
             };
             calls.call(&call, &mut Timing::default()).await
         })

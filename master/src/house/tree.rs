@@ -18,7 +18,7 @@ use crate::nodes::{Grants, LocalPods, NodeBook, Nodes, NodesTools};
 use crate::router::{DemandSink, Route, Router, Routes};
 use crate::scheduler::Scheduler;
 use crate::supervisor::{AskError, Fatal, Mailbox, Rooms, Root};
-use crate::workflows::{RunWaiters, Workflows, WorkflowsTools};
+use crate::workflows::{Retention, RunWaiters, Workflows, WorkflowsTools};
 
 /// Longest wait for a room's answer.
 const ASK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -140,6 +140,10 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         calls: calls.clone(),
         waiters: waiters.clone(),
         wait_for_function: settings.runs.wait_for_function,
+        retention: Retention {
+            keep: settings.runs.keep,
+            keep_last: settings.runs.keep_last,
+        },
     });
 
     let ledger = Ledger::new(Arc::clone(objects.store()), clock());

@@ -61,6 +61,7 @@ impl Request {
             kind,
             body,
             patience: None,
+            repeatable: false,
         }
     }
 }

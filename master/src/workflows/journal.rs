@@ -98,6 +98,30 @@ impl Journal {
         Ok(())
     }
 
+    /// The uids of all runs that have a journal.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn owners(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+        let mut owners = Vec::new();
+        let mut after = None;
+        loop {
+            let page = Page {
+                prefix: PREFIX,
+                limit: 1,
+                after: after.as_deref(),
+            };
+            let listed = store.list(page).await?;
+            let first = listed.entries.first();
+            let Some(uid) = first.and_then(|entry| owner(&entry.key)) else {
+                return Ok(owners);
+            };
+            // Past every batch of this one: digits sort before the tilde.
+            after = Some(format!("{PREFIX}{uid}/~"));
+            owners.push(uid.to_owned());
+        }
+    }
+
     /// Removes the journal of a run that was deleted.
     ///
     /// # Errors
@@ -122,6 +146,12 @@ impl Journal {
             store.commit(txn).await?;
         }
     }
+}
+
+/// The run that a batch belongs to.
+fn owner(key: &str) -> Option<&str> {
+    let (uid, _) = key.strip_prefix(PREFIX)?.split_once('/')?;
+    Some(uid)
 }
 
 #[cfg(test)]
@@ -149,6 +179,7 @@ mod tests {
         }
         other.append(&[record()]).await.unwrap();
         assert_eq!(load("one").await.unwrap().1.len(), 6);
+        assert_eq!(Journal::owners(&*store).await.unwrap(), ["one", "two"]);
 
         let (mut late, _) = load("one").await.unwrap();
         journal.append(&[record()]).await.unwrap();

@@ -5,14 +5,18 @@
 //! the objects, starts the run of a workflow that was applied, and keeps a [`WorkflowRunActor`] for
 //! every run that has not ended. The actor is a shell around the pure engine of the `asl` crate.
 
+mod adopt;
+mod begin;
 mod check;
 mod definition;
 mod journal;
 mod object;
 mod registry;
+mod retention;
 mod run;
 mod show;
 mod start;
+mod sweep;
 mod task;
 mod wait;
 
@@ -20,6 +24,7 @@ pub use check::AslDefinitions;
 pub use definition::{DefinitionError, check_state_machine, check_workflow};
 pub use journal::Journal;
 pub use registry::{Workflows, WorkflowsTools};
+pub use retention::Retention;
 pub use run::WorkflowRunActor;
 pub use start::{StartError, Target, run_name, start};
-pub use wait::RunWaiters;
+pub use wait::{RunWait, RunWaiters};

@@ -1,10 +1,11 @@
 //! Writes what [`super::show`] says.
 
 use asl::{Outcome, Record};
-use common::resources::{Workflow, WorkflowRun};
+use common::resources::{StateMachine, Workflow, WorkflowRun};
 use jiff::Timestamp;
 
 use super::start::{Target, target_of};
+use crate::key::ObjectKey;
 use crate::objects::{ObjectError, Objects};
 use crate::store::Durability;
 
@@ -39,4 +40,20 @@ pub(super) async fn write(
             .await?;
     }
     Ok(Some(written))
+}
+
+/// Shows the last run of a state machine in its object, if it is still there.
+pub(super) async fn show_last_run(
+    objects: &Objects,
+    key: &ObjectKey,
+    run: &str,
+) -> Result<(), ObjectError> {
+    let change = |machine: &mut StateMachine| {
+        let before = machine.status.last_run.replace(run.to_owned());
+        before.as_deref() != Some(run)
+    };
+    objects
+        .modify::<StateMachine>(&key.namespace, &key.name, Durability::Eventual, change)
+        .await?;
+    Ok(())
 }

@@ -3,22 +3,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
-use common::resources::{RunPhase, Workflow, WorkflowRun, timestamp};
+use common::resources::{Workflow, WorkflowRun};
 
-use super::definition;
 use super::journal::Journal;
+use super::retention::{self, Ended, Retention};
 use super::run::{Removed, Updated, WorkflowRunActor};
-use super::start::{self, StartError, Target};
 use super::wait::RunWaiters;
+use super::{adopt, begin, object, sweep};
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::key::ObjectKey;
-use crate::objects::{Change, EventKind, ObjectError, Objects};
-use crate::store::Durability::Durable;
+use crate::objects::{Change, ObjectError, Objects};
 use crate::supervisor::{ChildDown, Down, Guard, Nursery, RestartPolicy, follow};
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How often ended runs are looked through, and the most that are deleted then.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+const MOST_EXPIRED: usize = 500;
+/// How often the last runs of state machines are shown: at most one write each, however many run.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
 
 /// What runs need.
 pub struct WorkflowsTools {
@@ -32,6 +36,8 @@ pub struct WorkflowsTools {
     pub waiters: RunWaiters,
     /// How long a run waits for a function that does not exist.
     pub wait_for_function: Duration,
+    /// How long ended runs are kept.
+    pub retention: Retention,
 }
 
 /// The room of the runs.
@@ -42,6 +48,12 @@ pub struct Workflows {
     runs: HashMap<String, Arc<WorkflowRun>>,
     /// Workflows whose run is being started, and the generation.
     starting: HashMap<ObjectKey, i64>,
+    /// The run that each workflow shows as its last.
+    shown: HashMap<ObjectKey, String>,
+    /// Runs that have ended, by uid.
+    ended: HashMap<String, Ended>,
+    /// State machines whose last run is not shown yet, and that run.
+    last_runs: HashMap<ObjectKey, String>,
     _guard: Guard,
 }
 
@@ -72,6 +84,9 @@ impl Workflows {
             children: None,
             runs: HashMap::new(),
             starting: HashMap::new(),
+            shown: HashMap::new(),
+            ended: HashMap::new(),
+            last_runs: HashMap::new(),
             _guard: guard,
         }
     }
@@ -80,29 +95,40 @@ impl Workflows {
         match change {
             Change::Restarted(runs) => {
                 let mut gone = std::mem::take(&mut self.runs);
+                self.ended.clear();
                 for run in runs {
                     gone.remove(&run.metadata.uid);
-                    self.run_applied(run);
+                    self.run_applied(run, ctx);
                 }
                 gone.keys().for_each(|uid| self.run_removed(uid));
+                self.sweep_journals(ctx);
             }
-            Change::Applied(run) => self.run_applied(run),
+            Change::Applied(run) => self.run_applied(run, ctx),
             Change::Deleted(run) => {
                 self.run_removed(&run.metadata.uid);
-                self.remove_journal(run.metadata.uid, ctx);
+                self.clean_up(run, ctx);
             }
         }
     }
 
-    fn run_applied(&mut self, run: WorkflowRun) {
+    fn run_applied(&mut self, run: WorkflowRun, ctx: &mut Context<Self>) {
         let uid = run.metadata.uid.clone();
-        if run.status.phase.is_some_and(RunPhase::is_final) {
+        if let Some(ended) = Ended::of(&run) {
             // Its actor ends by itself once the end is written.
             self.runs.remove(&uid);
+            self.ended.insert(uid, ended);
+            return;
+        }
+        if adopt::is_bare(&run) {
+            self.adopt(run, ctx);
             return;
         }
         let run = Arc::new(run);
         let fresh = self.runs.insert(uid.clone(), Arc::clone(&run)).is_none();
+        if let (true, Some(machine)) = (fresh, &run.spec.state_machine) {
+            let key = ObjectKey::new(&run.metadata.namespace, machine);
+            self.last_runs.insert(key, run.metadata.name.clone());
+        }
         match self
             .children
             .as_ref()
@@ -116,6 +142,8 @@ impl Workflows {
 
     fn run_removed(&mut self, uid: &str) {
         self.runs.remove(uid);
+        self.ended.remove(uid);
+        self.tools.waiters.deleted(uid);
         if let Some(child) = self
             .children
             .as_mut()
@@ -125,14 +153,77 @@ impl Workflows {
         }
     }
 
-    fn remove_journal(&self, uid: String, ctx: &mut Context<Self>) {
-        let store = Arc::clone(self.tools.objects.store());
-        let remove = async move {
-            if let Err(error) = Journal::remove(&*store, &uid).await {
-                tracing::warn!(run = uid, %error, "could not remove a deleted run's journal");
+    /// Completes a run made by hand; its next change starts it.
+    fn adopt(&self, run: WorkflowRun, ctx: &mut Context<Self>) {
+        let tools = Arc::clone(&self.tools);
+        let adopt = async move {
+            while let Err(error) = adopt::adopt(&tools, &run).await {
+                tracing::warn!(run = run.metadata.name, %error, "could not take a run on");
+                tokio::time::sleep(RETRY_AFTER).await;
             }
         };
-        ctx.spawn(remove.into_actor(self));
+        ctx.spawn(adopt.into_actor(self));
+    }
+
+    /// Takes away what a deleted run leaves behind.
+    fn clean_up(&self, run: WorkflowRun, ctx: &mut Context<Self>) {
+        let tools = Arc::clone(&self.tools);
+        let clean_up = async move {
+            let (name, uid) = (&run.metadata.name, &run.metadata.uid);
+            if let Err(error) = Journal::remove(&**tools.objects.store(), uid).await {
+                tracing::warn!(run = name, %error, "could not remove a deleted run's journal");
+            }
+            if let Err(error) = begin::forget(&tools, &run).await {
+                tracing::warn!(run = name, %error, "could not take a deleted run off its workflow");
+            }
+        };
+        ctx.spawn(clean_up.into_actor(self));
+    }
+
+    /// Removes journals whose run was deleted while nobody watched.
+    fn sweep_journals(&self, ctx: &mut Context<Self>) {
+        let tools = Arc::clone(&self.tools);
+        let sweep = async move {
+            match sweep::journals(&tools.objects).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "removed journals of deleted runs"),
+                Err(error) => tracing::warn!(%error, "could not look for journals without a run"),
+            }
+        };
+        ctx.spawn(sweep.into_actor(self));
+    }
+
+    /// Deletes ended runs that are old or too many.
+    fn expire(&self, ctx: &mut Context<Self>) {
+        let shown = self
+            .shown
+            .iter()
+            .map(|(workflow, run)| ObjectKey::new(&workflow.namespace, run))
+            .collect();
+        let (rule, now) = (self.tools.retention, self.tools.clock.now());
+        let gone = retention::expired(self.ended.values(), &shown, rule, now);
+        let gone: Vec<Ended> = gone.into_iter().take(MOST_EXPIRED).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let tools = Arc::clone(&self.tools);
+        ctx.spawn(async move { sweep::runs(&tools.objects, &gone).await }.into_actor(self));
+    }
+
+    /// Shows the newest run of each state machine in its object.
+    fn show_last_runs(&mut self, ctx: &mut Context<Self>) {
+        if self.last_runs.is_empty() {
+            return;
+        }
+        let (tools, last) = (Arc::clone(&self.tools), std::mem::take(&mut self.last_runs));
+        let show = async move {
+            for (key, run) in last {
+                if let Err(error) = object::show_last_run(&tools.objects, &key, &run).await {
+                    tracing::warn!(state_machine = %key, %error, "could not show the last run");
+                }
+            }
+        };
+        ctx.spawn(show.into_actor(self));
     }
 
     fn ensure_child(&mut self, uid: &str) {
@@ -156,21 +247,21 @@ impl Workflows {
             }
             Change::Applied(workflow) => self.consider(workflow, ctx),
             Change::Deleted(workflow) => {
-                self.starting.remove(&ObjectKey::of(&workflow));
+                let key = ObjectKey::of(&workflow);
+                self.starting.remove(&key);
+                self.shown.remove(&key);
             }
         }
     }
 
     /// Starts the run of a workflow whose spec has not been run.
     fn consider(&mut self, workflow: Workflow, ctx: &mut Context<Self>) {
+        match &workflow.status.last_run {
+            Some(run) => self.shown.insert(ObjectKey::of(&workflow), run.clone()),
+            None => self.shown.remove(&ObjectKey::of(&workflow)),
+        };
         let generation = workflow.metadata.generation;
-        let asks = workflow
-            .spec
-            .entry_params
-            .as_ref()
-            .is_some_and(|p| !p.trim().is_empty());
-        let ran = workflow.status.observed_generation == Some(generation);
-        if !asks || ran || workflow.metadata.deletion_timestamp.is_some() {
+        if !begin::is_owed(&workflow) {
             return;
         }
         let key = ObjectKey::of(&workflow);
@@ -179,91 +270,11 @@ impl Workflows {
         }
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let begin = async move {
-            let result = begin(&tools, &workflow).await;
+            let result = begin::begin(&tools, &workflow).await;
             addr.do_send(Begun { workflow, result });
         };
         ctx.spawn(begin.into_actor(self));
     }
-}
-
-/// Writes the run of an applied workflow and shows it there. The run's name follows from the
-/// generation, so that a crash between the two writes starts no second run.
-async fn begin(tools: &WorkflowsTools, workflow: &Workflow) -> Result<(), ObjectError> {
-    let metadata = &workflow.metadata;
-    let key = ObjectKey::of(workflow);
-    let short_uid: String = metadata.uid.chars().take(5).collect();
-    let name = start::run_name(
-        &metadata.name,
-        &format!("{}-{short_uid}", metadata.generation),
-    );
-    let input = definition::of_workflow(workflow).map(|compiled| compiled.entry);
-    let (phase, cause) = match input {
-        Ok(input) => {
-            let input = input.unwrap_or_default();
-            match start::start(&tools.objects, Target::Workflow, &key, name.clone(), input).await {
-                Ok(_) | Err(StartError::Objects(ObjectError::AlreadyExists { .. })) => {
-                    (RunPhase::Pending, None)
-                }
-                Err(StartError::Objects(error)) => return Err(error),
-                Err(error) => (RunPhase::Failed, Some(error.to_string())),
-            }
-        }
-        Err(error) => (RunPhase::Failed, Some(error.to_string())),
-    };
-    let now = timestamp(tools.clock.now());
-    let write = |workflow: &mut Workflow| {
-        if workflow.status.observed_generation == Some(metadata.generation) {
-            return false;
-        }
-        let status = &mut workflow.status;
-        status.phase = Some(phase);
-        status.result = None;
-        status.last_run = cause.is_none().then(|| name.clone());
-        status.observed_generation = Some(metadata.generation);
-        status.conditions.clear();
-        if let Some(cause) = &cause {
-            let failed =
-                common::resources::Condition::new("Failed", true, "Invalid", cause.clone());
-            common::resources::set_condition(&mut status.conditions, failed, &now);
-        }
-        true
-    };
-    let shown = tools
-        .objects
-        .modify::<Workflow>(&key.namespace, &key.name, Durable, write)
-        .await?;
-    if let (Some(workflow), None) = (shown, cause) {
-        show_end(tools, &key, &name).await?;
-        let message = format!("run {name}");
-        tools
-            .objects
-            .record(
-                &workflow,
-                EventKind::Normal,
-                "workflows",
-                "RunStarted",
-                &message,
-            )
-            .await;
-    }
-    Ok(())
-}
-
-/// A short run may have ended before its workflow named it; then its end is shown here.
-async fn show_end(tools: &WorkflowsTools, key: &ObjectKey, name: &str) -> Result<(), ObjectError> {
-    let run = tools
-        .objects
-        .get::<WorkflowRun>(&key.namespace, name)
-        .await?;
-    let Some(run) = run.filter(|run| run.status.phase.is_some_and(RunPhase::is_final)) else {
-        return Ok(());
-    };
-    let write = |workflow: &mut Workflow| super::show::workflow(workflow, &run);
-    tools
-        .objects
-        .modify::<Workflow>(&key.namespace, &key.name, Durable, write)
-        .await?;
-    Ok(())
 }
 
 impl Actor for Workflows {
@@ -272,6 +283,8 @@ impl Actor for Workflows {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
         self.children = Some(Nursery::new(RestartPolicy::LEAF, ctx.address().recipient()));
+        ctx.run_interval(EXPIRE_EVERY, |room, ctx| room.expire(ctx));
+        ctx.run_interval(SHOW_EVERY, Self::show_last_runs);
         let objects = &self.tools.objects;
         let workflow = |change| Seen::Workflow(Box::new(change));
         follow(objects.watch::<Workflow>(), workflow, self, ctx);

@@ -278,10 +278,7 @@ impl WorkflowRunActor {
 
     /// Ends a run that the engine cannot run: its object says why.
     fn fail(&mut self, error: &str, cause: String, ctx: &mut Context<Self>) {
-        let outcome = Outcome::Failed {
-            error: Some(error.to_owned()),
-            cause: Some(cause),
-        };
+        let outcome = super::show::failed(error, cause);
         let (tools, run, addr) = (
             Arc::clone(&self.tools),
             Arc::clone(&self.run),

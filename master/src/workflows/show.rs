@@ -95,6 +95,14 @@ pub(super) fn workflow(object: &mut Workflow, run: &WorkflowRun) -> bool {
     object.status != before
 }
 
+/// The end of a run that the engine cannot run.
+pub(super) fn failed(error: &str, cause: String) -> Outcome {
+    Outcome::Failed {
+        error: Some(error.to_owned()),
+        cause: Some(cause),
+    }
+}
+
 fn phase(outcome: &Outcome) -> RunPhase {
     match outcome {
         Outcome::Succeeded { .. } => RunPhase::Succeeded,

@@ -12,7 +12,7 @@ use crate::objects::{ObjectError, Objects};
 use crate::store::Durability::Durable;
 
 /// What is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A Workflow.
     Workflow,
@@ -69,31 +69,7 @@ pub async fn start(
     name: String,
     input: Value,
 ) -> Result<WorkflowRun, StartError> {
-    let not_found = || StartError::NotFound {
-        target,
-        key: key.clone(),
-    };
-    let invalid = |problems| StartError::Definition {
-        target,
-        key: key.clone(),
-        problems,
-    };
-    let (owner, definition) = match target {
-        Target::Workflow => {
-            let workflow = objects.get::<Workflow>(&key.namespace, &key.name).await?;
-            let workflow = workflow.ok_or_else(not_found)?;
-            let program = definition::of_workflow(&workflow).map_err(invalid)?.program;
-            (owner(&workflow), program.definition().clone())
-        }
-        Target::StateMachine => {
-            let machine = objects
-                .get::<StateMachine>(&key.namespace, &key.name)
-                .await?;
-            let machine = machine.ok_or_else(not_found)?;
-            let program = definition::of_state_machine(&machine).map_err(invalid)?;
-            (owner(&machine), program.definition().clone())
-        }
-    };
+    let (owner, definition) = look_up(objects, target, key).await?;
     let mut run = WorkflowRun::with_metadata(ObjectMeta {
         owner_references: vec![owner],
         ..ObjectMeta::named(&*key.namespace, name)
@@ -110,6 +86,39 @@ pub async fn start(
     };
     run.status.phase = Some(RunPhase::Pending);
     Ok(objects.create(run, Durable).await?)
+}
+
+/// What a new run needs of a workflow or state machine: who owns the run, and the definition.
+pub(super) async fn look_up(
+    objects: &Objects,
+    target: Target,
+    key: &ObjectKey,
+) -> Result<(OwnerReference, Value), StartError> {
+    let not_found = || StartError::NotFound {
+        target,
+        key: key.clone(),
+    };
+    let invalid = |problems| StartError::Definition {
+        target,
+        key: key.clone(),
+        problems,
+    };
+    Ok(match target {
+        Target::Workflow => {
+            let workflow = objects.get::<Workflow>(&key.namespace, &key.name).await?;
+            let workflow = workflow.ok_or_else(not_found)?;
+            let program = definition::of_workflow(&workflow).map_err(invalid)?.program;
+            (owner(&workflow), program.definition().clone())
+        }
+        Target::StateMachine => {
+            let machine = objects
+                .get::<StateMachine>(&key.namespace, &key.name)
+                .await?;
+            let machine = machine.ok_or_else(not_found)?;
+            let program = definition::of_state_machine(&machine).map_err(invalid)?;
+            (owner(&machine), program.definition().clone())
+        }
+    })
 }
 
 fn owner<R: common::resources::Resource>(object: &R) -> OwnerReference {

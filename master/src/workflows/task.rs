@@ -54,6 +54,7 @@ pub(super) async fn carry_out(
         kind: CallKind::Event,
         body: Bytes::from(input.to_string()),
         patience: invocation.timeout,
+        repeatable: false,
     };
     let result = call_through(calls, &call, wait_for_function).await;
     match result {

@@ -1,3 +1,4 @@
+use common::resources::RUN_ANNOTATION;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
@@ -149,7 +150,9 @@ async fn apply(
             }
         };
         let last = merge::last_applied(&current).unwrap_or_else(|| json!({}));
-        let Some(patch) = merge::three_way(&last, &wanted, &current) else {
+        let patch = merge::three_way(&last, &wanted, &current)
+            .or_else(|| lacks_its_run(resource, &current).then(ask_for_run));
+        let Some(patch) = patch else {
             return Ok((Outcome::Unchanged, current));
         };
         if args.dry_run == DryRun::Client {
@@ -179,6 +182,23 @@ async fn apply(
     message(format!(
         "{path} came and went while it was applied; try again"
     ))
+}
+
+/// Whether a workflow was run once, and that run was deleted since: applying it runs it again.
+fn lacks_its_run(resource: &ResourceType, workflow: &Value) -> bool {
+    let has = |path| workflow.pointer(path).is_some_and(|value| !value.is_null());
+    let ran =
+        workflow.pointer("/status/observedGeneration") == workflow.pointer("/metadata/generation");
+    resource.kind == "Workflow"
+        && has("/spec/entryParams")
+        && ran
+        && !has("/status/lastRun")
+        && !has("/status/phase")
+}
+
+fn ask_for_run() -> Value {
+    let now = jiff::Timestamp::now().to_string();
+    json!({"metadata": {"annotations": {RUN_ANNOTATION: now}}})
 }
 
 /// Uploads code, unless the server has it.

@@ -89,6 +89,9 @@ pub(super) fn check(
     if let Some(old) = old {
         platform::check(kind, old, new, &mut findings);
         secret::check_immutable(old, new, &mut findings);
+        if kind.plural == "workflowruns" {
+            run::check_change(old, new, &mut findings);
+        }
     }
     match kind.plural {
         "functions" => typed(new, &mut findings, function::check),
@@ -197,6 +200,23 @@ mod tests {
         assert_eq!(told(Secret::KIND, &secret).len(), 2);
         let run = json!({ "metadata": { "name": "r" }, "spec": {} });
         assert_eq!(told(WorkflowRun::KIND, &run).len(), 1);
+    }
+
+    #[test]
+    fn of_a_run_only_stop_can_be_set() {
+        let old = json!({ "metadata": { "name": "r" }, "spec": { "workflow": "w", "input": 1 } });
+        let mut new = old.clone();
+        new["spec"]["stop"] = true.into();
+        let told = |old: &Value, new: &Value| {
+            check(WorkflowRun::KIND, Some(old), new, &AnyDefinition)
+                .causes
+                .len()
+        };
+        assert_eq!(told(&old, &new), 0);
+        assert_eq!(told(&new, &old), 1, "it does not go on again");
+        new["spec"]["input"] = 2.into();
+        new["spec"]["workflow"] = "v".into();
+        assert_eq!(told(&old, &new), 2);
     }
 
     #[test]

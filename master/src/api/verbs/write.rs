@@ -128,6 +128,9 @@ pub(super) async fn create(call: &Call, mut new: Written) -> Result<Written, Api
     if let Some(instead) = validation::made_by_platform(kind) {
         return Err(ApiError::forbidden(instead).about(kind, call.name()));
     }
+    if kind.plural == "workflowruns" {
+        set_definition(&mut new.object, None);
+    }
     judge(call, None, &mut new)?;
     let objects = call.state.objects();
     if call.options.dry_run {
@@ -237,4 +240,18 @@ fn keep(call: &Call, old: &Value, new: &mut Value) {
     if kind.plural == "namespaces" {
         new["spec"] = old["spec"].clone();
     }
+    if kind.plural == "workflowruns" {
+        set_definition(new, old["spec"].get("definition"));
+    }
+}
+
+/// The definition of a run is the platform's: what its workflow or state machine said when it began.
+fn set_definition(run: &mut Value, definition: Option<&Value>) {
+    let Some(Value::Object(spec)) = run.get_mut("spec") else {
+        return;
+    };
+    match definition {
+        Some(definition) => spec.insert("definition".to_owned(), definition.clone()),
+        None => spec.shift_remove("definition"),
+    };
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::access::{Access, Doorkeeper};
-use super::{Gateway, answer};
+use super::{Gateway, answer, prefer};
 use crate::api::Caller;
 use crate::calls::{CallKind, Timing};
 use crate::invocations::{
@@ -21,19 +21,6 @@ const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1000;
 /// Seconds after which a client may try again when too much waits.
 const RETRY_AFTER: &str = "5";
-/// Longest idempotency key.
-const MOST_KEY_BYTES: usize = 1024;
-
-/// Whether the client does not want to wait: `Prefer: respond-async`.
-pub(super) fn is_wanted(request: &HttpRequest) -> bool {
-    let prefer = request
-        .headers()
-        .get_all("prefer")
-        .filter_map(|value| value.to_str().ok());
-    prefer
-        .flat_map(|value| value.split(','))
-        .any(|wish| wish.trim().eq_ignore_ascii_case("respond-async"))
-}
 
 /// Stores a call of a function that exists.
 pub(super) async fn accept(
@@ -46,7 +33,7 @@ pub(super) async fn accept(
     let Some(stored) = Request::of(kind) else {
         return answer::of_trouble(400, "BadRequest", "only an HTTP request can be stored");
     };
-    let key = match idempotency_key(request) {
+    let key = match prefer::idempotency_key(request) {
         Ok(key) => key,
         Err(message) => return answer::of_trouble(400, "BadRequest", message),
     };
@@ -69,22 +56,6 @@ pub(super) async fn accept(
             }
         }
     }
-}
-
-/// The client's key; an empty one is none.
-fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, String> {
-    let Some(value) = request.headers().get("idempotency-key") else {
-        return Ok(None);
-    };
-    let key = value
-        .to_str()
-        .ok()
-        .map(str::trim)
-        .filter(|key| key.len() <= MOST_KEY_BYTES);
-    let key = key.ok_or_else(|| {
-        format!("header Idempotency-Key: want at most {MOST_KEY_BYTES} visible ASCII characters")
-    })?;
-    Ok(Some(key).filter(|key| !key.is_empty()))
 }
 
 fn of_accepted(accepted: Accepted) -> HttpResponse {
