@@ -43,6 +43,8 @@ pub(super) struct Tree {
     pub(super) functions: Mailbox<Functions>,
     #[cfg(test)]
     pub(super) workflows: Mailbox<Workflows>,
+    #[cfg(test)]
+    pub(super) invocations_room: Mailbox<Invocations>,
 }
 
 /// The functions' room, for those who only know a part of it.
@@ -92,6 +94,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let nodes: Mailbox<Nodes> = Mailbox::new("nodes");
     let functions: Mailbox<Functions> = Mailbox::new("functions");
     let workflows: Mailbox<Workflows> = Mailbox::new("workflows");
+    let invocations: Mailbox<Invocations> = Mailbox::new("invocations");
 
     let door = Arc::new(FunctionsDoor(functions.clone()));
     let routes = Routes::default();
@@ -171,6 +174,8 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         functions: functions.clone(),
         #[cfg(test)]
         workflows: workflows.clone(),
+        #[cfg(test)]
+        invocations_room: invocations.clone(),
     };
     let rooms = Rooms::default()
         .with("router", move |guard| {
@@ -192,8 +197,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
             workflows.attach(Workflows::new(Arc::clone(&workflow_tools), guard).start());
         })
         .with("invocations", move |guard| {
-            // Nobody writes to it: it follows the store.
-            Invocations::new(Arc::clone(&invocation_tools), guard).start();
+            invocations.attach(Invocations::new(Arc::clone(&invocation_tools), guard).start());
         });
     Root::new(rooms, clock(), fatal).start();
     Ok(tree)

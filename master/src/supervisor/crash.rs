@@ -4,6 +4,7 @@ use actix::{Actor, Context, Handler, Message};
 
 use crate::functions::{FunctionActor, Functions};
 use crate::images::Images;
+use crate::invocations::Invocations;
 use crate::nodes::{NodeActor, Nodes};
 use crate::router::Router;
 use crate::scheduler::Scheduler;
@@ -43,7 +44,8 @@ crashes!(
     Functions,
     FunctionActor,
     Workflows,
-    WorkflowRunActor
+    WorkflowRunActor,
+    Invocations
 );
 
 macro_rules! crashes_children {

@@ -1,0 +1,197 @@
+//! Every kind of actor panics in mid-work, and the work goes on.
+
+use std::sync::atomic::Ordering;
+
+use common::resources::{ObjectMeta, Resource as _, RunPhase, Workflow, WorkflowRun};
+use serde_json::json;
+
+use super::village::Village;
+use super::{eventually, is_ok};
+use crate::house::tree::Tree;
+use crate::invocations::State;
+use crate::store::Durability::Durable;
+use crate::supervisor::{Crash, CrashChild};
+
+#[actix_web::test]
+async fn a_call_held_while_its_functions_actor_falls_is_answered() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    village.hold();
+    let call = village.begin_call("f");
+    eventually("the build", async || {
+        (village.agent.builds.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
+    village
+        .tree
+        .functions
+        .tell(CrashChild("default/f".to_owned()));
+    village.release();
+    assert!(is_ok(call.await.unwrap()));
+    assert!(is_ok(village.call("f").await), "and the next one too");
+}
+
+#[actix_web::test]
+async fn a_call_in_flight_while_its_functions_actor_falls_is_answered() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    assert!(is_ok(village.call("f").await));
+    village.hold();
+    let call = village.begin_call("f");
+    village
+        .tree
+        .functions
+        .tell(CrashChild("default/f".to_owned()));
+    village.release();
+    assert!(is_ok(call.await.unwrap()));
+}
+
+#[actix_web::test]
+async fn one_functions_fall_is_invisible_to_another() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    village.apply("g").await;
+    assert!(is_ok(village.call("g").await));
+    let before = village.agent.pods.lock().len();
+    for _ in 0..5 {
+        village
+            .tree
+            .functions
+            .tell(CrashChild("default/f".to_owned()));
+        assert!(is_ok(village.call("g").await));
+    }
+    assert_eq!(
+        village.agent.pods.lock().len(),
+        before,
+        "no pod came or went"
+    );
+}
+
+#[actix_web::test]
+async fn calls_go_on_while_each_room_falls() {
+    let village = Village::build().await.unwrap();
+    village.apply("warm").await;
+    assert!(is_ok(village.call("warm").await));
+    type Crasher = fn(&Tree) -> bool;
+    let rooms: [(&str, Crasher); 7] = [
+        ("router", |tree| tree.router.tell(Crash)),
+        ("scheduler", |tree| tree.scheduler.tell(Crash)),
+        ("images", |tree| tree.images.tell(Crash)),
+        ("nodes", |tree| tree.nodes.tell(Crash)),
+        ("functions", |tree| tree.functions.tell(Crash)),
+        ("workflows", |tree| tree.workflows.tell(Crash)),
+        ("invocations", |tree| tree.invocations_room.tell(Crash)),
+    ];
+    for (room, crash) in rooms {
+        village.hold();
+        let cold = format!("cold-{room}");
+        village.apply(&cold).await;
+        let held = village.begin_call(&cold);
+        let warm = village.begin_call("warm");
+        assert!(crash(&village.tree), "{room} was not there to fall");
+        village.release();
+        assert!(is_ok(warm.await.unwrap()), "warm call while {room} fell");
+        assert!(is_ok(held.await.unwrap()), "cold call while {room} fell");
+    }
+}
+
+#[actix_web::test]
+async fn pods_come_up_although_their_nodes_actor_falls() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    village.hold();
+    let call = village.begin_call("f");
+    village.tree.nodes.tell(CrashChild("n1".to_owned()));
+    village.release();
+    assert!(is_ok(call.await.unwrap()));
+}
+
+#[actix_web::test]
+async fn a_run_goes_on_although_its_actor_falls() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    let node = |name: &str, next: Option<&str>| json!({ "name": name, "type": "func", "funcData": { "funcName": "f", "nextNodeName": next } });
+    let mut workflow = Workflow::with_metadata(ObjectMeta::named("default", "w"));
+    workflow.metadata.generation = 1;
+    workflow.spec = serde_json::from_value(json!({
+        "entryParams": "{}",
+        "entryNodeName": "a",
+        "workflowNodes": [node("a", Some("b")), node("b", Some("c")), node("c", None)],
+    }))
+    .unwrap();
+    village.hold();
+    village
+        .ground
+        .objects
+        .create(workflow, Durable)
+        .await
+        .unwrap();
+    let run = eventually("the run's first task", async || {
+        let runs = village
+            .ground
+            .objects
+            .list::<WorkflowRun>(None)
+            .await
+            .unwrap()
+            .items;
+        runs.into_iter()
+            .find(|run| run.status.phase == Some(RunPhase::Running))
+    })
+    .await;
+    village
+        .tree
+        .workflows
+        .tell(CrashChild(run.metadata.uid.clone()));
+    village.tree.workflows.tell(Crash);
+    village.release();
+    let workflow = eventually("the end of the run", async || {
+        let found = village
+            .ground
+            .objects
+            .get::<Workflow>("default", "w")
+            .await
+            .unwrap()?;
+        found.status.phase.filter(|phase| phase.is_final())?;
+        Some(found)
+    })
+    .await;
+    assert_eq!(workflow.status.phase, Some(RunPhase::Succeeded));
+    assert_eq!(workflow.status.result.as_deref(), Some(r#"{"ok":true}"#));
+    let runs = village
+        .ground
+        .objects
+        .list::<WorkflowRun>(None)
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(runs.len(), 1, "no second run");
+    assert_eq!(runs[0].status.steps.len(), 3);
+    // Only the task in flight when the actor fell may have been called twice.
+    let answered = village.agent.answered.load(Ordering::SeqCst);
+    assert!(
+        (3..=4).contains(&answered),
+        "{answered} calls for three steps"
+    );
+}
+
+#[actix_web::test]
+async fn stored_calls_are_made_although_their_room_falls() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    village.hold();
+    let in_hand = village.accept_call("f").await;
+    eventually("the attempt of the first", async || {
+        (village.agent.builds.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
+    assert!(village.tree.invocations_room.tell(Crash));
+    let later = village.accept_call("f").await;
+    village.release();
+    for id in [in_hand, later] {
+        eventually("the end of a stored call", async || {
+            let record = village.tree.invocations.find(id).await.unwrap().unwrap();
+            (record.state == State::Succeeded).then_some(())
+        })
+        .await;
+    }
+}
