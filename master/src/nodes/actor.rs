@@ -20,6 +20,8 @@ use crate::supervisor::Guard;
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// Wait before a pod's assignment or status is tried again after the store failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Wait before the pods of a deleted node are looked through again.
+const LEAVE_AGAIN: Duration = Duration::from_secs(2);
 
 /// The actor of one node.
 pub struct NodeActor {
@@ -33,6 +35,8 @@ pub struct NodeActor {
     /// Counts the times the agent came or went, so that a clock set in one absence does not strike in
     /// the next.
     absence: u64,
+    /// The node was deleted: the actor ends when none of its pods is left.
+    leaving: bool,
     tools: Arc<NodesTools>,
     guard: Guard,
 }
@@ -112,6 +116,7 @@ impl NodeActor {
             writing: HashMap::new(),
             told: BTreeSet::new(),
             absence: 0,
+            leaving: false,
             tools,
             guard,
         }
@@ -200,6 +205,19 @@ impl NodeActor {
         }
     }
 
+    /// Gives the pods of a deleted node up until none is left.
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        if !self.leaving {
+            return;
+        }
+        if self.pods.is_empty() {
+            ctx.stop();
+            return;
+        }
+        self.give_up(ctx);
+        ctx.run_later(LEAVE_AGAIN, Self::leave);
+    }
+
     /// Shows the node as gone when its agent stays away, and gives its pods up when it stays away for
     /// longer.
     fn watch_absence(&self, ctx: &mut Context<Self>) {
@@ -243,6 +261,7 @@ impl Handler<Attach> for NodeActor {
         });
         self.told.clear();
         self.absence += 1;
+        self.leaving = false;
         self.tools.grants.begin(&self.name);
         self.write_node(ctx, Some(attach.hello));
         let reported: BTreeSet<_> = attach.inventory.iter().map(|pod| pod.uid.clone()).collect();
@@ -339,9 +358,10 @@ impl Handler<Leave> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        // Dropping its outbox ends the session; a node that is still there joins anew.
         self.session = None;
-        self.give_up(ctx);
-        ctx.run_later(RETRY_AFTER, |_, ctx| ctx.stop());
+        self.leaving = true;
+        self.leave(ctx);
     }
 }
 
@@ -364,7 +384,7 @@ impl Handler<PodSeen> for NodeActor {
 impl Handler<PodUnseen> for NodeActor {
     type Result = ();
 
-    fn handle(&mut self, PodUnseen(uid): PodUnseen, _: &mut Self::Context) {
+    fn handle(&mut self, PodUnseen(uid): PodUnseen, ctx: &mut Self::Context) {
         self.told.remove(&uid);
         if let Some(pod) = self.pods.remove(&uid)
             && pod.metadata.deletion_timestamp.is_none()
@@ -373,6 +393,9 @@ impl Handler<PodUnseen> for NodeActor {
                 uid,
                 grace_seconds: 0,
             });
+        }
+        if self.leaving && self.pods.is_empty() {
+            ctx.stop();
         }
     }
 }

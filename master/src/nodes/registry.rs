@@ -153,8 +153,7 @@ impl Nodes {
             Change::Deleted(node) => {
                 let name = &node.metadata.name;
                 self.tools.book.remove(name);
-                // Dropping its outbox ends the session; a node that is still there joins anew.
-                if let Some(child) = self.children.as_mut().and_then(|c| c.forget(name)) {
+                if let Some(child) = self.child(name) {
                     child.do_send(super::actor::Leave);
                 }
             }
@@ -188,7 +187,9 @@ impl Nodes {
         let pod = Arc::new(pod);
         let pods = self.pods.entry(node.clone()).or_default();
         pods.insert(pod.metadata.uid.clone(), Arc::clone(&pod));
-        if let Some(child) = self.child(&node) {
+        // Also for a node that was deleted just before the pod was placed there: its actor gives the pod
+        // up when no agent comes.
+        if let Some(child) = self.ensure_child(&node) {
             child.do_send(PodSeen(pod));
         }
     }
