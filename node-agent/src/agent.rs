@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::builds::{BuildRoom, BuilderOptions, Builds};
+use crate::builds::{self, BuildRoom, BuilderOptions, Builds};
 use crate::chain::chain;
 use crate::clock::{Chance, Clock, SystemClock};
 use crate::func_base;
@@ -244,7 +244,7 @@ fn clean_builds(layout: &Layout) {
         .flatten()
         .flatten()
     {
-        if let Err(error) = crate::layout::remove_directory(&entry.path()) {
+        if let Err(error) = builds::clear(&entry.path()) {
             tracing::warn!(error = chain(&error), "remove old build");
         }
     }

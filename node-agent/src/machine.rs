@@ -38,9 +38,9 @@ impl Machine {
             ("", None) => "127.0.0.1".to_owned(),
             (host, _) => host.to_owned(),
         };
-        let arch = arch();
+        let arch = &self.facts.arch;
         let mut labels = BTreeMap::from([
-            ("kubernetes.io/arch".to_owned(), arch.to_owned()),
+            ("kubernetes.io/arch".to_owned(), arch.clone()),
             ("kubernetes.io/os".to_owned(), "linux".to_owned()),
             ("kubernetes.io/hostname".to_owned(), self.node.clone()),
         ]);
@@ -48,7 +48,7 @@ impl Machine {
         Hello {
             node: self.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            arch: arch.to_owned(),
+            arch: arch.clone(),
             python: self.facts.python.clone(),
             bases: Vec::new(),
             runtime: self.facts.kind,

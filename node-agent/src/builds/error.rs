@@ -38,6 +38,16 @@ pub enum BuildError {
         /// What the node can do.
         found: String,
     },
+    /// It wrote more than it may.
+    #[error(
+        "the build filled its disk of {0} bytes; take fewer or smaller requirements, or raise builds.disk on the nodes"
+    )]
+    DiskFull(u64),
+    /// It used more memory than it may.
+    #[error(
+        "the build used up its memory of {0} bytes; take requirements that have wheels, or raise builds.memory on the nodes"
+    )]
+    OutOfMemory(u64),
     /// It took too long.
     #[error("not built within {0} s")]
     Timeout(u32),
@@ -81,6 +91,8 @@ impl BuildError {
             Self::Check { reason, .. } => (reason.as_str(), false),
             Self::Requirements { transient, .. } => ("RequirementsFailed", *transient),
             Self::NeedsArchitecture { .. } => (NEEDS_ARCHITECTURE, false),
+            Self::DiskFull(_) => ("DiskFull", false),
+            Self::OutOfMemory(_) => ("OutOfMemory", false),
             Self::Timeout(_) => ("Timeout", false),
             Self::TooLarge(_) => ("TooLarge", false),
             Self::Store(error) => ("StoreFailed", error.transient),

@@ -2,18 +2,20 @@
 //! pack, upload. User code and packages' set-up run as an unprivileged user with limits, in a
 //! process group of their own that ends with the build.
 
+mod disk;
 mod error;
 mod files;
 mod native;
 mod pip;
+mod place;
+mod platform;
 mod progress;
 mod queue;
 mod recipe;
+mod requirements;
 mod step;
 
-#[cfg(test)]
-mod tests;
-
 pub use error::BuildError;
+pub use place::clear;
 pub use queue::Builds;
 pub use recipe::{BuildRoom, BuilderOptions};

@@ -1,3 +1,6 @@
+use std::fmt;
+
+use super::platform::Platform;
 use crate::settings::Builds as Settings;
 
 /// Variables of the agent's own environment that reach pip.
@@ -76,6 +79,73 @@ pub(super) fn install() -> Vec<String> {
     words.map(ToOwned::to_owned).to_vec()
 }
 
+/// Another platform than the node's, for which wheels are taken as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    platform: Platform,
+    /// Its architecture, as wheels call it.
+    machine: &'static str,
+    /// The oldest glibc that wheels were ever made for there, 2.x.
+    oldest: u8,
+}
+
+/// Wheels for a newer glibc than this, 2.x, are not taken: the node that will run them may be older.
+const NEWEST_GLIBC: u8 = 28;
+
+impl Target {
+    /// What was ordered, when that is not the node's own platform and there are wheels for it.
+    pub(super) fn new(arch: &str, python: &str, own: &Platform) -> Option<Self> {
+        if own.serves(arch, python) {
+            return None;
+        }
+        let (machine, oldest) = match arch {
+            "amd64" => ("x86_64", 5),
+            "arm64" => ("aarch64", 17),
+            _ => return None,
+        };
+        let python = if python.is_empty() {
+            &own.python
+        } else {
+            python
+        };
+        let platform = Platform {
+            arch: arch.to_owned(),
+            python: python.to_owned(),
+        };
+        Some(Self {
+            platform,
+            machine,
+            oldest,
+        })
+    }
+
+    /// The arguments that choose wheels for it. Markers such as `platform_machine` go by this node.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let machine = self.machine;
+        let glibcs = (self.oldest..=NEWEST_GLIBC).rev();
+        let mut flags: Vec<String> = glibcs
+            .map(|minor| format!("--platform=manylinux_2_{minor}_{machine}"))
+            .collect();
+        flags.push(format!("--platform=manylinux2014_{machine}"));
+        if self.machine == "x86_64" {
+            flags.extend(["2010", "1"].map(|old| format!("--platform=manylinux{old}_{machine}")));
+        }
+        flags.push(format!("--platform=linux_{machine}"));
+        flags.push("--only-binary=:all:".to_owned());
+        flags.push("--implementation=cp".to_owned());
+        if !self.platform.python.is_empty() {
+            flags.push(format!("--python-version={}", self.platform.python));
+        }
+        flags
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.platform.fmt(f)
+    }
+}
+
 /// Signs in pip's output that another try may succeed.
 const NETWORK: [&str; 6] = [
     "NewConnectionError",
@@ -85,6 +155,9 @@ const NETWORK: [&str; 6] = [
     "ProxyError",
     "Connection reset by peer",
 ];
+
+/// The sign that the index is not whom the node trusts.
+const UNTRUSTED: &str = "CERTIFICATE_VERIFY_FAILED";
 
 /// What pip's output says to users, and whether it was the network.
 pub(super) fn explain(log: &[String]) -> (String, bool) {
@@ -106,8 +179,14 @@ pub(super) fn explain(log: &[String]) -> (String, bool) {
     } else {
         errors.join("; ")
     };
+    let untrusted = log.iter().any(|line| line.contains(UNTRUSTED));
+    let hint = if untrusted {
+        "; the index's certificate is not trusted: name its authority in builds.ca-bundle on the nodes"
+    } else {
+        ""
+    };
     (
-        format!("requirements.txt cannot be installed: {said}"),
+        format!("requirements.txt cannot be installed: {said}{hint}"),
         transient,
     )
 }
@@ -120,6 +199,25 @@ mod tests {
     fn comments_are_no_requirements() {
         assert!(!has_entries("\n# requests\n  \n"));
         assert!(has_entries("# x\nrequests==2.32\n"));
+    }
+
+    #[test]
+    fn wheels_are_chosen_for_what_was_ordered_and_only_when_it_is_another_platform() {
+        let own = Platform {
+            arch: "amd64".into(),
+            python: "3.11".into(),
+        };
+        assert_eq!(Target::new("amd64", "3.11", &own), None);
+        assert_eq!(Target::new("", "", &own), None);
+        assert_eq!(Target::new("riscv64", "3.11", &own), None);
+        let arm = Target::new("arm64", "", &own).unwrap().flags();
+        assert_eq!(arm[0], "--platform=manylinux_2_28_aarch64");
+        assert!(arm.contains(&"--platform=manylinux2014_aarch64".to_owned()));
+        assert!(arm.contains(&"--python-version=3.11".to_owned()));
+        assert!(!arm.iter().any(|flag| flag.contains("manylinux1_")));
+        let newer = Target::new("amd64", "3.13", &own).unwrap();
+        assert!(newer.flags().contains(&"--python-version=3.13".to_owned()));
+        assert_eq!(newer.to_string(), "amd64 with Python 3.13");
     }
 
     #[test]

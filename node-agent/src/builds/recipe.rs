@@ -1,6 +1,5 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +12,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::BuildError;
-use super::files::{Hashing, blocking, give_away, read_small};
+use super::files::{Hashing, blocking, give_away};
+use super::place::Place;
+use super::platform::Platform;
+use super::requirements::Serves;
 use super::step::{LOOK, Output};
 use super::{native, pip};
 use crate::layers::{Blobs, Layers};
-use crate::layout::{Layout, LayoutError, PASSABLE, PRIVATE, make_directory, remove_directory};
-use crate::machine::arch;
+use crate::layout::{Layout, LayoutError, PRIVATE, make_directory};
 use crate::runtime::{Runtime, Step, StepEnd, Uids};
 use crate::settings::Builds as BuildSettings;
 
@@ -64,23 +65,6 @@ struct Verdict {
     message: Option<String>,
 }
 
-/// Where a build's parts are.
-struct Place {
-    root: PathBuf,
-    user: Option<u32>,
-    deadline: Instant,
-}
-
-impl Place {
-    fn build(&self) -> PathBuf {
-        self.root.join("build")
-    }
-
-    fn function(&self) -> PathBuf {
-        self.build().join("function")
-    }
-}
-
 impl Build<'_> {
     /// Does all of it, and cleans up whatever happens.
     pub(super) async fn run(&self) -> Result<Built, BuildError> {
@@ -92,21 +76,16 @@ impl Build<'_> {
             .take()
             .map_err(|error| BuildError::Node(error.to_string()))?;
         let root = self.room.layout.builds().join(&self.order.id);
-        let place = Place {
-            root,
-            user,
-            deadline,
-        };
+        let mut place = Place::new(root, user, deadline);
         let done = tokio::select! {
             () = self.cancel.cancelled() => Err(BuildError::Cancelled),
             () = tokio::time::sleep_until(deadline) => Err(BuildError::Timeout(seconds)),
-            done = self.make(&place) => done,
+            done = self.make(&mut place) => done,
         };
         for step in STEPS {
             let _ = self.room.runtime.remove(&self.step_id(step), user).await;
         }
-        let root = place.root.clone();
-        let removed = tokio::task::spawn_blocking(move || remove_directory(&root)).await;
+        let removed = tokio::task::spawn_blocking(move || place.remove()).await;
         if let Ok(Err(error)) = removed {
             tracing::warn!(error = crate::chain::chain(&error), "clean up build");
         }
@@ -114,17 +93,19 @@ impl Build<'_> {
         done
     }
 
-    async fn make(&self, place: &Place) -> Result<Built, BuildError> {
+    async fn make(&self, place: &mut Place) -> Result<Built, BuildError> {
+        place.make(self.room.options.settings.disk.0).await?;
+        let place = &*place;
         self.unpack_source(place).await?;
         let (handler, style) = self.check(place).await?;
-        self.install(place).await?;
+        let serves = self.install(place).await?;
         self.compile(place).await?;
         let (layer, size, native) = self.pack(place).await?;
-        if native {
-            self.serves()?;
+        if native && serves == Serves::Own {
+            self.check_platform()?;
         }
         (self.say)(&format!("layer {layer}, {size} bytes"));
-        let tar = place.root.join("layer.tar");
+        let tar = place.root().join("layer.tar");
         self.room.blobs.put(layer, &tar).await?;
         // The node that built it is likely to run it.
         drop(self.room.layers.put(layer, &tar).await?);
@@ -137,24 +118,33 @@ impl Build<'_> {
         })
     }
 
+    /// Architecture and Python of what is made here.
+    pub(super) fn own_platform(&self) -> Platform {
+        let facts = self.room.runtime.facts();
+        Platform {
+            arch: facts.arch.clone(),
+            python: facts.python.clone(),
+        }
+    }
+
     /// Whether machine code made here is what was ordered.
-    fn serves(&self) -> Result<(), BuildError> {
-        let (arch, python) = (arch(), &self.room.runtime.facts().python);
-        let other = |wanted: &str, own: &str| !wanted.is_empty() && wanted != own;
-        if !other(&self.order.arch, arch) && !other(&self.order.python, python) {
+    fn check_platform(&self) -> Result<(), BuildError> {
+        let own = self.own_platform();
+        if own.serves(&self.order.arch, &self.order.python) {
             return Ok(());
         }
+        let wanted = Platform {
+            arch: self.order.arch.clone(),
+            python: self.order.python.clone(),
+        };
         Err(BuildError::NeedsArchitecture {
-            wanted: format!("{} with Python {}", self.order.arch, self.order.python),
-            found: format!("{arch} with Python {python}"),
+            wanted: wanted.to_string(),
+            found: own.to_string(),
         })
     }
 
     async fn unpack_source(&self, place: &Place) -> Result<(), BuildError> {
-        remove_directory(&place.root)?;
-        make_directory(&place.root, PASSABLE)?;
-        make_directory(&place.build(), 0o755)?;
-        let archive = place.root.join("source.tar.gz");
+        let archive = place.root().join("source.tar.gz");
         let most = self.room.options.settings.max_source.0;
         let source = self.order.source;
         self.room
@@ -231,47 +221,12 @@ impl Build<'_> {
         }
     }
 
-    async fn install(&self, place: &Place) -> Result<(), BuildError> {
-        let path = place.function().join("requirements.txt");
-        let wanted = read_small(&path).is_some_and(|text| pip::has_entries(&text));
-        if !wanted {
-            return Ok(());
-        }
-        let version = ["-I", "-m", "pip", "--version"].map(ToOwned::to_owned);
-        let (end, output) = self
-            .step(place, "pip-version", &version, false, &|_| {})
-            .await?;
-        if !succeeded(end) {
-            let said = output.lines.last().map(String::as_str).unwrap_or_default();
-            let message = format!(
-                "requirements.txt cannot be installed: this node's Python has no pip ({said}); \
-                 install python3-pip there, or set process.python to one that has it"
-            );
-            return Err(BuildError::Requirements {
-                message,
-                transient: false,
-            });
-        }
-        let (end, output) = self
-            .step(place, "pip", &pip::install(), true, self.say)
-            .await?;
-        if !succeeded(end) {
-            let (message, transient) = pip::explain(&output.lines);
-            return Err(BuildError::Requirements { message, transient });
-        }
-        // As the build's user too: what packages left there may be links to anywhere.
-        let tidy = ["-I", "-c", TIDY, "{build}/function/site-packages"].map(ToOwned::to_owned);
-        let (end, output) = self.step(place, "tidy", &tidy, false, &|_| {}).await?;
-        if succeeded(end) {
-            return Ok(());
-        }
-        Err(BuildError::Node(format!(
-            "tidy up requirements: {}",
-            output.lines.join(" ")
-        )))
-    }
-
     async fn compile(&self, place: &Place) -> Result<(), BuildError> {
+        // Another Python cannot read what this one compiles.
+        let own = self.own_platform();
+        if !own.serves(&own.arch, &self.order.python) {
+            return Ok(());
+        }
         let words = [
             "-s",
             "-m",
@@ -293,7 +248,7 @@ impl Build<'_> {
     }
 
     async fn pack(&self, place: &Place) -> Result<(Digest, u64, bool), BuildError> {
-        let (function, tar, user) = (place.function(), place.root.join("layer.tar"), place.user);
+        let (function, tar, user) = (place.function(), place.root().join("layer.tar"), place.user);
         let most = self.order.max_layer_bytes;
         blocking(move || {
             let node = |error: io::Error| BuildError::Node(format!("pack layer: {error}"));
@@ -321,7 +276,7 @@ impl Build<'_> {
     }
 
     /// Runs a step and says its lines as they come.
-    async fn step(
+    pub(super) async fn step(
         &self,
         place: &Place,
         name: &'static str,
@@ -330,10 +285,11 @@ impl Build<'_> {
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<(StepEnd, Output), BuildError> {
         let id = self.step_id(name);
-        let directory = place.root.join(name);
+        let directory = place.root().join(name);
         make_directory(&directory, PRIVATE)?;
         let options = &self.room.options;
-        let environment = pip::environment(&options.settings, options.environment.iter().cloned());
+        let settings = &options.settings;
+        let environment = pip::environment(settings, options.environment.iter().cloned());
         let (build, function) = (place.build(), place.function());
         let step = Step {
             id: &id,
@@ -344,30 +300,40 @@ impl Build<'_> {
             arguments,
             environment: &environment,
             user: place.user,
-            memory_bytes: options.settings.memory.0,
+            memory_bytes: settings.memory.0 + place.memory_bytes(settings.disk.0),
             max_file_bytes: self.order.max_layer_bytes,
             network,
-            timeout: place.deadline.saturating_duration_since(Instant::now()),
+            timeout: place.left(),
         };
         let mut output = Output::of(&directory);
         let mut running = std::pin::pin!(self.room.runtime.step(step));
+        let mut full = false;
         let end = loop {
             tokio::select! {
                 end = &mut running => break end?,
-                () = tokio::time::sleep(LOOK) => output.look(say),
+                () = tokio::time::sleep(LOOK) => {
+                    output.look(say);
+                    full |= place.is_full();
+                }
             }
         };
         output.finish(say);
+        full |= place.is_full() || output.says(DISK_FULL);
         match end {
             StepEnd::TimedOut => Err(BuildError::Timeout(self.order.timeout_seconds)),
+            StepEnd::Exit(exit) if exit.oom => Err(BuildError::OutOfMemory(settings.memory.0)),
+            StepEnd::Exit(exit) if exit.code != 0 && full => {
+                Err(BuildError::DiskFull(settings.disk.0))
+            }
             end => Ok((end, output)),
         }
     }
 }
 
 const STEPS: [&str; 5] = ["check", "pip-version", "pip", "tidy", "compile"];
-const TIDY: &str = include_str!("tidy.py");
+/// What programs say when nothing more can be written, also when they have tidied up since.
+const DISK_FULL: &str = "No space left on device";
 
-fn succeeded(end: StepEnd) -> bool {
+pub(super) fn succeeded(end: StepEnd) -> bool {
     matches!(end, StepEnd::Exit(exit) if exit.code == 0)
 }

@@ -64,6 +64,11 @@ impl Output {
         }
     }
 
+    /// Whether one of its lines holds a text.
+    pub(super) fn says(&self, text: &str) -> bool {
+        self.lines.iter().any(|line| line.contains(text))
+    }
+
     fn take(&mut self, line: &[u8], say: &(dyn Fn(&str) + Sync)) {
         let line = String::from_utf8_lossy(line).trim_end().to_owned();
         say(&line);

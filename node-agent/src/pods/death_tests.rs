@@ -160,6 +160,7 @@ fn a_pod_whose_actor_panics_runs_on_and_can_still_be_removed() {
         let facts = Facts {
             kind: RuntimeKind::Process,
             version: String::new(),
+            arch: String::new(),
             python: String::new(),
             isolated: false,
             isolation_message: String::new(),

@@ -28,6 +28,8 @@ pub struct Facts {
     pub kind: RuntimeKind,
     /// Docker's engine or Python.
     pub version: String,
+    /// The architecture that pods run on: `amd64` or `arm64`.
+    pub arch: String,
     /// The Python that pods run on, as `3.11`; empty when it is not known.
     pub python: String,
     /// Whether pods are kept apart from each other and from the machine.

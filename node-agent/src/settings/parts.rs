@@ -83,6 +83,8 @@ pub struct Builds {
     pub parallel: u32,
     /// Memory of one build.
     pub memory: ByteCount,
+    /// Disk of one build: a file system of its own, when the agent runs as root.
+    pub disk: ByteCount,
     /// Largest source once unpacked.
     pub max_source: ByteCount,
     /// Package index. Empty: pip's default.
@@ -100,6 +102,7 @@ impl Default for Builds {
         Self {
             parallel: 1,
             memory: ByteCount(1 << 30),
+            disk: ByteCount(2 << 30),
             max_source: ByteCount(256 << 20),
             index_url: String::new(),
             extra_index_url: String::new(),

@@ -8,6 +8,7 @@
 
 pub mod agent;
 pub mod functions;
+pub mod index;
 pub mod master;
 pub mod node;
 

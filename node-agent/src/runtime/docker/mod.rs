@@ -66,6 +66,7 @@ impl DockerRuntime {
         let facts = Facts {
             kind: RuntimeKind::Docker,
             version,
+            arch: crate::machine::arch().to_owned(),
             python: String::new(),
             isolated: true,
             isolation_message: String::new(),

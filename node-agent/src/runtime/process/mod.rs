@@ -79,6 +79,7 @@ impl ProcessRuntime {
         let facts = Facts {
             kind: RuntimeKind::Process,
             version: options.python.version.clone(),
+            arch: crate::machine::arch().to_owned(),
             python: options.python.release(),
             isolated: options.root,
             isolation_message: missing.join("; "),
