@@ -4,20 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::digest::Digest;
+use common::link::RuntimeKind;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::builds::{self, BuildRoom, BuilderOptions, Builds};
 use crate::chain::chain;
 use crate::clock::{Chance, Clock, SystemClock};
 use crate::func_base;
 use crate::layers::{Layers, LayersOptions};
 use crate::layout::{Layout, Lock};
-use crate::link::{self, Backoff, Credentials, LinkRoom, MasterBlobs, Masters};
+use crate::link::{self, Credentials, LinkRoom, MasterBlobs, Masters};
 use crate::machine::{Machine, boot_id};
 use crate::pods::{PodRoom, Pods};
 use crate::proxy::{Connections, ProxyRoom, serve};
+use crate::registry::{self, Grants, Registry};
+use crate::runtime::docker::ImageSource;
 use crate::runtime::{Runtime, Uids, choose};
 use crate::settings::Settings;
 
@@ -33,6 +38,8 @@ fn failed(error: impl std::error::Error + 'static) -> AgentError {
     AgentError::Start(chain(&error))
 }
 
+/// Between two looks at what the runtime keeps up.
+const TEND: Duration = Duration::from_secs(30);
 /// For the link to say that the last pods are gone.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// After the drain, for all that remains: SIGTERM promises an end within 30 s.
@@ -45,6 +52,7 @@ pub struct Agent {
     builds: Builds,
     link: Arc<LinkRoom>,
     proxy: Arc<ProxyRoom>,
+    registry: Option<(Arc<Registry>, TcpListener)>,
     runtime: Arc<dyn Runtime>,
     listener: TcpListener,
     _lock: Lock,
@@ -62,17 +70,36 @@ impl Agent {
         let server = func_base::write(&layout.func_base()).map_err(failed)?;
         let uids = Arc::new(uids(&settings, &chance));
         let node_id = node_id(&layout);
-        let runtime = choose::choose(&settings, &layout, &server, &node_id, uids.first())
+        let (images, address) = registry::bind(&layout.registry_port())
+            .await
+            .map_err(|error| AgentError::Start(format!("listen for the engine: {error}")))?;
+        let grants = Grants::default();
+        let source = ImageSource {
+            address,
+            grants: grants.clone(),
+        };
+        let user = uids.first();
+        let runtime = choose::choose(&settings, &layout, &server, &node_id, user, source, &chance)
             .await
             .map_err(failed)?;
         report_runtime(runtime.as_ref());
         let masters = Arc::new(Masters::new(&settings).map_err(failed)?);
-        let credentials = Arc::new(join(&settings, &layout, &masters, &chance).await?);
+        let credentials = match join(&settings, &layout, &masters, &chance).await {
+            Ok(credentials) => Arc::new(credentials),
+            Err(error) => {
+                runtime.close().await;
+                return Err(error);
+            }
+        };
         let blobs = Arc::new(MasterBlobs::new(
             masters.clone(),
             credentials.clone(),
             chance.clone(),
         ));
+        // Processes have no images.
+        let docker = runtime.facts().kind == RuntimeKind::Docker;
+        let master = blobs.clone();
+        let registry = docker.then(|| (Arc::new(Registry { grants, master }), images));
         let options = LayersOptions {
             directory: layout.layers(),
             budget: settings.layers.budget.0,
@@ -87,6 +114,7 @@ impl Agent {
                 layout: layout.clone(),
                 uids: uids.clone(),
                 clock: clock.clone(),
+                chance: chance.clone(),
                 start_timeout: settings.pods.start_timeout,
             },
             settings.pods.max,
@@ -113,7 +141,7 @@ impl Agent {
             })?;
         let machine = Machine {
             node: settings.name.clone(),
-            facts: runtime.facts().clone(),
+            runtime: runtime.clone(),
             max_pods: settings.pods.max,
             labels: settings.labels.clone(),
             advertise: settings.data.advertise.clone(),
@@ -143,6 +171,7 @@ impl Agent {
             builds,
             link,
             proxy,
+            registry,
             runtime,
             listener,
             _lock: lock,
@@ -158,6 +187,10 @@ impl Agent {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let stop = CancellationToken::new();
         let proxy = tokio::spawn(serve(self.proxy, self.listener, stop.clone()));
+        let registry = self.registry.map(|(registry, images)| {
+            tokio::spawn(registry::serve(registry, images, stop.clone()))
+        });
+        let tending = tokio::spawn(tend(self.runtime.clone(), self.pods.clone()));
         // Actors are started from here, which binds it to this thread.
         let link = actix_rt::spawn(link::run(self.link.clone()));
         let room = self.link.clone();
@@ -181,12 +214,30 @@ impl Agent {
             tracing::warn!("some pods could not be removed; the next start does");
         }
         tokio::time::sleep(FAREWELL).await;
+        tending.abort();
+        // Aborted is not ended: what it does to the network must not come after the end of it.
+        let _ = tending.await;
         self.runtime.close().await;
         stop.cancel();
         renewal.abort();
         link.abort();
         let _ = tokio::time::timeout(FAREWELL, proxy).await;
+        if let Some(registry) = registry {
+            let _ = tokio::time::timeout(FAREWELL, registry).await;
+        }
         Ok(())
+    }
+}
+
+/// Mends from time to time what others may have undone.
+async fn tend(runtime: Arc<dyn Runtime>, pods: Pods) {
+    let mut turns = tokio::time::interval(TEND);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        let pods = pods.clone();
+        let known = move |uid: &str| pods.directory(uid).is_some();
+        runtime.tend(&known).await;
     }
 }
 

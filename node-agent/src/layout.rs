@@ -4,6 +4,8 @@
 //! <data>/agent.lock          held while an agent runs here
 //! <data>/ca.pem, node.pem    whom this node trusts, who it is (mode 0600)
 //! <data>/boot                the boot after which the layers were written
+//! <data>/images.json         images that were brought into Docker's engine
+//! <data>/registry.port       where they are served to it
 //! <data>/func-base/<digest>/ the Python server, as embedded in this program
 //! <data>/layers/             unpacked layers by digest; not listable by pods
 //! <data>/builds/<id>/        running builds
@@ -128,6 +130,18 @@ impl Layout {
     #[must_use]
     pub fn func_base(&self) -> PathBuf {
         self.data.join("func-base")
+    }
+
+    /// Which images this agent brought into the engine.
+    #[must_use]
+    pub fn images(&self) -> PathBuf {
+        self.data.join("images.json")
+    }
+
+    /// The port on which the cluster's images are served to the engine.
+    #[must_use]
+    pub fn registry_port(&self) -> PathBuf {
+        self.data.join("registry.port")
     }
 
     /// The node's certificate and key.

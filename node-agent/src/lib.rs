@@ -9,9 +9,11 @@
 //! - [`layers`]: functions' layers, by digest.
 //! - [`builds`]: from a function's source to its layer.
 //! - [`proxy`]: the data plane: calls and logs.
+//! - [`registry`]: the cluster's images, for this machine's container engine.
 //! - [`supervisor`]: the process that watches over one pod's processes.
 
 pub mod agent;
+mod backoff;
 pub mod builds;
 pub mod chain;
 pub mod cli;
@@ -23,6 +25,7 @@ pub mod link;
 pub mod machine;
 pub mod pods;
 pub mod proxy;
+pub mod registry;
 pub mod runtime;
 pub mod settings;
 pub mod supervisor;

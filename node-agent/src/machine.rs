@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use common::link::{Hello, NodeUsage};
 
-use crate::runtime::Facts;
+use crate::runtime::Runtime;
 
 /// What is said of this machine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Machine {
     /// The node's name.
     pub node: String,
-    /// The runtime.
-    pub facts: Facts,
+    /// What starts pods.
+    pub runtime: Arc<dyn Runtime>,
     /// Most pods at once.
     pub max_pods: u32,
     /// Labels from the settings.
@@ -38,7 +39,15 @@ impl Machine {
             ("", None) => "127.0.0.1".to_owned(),
             (host, _) => host.to_owned(),
         };
-        let arch = &self.facts.arch;
+        let facts = self.runtime.facts();
+        let arch = &facts.arch;
+        let trouble = self.runtime.trouble();
+        let said = [Some(facts.isolation_message.clone()), trouble.clone()];
+        let said: Vec<String> = said
+            .into_iter()
+            .flatten()
+            .filter(|text| !text.is_empty())
+            .collect();
         let mut labels = BTreeMap::from([
             ("kubernetes.io/arch".to_owned(), arch.clone()),
             ("kubernetes.io/os".to_owned(), "linux".to_owned()),
@@ -49,12 +58,12 @@ impl Machine {
             node: self.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             arch: arch.clone(),
-            python: self.facts.python.clone(),
+            python: facts.python.clone(),
             bases: Vec::new(),
-            runtime: self.facts.kind,
-            runtime_version: self.facts.version.clone(),
-            isolated: self.facts.isolated,
-            isolation_message: self.facts.isolation_message.clone(),
+            runtime: facts.kind,
+            runtime_version: facts.version.clone(),
+            isolated: facts.isolated && trouble.is_none(),
+            isolation_message: said.join("; "),
             cpu_milli: cpu_milli(),
             memory_bytes: meminfo("MemTotal:"),
             max_pods: self.max_pods,

@@ -64,6 +64,17 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// The port on which it serves HTTP, when not on the platform's socket.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Layer { .. } => None,
+            Self::Image { port, .. } => *port,
+        }
+    }
+}
+
 /// Where a pod stands on its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PodState {

@@ -93,6 +93,20 @@ impl MasterBlobs {
         }
     }
 
+    /// Asks the current master for something to be read; its answer as it comes, whatever it says.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub(crate) async fn ask(
+        &self,
+        request: http::request::Builder,
+    ) -> Result<Response<Incoming>, BlobError> {
+        let request = request
+            .body(full(Bytes::new()))
+            .map_err(|error| BlobError::lasting(error.to_string()))?;
+        self.send(request).await
+    }
+
     async fn get_once(&self, digest: Digest, path: &Path, most: u64) -> Result<u64, BlobError> {
         let request = Request::get(format!("/blobs/{digest}"))
             .body(full(Bytes::new()))

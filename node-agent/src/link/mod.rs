@@ -5,7 +5,6 @@
 //! [`renewal`] replaces it at two thirds of its life; [`Session`] counts and acknowledges frames;
 //! [`run`] keeps a session going for as long as the agent lives.
 
-mod backoff;
 mod client;
 mod credentials;
 mod dial;
@@ -14,7 +13,6 @@ mod renewal;
 mod run;
 mod session;
 
-pub use backoff::Backoff;
 pub use client::MasterBlobs;
 pub use credentials::{Credentials, CredentialsError};
 pub use dial::{DialError, Masters};

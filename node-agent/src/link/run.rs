@@ -13,10 +13,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder, Message};
 
-use super::backoff::Backoff;
 use super::credentials::Credentials;
 use super::dial::{DialError, Masters};
 use super::session::{Session, SessionError};
+use crate::backoff::Backoff;
 use crate::builds::Builds;
 use crate::chain::chain;
 use crate::clock::{Chance, Clock};

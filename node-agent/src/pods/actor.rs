@@ -4,21 +4,21 @@ use actix::{Actor, ActorContext as _, Context, Handler, Message, WeakAddr};
 use common::link::{PodAssignment, PodState};
 use tokio_util::sync::CancellationToken;
 
-use super::effects::PodRoom;
+use super::door::Door;
+use super::effects::{Parts, PodRoom};
 use super::machine::{Effect, Event, PodMachine};
 use super::record::Record;
 use super::register::Register;
-use crate::layers::Layer;
 
 /// Something happened to a pod.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Tell(pub Event);
 
-/// A layer that was fetched, to be held.
+/// What was fetched, to be held.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Hold(Option<Layer>);
+struct Hold(Parts);
 
 /// A pod's mailbox is small: a pod lives through a dozen events.
 const MAILBOX: usize = 64;
@@ -29,7 +29,7 @@ pub struct PodActor {
     record: Record,
     /// What to start; an adopted pod has none.
     assignment: Option<Arc<PodAssignment>>,
-    layer: Option<Layer>,
+    parts: Parts,
     room: Arc<PodRoom>,
     guard: Guard,
     stop: CancellationToken,
@@ -55,7 +55,7 @@ impl PodActor {
     pub(super) fn new(
         record: Record,
         assignment: Option<Arc<PodAssignment>>,
-        layer: Option<Layer>,
+        parts: Parts,
         room: Arc<PodRoom>,
         register: Arc<Register>,
         first: Option<Event>,
@@ -70,7 +70,7 @@ impl PodActor {
             machine,
             record,
             assignment,
-            layer,
+            parts,
             room,
             guard,
             stop,
@@ -109,8 +109,11 @@ impl PodActor {
             }
             Effect::Probe => {
                 let stop = self.stop.clone();
+                let register = Arc::clone(&self.guard.register);
+                let door = Door::of(self.record.port, user);
                 tokio::spawn(async move {
-                    room.probe(&uid, user, &stop, |event| me.tell(event)).await;
+                    room.probe(&uid, door, &register, &stop, |event| me.tell(event))
+                        .await;
                 });
             }
             Effect::Deadline(at) => {
@@ -128,7 +131,10 @@ impl PodActor {
             Effect::Remove => {
                 self.stop.cancel();
                 tokio::spawn(async move {
-                    room.remove(&uid, user).await;
+                    room.remove(&uid, user, |message| {
+                        me.tell(Event::RemoveFailed { message })
+                    })
+                    .await;
                     me.tell(Event::Removed);
                 });
             }
@@ -154,11 +160,11 @@ impl PodActor {
         let fetched = tokio::spawn(async move { room.fetch(&assignment.origin).await });
         tokio::spawn(async move {
             // One that panics has failed; the pod must not wait for it for ever.
-            let (event, layer) = fetched.await.unwrap_or_else(|error| {
-                let message = error.to_string();
-                (Event::FetchFailed { message }, None)
+            let (event, parts) = fetched.await.unwrap_or_else(|error| {
+                let (reason, message) = ("Internal", error.to_string());
+                (Event::FetchFailed { reason, message }, Parts::default())
             });
-            me.hold(layer);
+            me.hold(parts);
             me.tell(event);
         });
     }
@@ -168,9 +174,8 @@ impl PodActor {
             return;
         };
         let room = Arc::clone(&self.room);
-        let (layer, user) = (self.layer.clone(), self.record.user);
-        let started =
-            tokio::spawn(async move { room.start(&assignment, layer.as_ref(), user).await });
+        let (parts, user) = (self.parts.clone(), self.record.user);
+        let started = tokio::spawn(async move { room.start(&assignment, &parts, user).await });
         tokio::spawn(async move {
             me.tell(started.await.unwrap_or_else(|error| {
                 let message = error.to_string();
@@ -191,9 +196,9 @@ impl Teller {
         }
     }
 
-    fn hold(&self, layer: Option<Layer>) {
+    fn hold(&self, parts: Parts) {
         if let Some(address) = self.0.upgrade() {
-            address.do_send(Hold(layer));
+            address.do_send(Hold(parts));
         }
     }
 }
@@ -220,7 +225,7 @@ impl Handler<Tell> for PodActor {
 impl Handler<Hold> for PodActor {
     type Result = ();
 
-    fn handle(&mut self, Hold(layer): Hold, _: &mut Self::Context) {
-        self.layer = layer;
+    fn handle(&mut self, Hold(parts): Hold, _: &mut Self::Context) {
+        self.parts = parts;
     }
 }

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use super::all::Pods;
 use super::machine::Event;
 use super::record::Record;
-use super::register::{Entry, gone};
+use super::register::Entry;
+use crate::layout::is_uid;
 use crate::runtime::Adopted;
 
 /// An actor that dies more often than this has its pod ended.
@@ -30,7 +31,12 @@ impl Pods {
                     self.adopt_one(record, 0, None).await;
                     known.insert(uid);
                 }
-                _ => self.end_unknown(&uid).await,
+                _ if is_uid(&uid) => {
+                    self.end_unknown(&uid).await;
+                    known.insert(uid);
+                }
+                // Nothing of ours has such a name.
+                _ => tracing::warn!(path = %entry.path().display(), "not a pod; left alone"),
             }
         }
         self.room.runtime.sweep(&known).await;
@@ -46,9 +52,9 @@ impl Pods {
             .symlink_metadata()
             .map(|run| run.uid());
         let user = owner.ok().filter(|user| self.room.uids.covers(*user));
-        let directory = self.room.layout.pod(uid);
-        self.room.runtime.adopt(uid, &directory, user).await;
-        self.room.remove(uid, user).await;
+        self.room.uids.keep(user);
+        self.adopt_one(Record::unknown(uid, user), 0, Some(Duration::ZERO))
+            .await;
     }
 
     async fn adopt_one(&self, mut record: Record, deaths: u32, unwanted: Option<Duration>) {
@@ -64,6 +70,8 @@ impl Pods {
                     address: None,
                     report: record.report.clone(),
                     user: record.user,
+                    port: record.port,
+                    network: None,
                     grace: Duration::from_secs(u64::from(record.grace_seconds)),
                     deaths,
                     unwanted: None,
@@ -114,7 +122,17 @@ pub(super) async fn watch_deaths(pods: Pods, mut inbox: mpsc::Receiver<String>) 
         }
         match Record::load(&pods.room.layout.pod(&uid)) {
             Ok(record) => pods.adopt_one(record, deaths, unwanted).await,
-            Err(_) => pods.register.changed(gone(&uid)),
+            // It died before it had written anything down.
+            Err(_) => {
+                let user = pods
+                    .register
+                    .entries
+                    .lock()
+                    .get(&uid)
+                    .and_then(|entry| entry.user);
+                let record = Record::unknown(&uid, user);
+                pods.adopt_one(record, deaths, Some(Duration::ZERO)).await;
+            }
         }
     }
 }

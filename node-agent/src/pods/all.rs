@@ -11,7 +11,8 @@ use tokio::sync::{Notify, mpsc};
 
 use super::actor::{PodActor, Tell};
 use super::adopt::watch_deaths;
-use super::effects::PodRoom;
+use super::door::{Door, Target};
+use super::effects::{Parts, PodRoom};
 use super::machine::Event;
 use super::record::Record;
 use super::register::{Entry, Register, gone};
@@ -19,15 +20,6 @@ use crate::chain::chain;
 use crate::layout::is_uid;
 
 const DEATHS_QUEUE: usize = 256;
-
-/// Where to reach a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The directory of its socket.
-    pub run: PathBuf,
-    /// Who must own the socket.
-    pub owner: u32,
-}
 
 /// All pods of the node. Cheap to clone.
 #[derive(Clone)]
@@ -89,7 +81,7 @@ impl Pods {
             return Err(format!("the node has {} pods already, its most", self.max));
         }
         let user = self.room.uids.take().map_err(|error| error.to_string())?;
-        if let Err(error) = self.room.make_directories(&uid, user) {
+        if let Err(error) = self.room.make_directories(&uid, user, record.port) {
             self.room.uids.give_back(user);
             return Err(chain(&error));
         }
@@ -105,6 +97,8 @@ impl Pods {
             address: None,
             report: report.clone(),
             user: record.user,
+            port: record.port,
+            network: None,
             grace: Duration::from_secs(u64::from(record.grace_seconds)),
             deaths: 0,
             unwanted: None,
@@ -126,10 +120,14 @@ impl Pods {
         first: Option<Event>,
     ) {
         let (room, register) = (Arc::clone(&self.room), Arc::clone(&self.register));
+        // An adopted pod's image is held by its container.
         let layer = record.layer.filter(|_| assignment.is_none());
-        let layer = layer.and_then(|digest| self.room.layers.hold(digest));
+        let parts = Parts {
+            layer: layer.and_then(|digest| self.room.layers.hold(digest)),
+            image: None,
+        };
         let assignment = assignment.map(Arc::new);
-        let actor = PodActor::new(record, assignment, layer, room, register, first);
+        let actor = PodActor::new(record, assignment, parts, room, register, first);
         let address = actor.start();
         if let Some(entry) = self.register.entries.lock().get_mut(uid) {
             entry.address = Some(address);
@@ -187,13 +185,16 @@ impl Pods {
         ) {
             return None;
         }
-        let owner = entry
-            .user
-            .unwrap_or_else(|| nix::unistd::geteuid().as_raw());
-        Some(Target {
-            run: self.room.layout.run(uid),
-            owner,
-        })
+        match Door::of(entry.port, entry.user) {
+            Door::Socket { owner } => Some(Target::Socket {
+                run: self.room.layout.run(uid),
+                owner,
+            }),
+            Door::Port(port) => entry
+                .network
+                .clone()
+                .map(|network| Target::Port { network, port }),
+        }
     }
 
     /// A pod's directory, when it is known.

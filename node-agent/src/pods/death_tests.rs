@@ -1,6 +1,7 @@
 //! An actor that panics in mid-work: the pod lives on and its actor is made anew.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -19,7 +20,7 @@ use crate::clock::Clock;
 use crate::layers::{BlobError, Blobs, Layers, LayersOptions};
 use crate::layout::Layout;
 use crate::runtime::{
-    Adopted, Facts, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd, Uids,
+    Adopted, Facts, Image, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd, Uids,
 };
 
 /// Panics when told to, once.
@@ -49,6 +50,14 @@ struct Fake {
 impl Runtime for Fake {
     fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    async fn image(&self, _: &Origin) -> Result<Option<Image>, RuntimeError> {
+        Ok(None)
+    }
+
+    async fn network(&self, _: &str) -> Result<OwnedFd, RuntimeError> {
+        Err(RuntimeError::Refused("it has none".to_owned()))
     }
 
     async fn start(&self, _: PodStart<'_>) -> Result<String, RuntimeError> {
@@ -185,6 +194,7 @@ fn a_pod_whose_actor_panics_runs_on_and_can_still_be_removed() {
                 layout,
                 uids: Arc::new(Uids::new(1000, 10, 0, false)),
                 clock: Arc::clone(&trap) as Arc<dyn Clock>,
+                chance: crate::clock::Chance::seeded(1),
                 start_timeout: Duration::from_secs(3600),
             },
             10,

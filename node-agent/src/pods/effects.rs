@@ -1,16 +1,20 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::link::{Origin, PodAssignment};
 use tokio_util::sync::CancellationToken;
 
+use super::door::Door;
 use super::machine::Event;
 use super::probe::{self, Readiness};
+use super::register::Register;
+use crate::backoff::Backoff;
 use crate::chain::chain;
-use crate::clock::Clock;
+use crate::clock::{Chance, Clock};
 use crate::layers::{Layer, Layers};
 use crate::layout::{Layout, LayoutError, PASSABLE, PRIVATE, make_directory, remove_directory};
-use crate::runtime::{PodStart, Runtime, Uids};
+use crate::runtime::{Image, PodStart, Runtime, Uids, netns};
 
 /// What all pods share.
 pub struct PodRoom {
@@ -24,52 +28,64 @@ pub struct PodRoom {
     pub uids: Arc<Uids>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// For waits.
+    pub chance: Chance,
     /// See [`crate::settings::Pods`].
     pub start_timeout: Duration,
 }
 
-const REMOVE_TRIES: u32 = 5;
+/// What a pod is made of; it stays on the node as long as the pod holds it.
+#[derive(Clone, Default)]
+pub(super) struct Parts {
+    pub(super) layer: Option<Layer>,
+    pub(super) image: Option<Arc<Image>>,
+}
+
+/// After so many failed removals somebody is told.
+const PATIENCE: u32 = 4;
 
 impl PodRoom {
-    /// Gets a pod's layer; the pod holds it as long as it lives.
-    pub(super) async fn fetch(&self, origin: &Origin) -> (Event, Option<Layer>) {
+    /// Gets what a pod is made of; the pod holds it as long as it lives.
+    pub(super) async fn fetch(&self, origin: &Origin) -> (Event, Parts) {
         let before = self.clock.now();
+        match self.parts(origin).await {
+            Ok(parts) => {
+                let took = self.clock.now() - before;
+                (Event::Fetched { took }, parts)
+            }
+            Err((reason, message)) => (Event::FetchFailed { reason, message }, Parts::default()),
+        }
+    }
+
+    async fn parts(&self, origin: &Origin) -> Result<Parts, (&'static str, String)> {
+        let image = self.runtime.image(origin).await;
+        let image = image.map_err(|error| ("ErrImagePull", chain(&error)))?;
         let layer = match origin {
-            Origin::Image { .. } => None,
-            Origin::Layer { digest, size, .. } => match self.layers.get(*digest, *size).await {
-                Ok(layer) => Some(layer),
-                Err(error) => {
-                    return (
-                        Event::FetchFailed {
-                            message: chain(&error),
-                        },
-                        None,
-                    );
-                }
-            },
+            Origin::Layer { digest, size, .. } if image.is_none() => {
+                let layer = self.layers.get(*digest, *size).await;
+                Some(layer.map_err(|error| ("LayerFailed", chain(&error)))?)
+            }
+            _ => None,
         };
-        (
-            Event::Fetched {
-                took: self.clock.now() - before,
-            },
-            layer,
-        )
+        let image = image.map(Arc::new);
+        Ok(Parts { layer, image })
     }
 
     /// Starts a pod.
     pub(super) async fn start(
         &self,
         pod: &PodAssignment,
-        layer: Option<&Layer>,
+        parts: &Parts,
         user: Option<u32>,
     ) -> Event {
         let directory = self.layout.pod(&pod.uid);
-        let function = layer.map(Layer::function);
+        let function = parts.layer.as_ref().map(Layer::function);
         let at = self.clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let start = PodStart {
             assignment: pod,
             directory: &directory,
             function: function.as_deref(),
+            image: parts.image.as_deref(),
             user,
         };
         match self.runtime.start(start).await {
@@ -80,11 +96,22 @@ impl PodRoom {
         }
     }
 
-    /// Makes a pod's directories, the inner ones its own.
-    pub(super) fn make_directories(&self, uid: &str, user: Option<u32>) -> Result<(), LayoutError> {
+    /// Makes a pod's directories, the inner ones its own. One that serves on a port has none for the
+    /// socket, by which a gateway on this machine knows that it must ask the agent.
+    pub(super) fn make_directories(
+        &self,
+        uid: &str,
+        user: Option<u32>,
+        port: Option<u16>,
+    ) -> Result<(), LayoutError> {
         let directory = self.layout.pod(uid);
         make_directory(&directory, PASSABLE)?;
-        for name in ["run", "tmp"] {
+        let inner: &[&str] = if port.is_some() {
+            &["tmp"]
+        } else {
+            &["run", "tmp"]
+        };
+        for name in inner {
             let path = directory.join(name);
             make_directory(&path, PRIVATE)?;
             if let Some(user) = user {
@@ -104,24 +131,35 @@ impl PodRoom {
     pub(super) async fn probe(
         &self,
         uid: &str,
-        user: Option<u32>,
+        door: Door,
+        register: &Register,
         stop: &CancellationToken,
         tell: impl Fn(Event),
     ) {
-        let owner = user.unwrap_or_else(|| nix::unistd::geteuid().as_raw());
-        let run = self.layout.run(uid);
         let before = self.clock.now();
-        let mut answered = false;
+        let answered = AtomicBool::new(false);
+        let answers = || {
+            if !answered.swap(true, Ordering::Relaxed) {
+                let took = self.clock.now() - before;
+                tell(Event::Answered { took });
+            }
+        };
         while !stop.is_cancelled() {
             let asked = async {
-                let stream = probe::connect(&run, owner).await;
-                if !answered {
-                    answered = true;
-                    tell(Event::Answered {
-                        took: self.clock.now() - before,
-                    });
+                match door {
+                    Door::Socket { owner } => {
+                        let stream = probe::connect(&self.layout.run(uid), owner).await;
+                        answers();
+                        probe::ask(stream).await
+                    }
+                    Door::Port(port) => {
+                        let network = Arc::new(self.runtime.network(uid).await?);
+                        let stream = netns::connect(Arc::clone(&network), port).await?;
+                        answers();
+                        register.found_network(uid, &network);
+                        probe::ask_any(stream).await
+                    }
                 }
-                probe::ask(stream).await
             };
             let answer = tokio::select! {
                 () = stop.cancelled() => return,
@@ -139,26 +177,28 @@ impl PodRoom {
         }
     }
 
-    /// Removes all a pod has on the node.
-    pub(super) async fn remove(&self, uid: &str, user: Option<u32>) {
-        for attempt in 1..=REMOVE_TRIES {
-            let removed = match self.runtime.remove(uid, user).await {
-                Ok(()) => {
-                    let path = self.layout.pod(uid);
-                    let removed =
-                        tokio::task::spawn_blocking(move || remove_directory(&path)).await;
-                    removed
-                        .map_err(|error| error.to_string())
-                        .and_then(|r| r.map_err(|e| chain(&e)))
-                }
-                Err(error) => Err(chain(&error)),
-            };
-            match removed {
-                Ok(()) => break,
-                Err(error) => tracing::warn!(pod = uid, attempt, error, "remove pod"),
+    /// Removes all a pod has on the node, trying until it is done; what is in the way is told.
+    pub(super) async fn remove(&self, uid: &str, user: Option<u32>, stuck: impl Fn(String)) {
+        let mut backoff = Backoff::new(self.chance.clone());
+        let mut failures = 0;
+        while let Err(problem) = self.try_remove(uid, user).await {
+            failures += 1;
+            tracing::warn!(pod = uid, failures, problem, "remove pod");
+            if failures >= PATIENCE {
+                stuck(problem);
             }
-            tokio::time::sleep(Duration::from_millis(200) * attempt).await;
+            tokio::time::sleep(backoff.fail()).await;
         }
         self.uids.give_back(user);
+    }
+
+    async fn try_remove(&self, uid: &str, user: Option<u32>) -> Result<(), String> {
+        let removed = self.runtime.remove(uid, user).await;
+        removed.map_err(|error| chain(&error))?;
+        let path = self.layout.pod(uid);
+        let removed = tokio::task::spawn_blocking(move || remove_directory(&path)).await;
+        removed
+            .map_err(|error| error.to_string())?
+            .map_err(|error| chain(&error))
     }
 }

@@ -10,13 +10,15 @@ pub enum Event {
     Begin,
     /// The pod is one of an earlier agent's and runs.
     Adopt,
-    /// Its layer stands on the disk.
+    /// Its layer or image stands on the node.
     Fetched {
         /// How long that took.
         took: Duration,
     },
-    /// Its layer cannot be had.
+    /// What it is made of cannot be had.
     FetchFailed {
+        /// One CamelCase word.
+        reason: &'static str,
         /// Why.
         message: String,
     },
@@ -56,6 +58,11 @@ pub enum Event {
         /// Between SIGTERM and SIGKILL.
         grace: Duration,
     },
+    /// It cannot be removed yet; that is tried on.
+    RemoveFailed {
+        /// Why.
+        message: String,
+    },
     /// All it had on the node is gone.
     Removed,
 }
@@ -63,7 +70,7 @@ pub enum Event {
 /// What is to be done about a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Get its layer.
+    /// Get its layer or image.
     Fetch,
     /// Start it.
     Start,
@@ -126,9 +133,9 @@ impl PodMachine {
             Event::Begin => self.begin(),
             Event::Adopt => self.adopt(now),
             Event::Fetched { took } => self.fetched(took),
-            Event::FetchFailed { message } => {
+            Event::FetchFailed { reason, message } => {
                 self.fetching = false;
-                self.failed("LayerFailed", message)
+                self.failed(reason, message)
             }
             Event::Started { runtime_id, at } => self.started(runtime_id, at, now),
             Event::StartFailed { message } => {
@@ -150,6 +157,7 @@ impl PodMachine {
             }
             Event::Exited(exit) => self.exited(exit),
             Event::Remove { grace } => self.remove(grace),
+            Event::RemoveFailed { message } => self.remove_failed(message),
             Event::Removed => self.removed(),
         }
     }
@@ -282,6 +290,17 @@ impl PodMachine {
         }
         self.removing = true;
         vec![Effect::Remove]
+    }
+
+    /// It stays what it is, and who asks can see why.
+    fn remove_failed(&mut self, message: String) -> Vec<Effect> {
+        let said = Some(message);
+        if !self.removing || self.report.message == said {
+            return Vec::new();
+        }
+        self.report.reason = Some("RemoveFailed".to_owned());
+        self.report.message = said;
+        vec![Effect::Report]
     }
 
     fn removed(&mut self) -> Vec<Effect> {

@@ -6,6 +6,7 @@
 mod actor;
 mod adopt;
 mod all;
+mod door;
 mod effects;
 mod machine;
 mod probe;
@@ -18,7 +19,8 @@ mod death_tests;
 mod tests;
 
 pub use actor::{PodActor, Tell};
-pub use all::{Pods, Target};
+pub use all::Pods;
+pub use door::Target;
 pub use effects::PodRoom;
 pub use machine::{Effect, Event, PodMachine};
 pub use record::Record;

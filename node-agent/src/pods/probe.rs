@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::pod_protocol::{READY_PATH, SOCKET_NAME};
 use common::socket;
-use http::Request;
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 /// Between two looks for the socket, at first and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -60,24 +61,46 @@ pub(super) async fn connect(run: &Path, owner: u32) -> UnixStream {
     }
 }
 
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
 /// Asks once, waiting for the import.
-pub(super) async fn ask(
-    stream: UnixStream,
-) -> Result<Readiness, Box<dyn std::error::Error + Send + Sync>> {
+pub(super) async fn ask(stream: UnixStream) -> Result<Readiness, Problem> {
+    let path = format!("{READY_PATH}?wait={WAIT_SECONDS}");
+    let (_, body) = request(stream, Method::GET, &path).await?;
+    Ok(read(&serde_json::from_slice::<Answer>(&body)?))
+}
+
+/// Asks once a server that knows nothing of this platform: it takes calls when it answers HTTP and
+/// does not say that it cannot.
+pub(super) async fn ask_any(stream: TcpStream) -> Result<Readiness, Problem> {
+    let (status, _) = request(stream, Method::HEAD, "/").await?;
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        return Ok(Readiness::Importing);
+    }
+    Ok(Readiness::Ready { import_ms: 0.0 })
+}
+
+async fn request<S>(stream: S, method: Method, path: &str) -> Result<(StatusCode, Bytes), Problem>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let request = Request::get(format!("{READY_PATH}?wait={WAIT_SECONDS}"))
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header("host", "pod")
         .header("connection", "close")
         .body(Empty::<Bytes>::new())?;
     let answer = sender.send_request(request).await?;
+    let status = answer.status();
     let body = Limited::new(answer.into_body(), MAX_ANSWER)
         .collect()
         .await?
         .to_bytes();
     driver.abort();
-    Ok(read(&serde_json::from_slice::<Answer>(&body)?))
+    Ok((status, body))
 }
 
 fn read(answer: &Answer) -> Readiness {

@@ -7,6 +7,8 @@ use common::digest::Digest;
 use common::link::{Origin, PodAssignment, PodReport, PodState};
 use serde::{Deserialize, Serialize};
 
+use super::register::gone;
+
 const NAME: &str = "record.json";
 
 /// What stays of a pod on the disk, so that the next agent knows it. No secrets: a running pod has
@@ -17,6 +19,9 @@ pub struct Record {
     pub report: PodReport,
     /// The function's layer.
     pub layer: Option<Digest>,
+    /// The port it serves on, when not on the platform's socket.
+    #[serde(default)]
+    pub port: Option<u16>,
     /// The pod's user id.
     pub user: Option<u32>,
     /// Seconds between SIGTERM and SIGKILL.
@@ -46,8 +51,23 @@ impl Record {
         Self {
             report,
             layer,
+            port: assignment.origin.port(),
             user,
             grace_seconds: assignment.grace_seconds,
+        }
+    }
+
+    /// Of a pod that left no record: there only to be removed.
+    #[must_use]
+    pub fn unknown(uid: &str, user: Option<u32>) -> Self {
+        let mut report = gone(uid);
+        report.state = PodState::Stopping;
+        Self {
+            report,
+            layer: None,
+            port: None,
+            user,
+            grace_seconds: 0,
         }
     }
 

@@ -1,4 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -28,6 +30,10 @@ pub(super) struct Entry {
     pub(super) address: Option<Addr<PodActor>>,
     pub(super) report: PodReport,
     pub(super) user: Option<u32>,
+    /// The port it serves on, when not on the platform's socket.
+    pub(super) port: Option<u16>,
+    /// Its own network, once it was found.
+    pub(super) network: Option<Arc<OwnedFd>>,
     pub(super) grace: Duration,
     /// How often its actor died.
     pub(super) deaths: u32,
@@ -61,6 +67,13 @@ impl Register {
         }
         drop(news);
         self.changed.notify_waiters();
+    }
+
+    /// Where a pod that serves on a port is reached from now on.
+    pub(super) fn found_network(&self, uid: &str, network: &Arc<OwnedFd>) {
+        if let Some(entry) = self.entries.lock().get_mut(uid) {
+            entry.network = Some(Arc::clone(network));
+        }
     }
 
     pub(super) fn actor_died(&self, uid: &str) {

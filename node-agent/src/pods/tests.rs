@@ -43,6 +43,7 @@ fn started() -> Event {
 
 fn failed(message: &str) -> Event {
     Event::FetchFailed {
+        reason: "LayerFailed",
         message: message.into(),
     }
 }
@@ -128,6 +129,24 @@ fn an_import_error_stays_the_reason_when_the_process_then_exits() {
     ]);
     assert_eq!(machine.report().reason.as_deref(), Some("ImportError"));
     assert_eq!(machine.report().exit, Some(OK));
+}
+
+#[test]
+fn a_pod_that_cannot_be_removed_says_so_and_is_not_gone() {
+    let remove = Event::Remove { grace: GRACE };
+    let stuck = Event::RemoveFailed {
+        message: "device is busy".into(),
+    };
+    let events = [Event::Begin, remove, fetched(), stuck.clone()];
+    let (mut machine, effects) = after(events);
+    assert_eq!(effects, [Effect::Report]);
+    let report = machine.report();
+    assert_eq!(report.state, PodState::Stopping);
+    assert_eq!(report.message.as_deref(), Some("device is busy"));
+    let now = Instant::now();
+    assert!(machine.decide(stuck, now).is_empty(), "told once");
+    machine.decide(Event::Removed, now);
+    assert_eq!(machine.report().state, PodState::Gone);
 }
 
 #[test]

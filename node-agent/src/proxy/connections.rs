@@ -8,9 +8,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::status::Body;
+use crate::chain::chain;
 use crate::pods::Target;
+use crate::runtime::netns;
 
 /// Idle connections kept per pod.
 const KEPT: usize = 32;
@@ -50,13 +53,7 @@ impl Connections {
                 },
             }
         }
-        let stream = socket::connect(&target.run, SOCKET_NAME, &[target.owner..=target.owner])
-            .await
-            .map_err(|error| CallError::Gone(crate::chain::chain(&error)))?;
-        let (mut sender, connection) = handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| CallError::Gone(error.to_string()))?;
-        tokio::spawn(connection);
+        let mut sender = connect(target).await?;
         match sender.try_send_request(request).await {
             Ok(response) => Ok((response, sender)),
             Err(mut error) => {
@@ -98,4 +95,28 @@ impl Connections {
             known(uid) && !kept.is_empty()
         });
     }
+}
+
+async fn connect(target: &Target) -> Result<SendRequest<Body>, CallError> {
+    match target {
+        Target::Socket { run, owner } => {
+            let stream = socket::connect(run, SOCKET_NAME, &[*owner..=*owner]).await;
+            begin(stream.map_err(|error| CallError::Gone(chain(&error)))?).await
+        }
+        Target::Port { network, port } => {
+            let stream = netns::connect(Arc::clone(network), *port).await;
+            begin(stream.map_err(|error| CallError::Gone(format!("port {port}: {error}")))?).await
+        }
+    }
+}
+
+async fn begin<S>(stream: S) -> Result<SendRequest<Body>, CallError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shaken = handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = shaken.map_err(|error| CallError::Gone(error.to_string()))?;
+    // Ends when the sender is dropped or the pod closes.
+    tokio::spawn(connection);
+    Ok(sender)
 }

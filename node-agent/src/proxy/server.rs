@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::pod_protocol::{CALLS_PATH, RESERVED_PREFIX};
 use common::trust::{MASTERS, Peer};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -19,7 +20,7 @@ use super::log::log;
 use super::status::{Body, full, refuse, undeliverable};
 use crate::chain::chain;
 use crate::link::Credentials;
-use crate::pods::Pods;
+use crate::pods::{Pods, Target};
 use crate::runtime::Runtime;
 
 /// Connections at once; a master needs a few.
@@ -140,8 +141,21 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
                 Some(query) => format!("{path}?{query}"),
                 None => path.to_owned(),
             };
+            if matches!(target, Target::Port { .. }) && path.starts_with(RESERVED_PREFIX) {
+                return for_any(path);
+            }
             forward(&room.connections, uid, &target, &full, request).await
         }
         _ => refuse(StatusCode::NOT_FOUND, "NotFound", "there is no such path"),
     }
+}
+
+/// What the platform asks a pod, answered for a server that knows nothing of it: it is cancelled by
+/// the end of its connection, and has no thread that anybody could ask about.
+fn for_any(path: &str) -> Response<Body> {
+    if path.starts_with(CALLS_PATH) {
+        return Response::new(full("{\"ended\":true}"));
+    }
+    let text = "the pod is an image of its own and does not answer this";
+    refuse(StatusCode::NOT_FOUND, "NotFound", text)
 }

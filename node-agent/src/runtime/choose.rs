@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::docker::{DockerOptions, DockerRuntime};
+use super::docker::{DockerOptions, DockerRuntime, ImageSource};
 use super::process::{ProcessOptions, ProcessRuntime, Python};
 use super::{Runtime, RuntimeError};
 use crate::chain::chain;
+use crate::clock::Chance;
 use crate::layout::Layout;
 use crate::settings::{RuntimeChoice, Settings};
 
@@ -28,8 +29,22 @@ pub async fn choose(
     server: &Path,
     node_id: &str,
     user: Option<u32>,
+    registry: ImageSource,
+    chance: &Chance,
 ) -> Result<Arc<dyn Runtime>, ChooseError> {
-    let docker = || docker(settings, server, node_id);
+    let options = || DockerOptions {
+        settings: settings.docker.clone(),
+        server: server.to_owned(),
+        node_id: node_id.to_owned(),
+        node: settings.name.clone(),
+        log_bytes: settings.pods.log_bytes.0,
+        max_tasks: settings.pods.max_tasks,
+        pods: layout.pods(),
+        images: layout.images(),
+        registry: registry.clone(),
+        chance: chance.clone(),
+    };
+    let docker = || docker(options());
     let process = || process(settings, layout, server, node_id, user);
     match settings.runtime {
         RuntimeChoice::Docker => {
@@ -55,19 +70,7 @@ pub async fn choose(
     }
 }
 
-async fn docker(
-    settings: &Settings,
-    server: &Path,
-    node_id: &str,
-) -> Result<Arc<dyn Runtime>, RuntimeError> {
-    let options = DockerOptions {
-        settings: settings.docker.clone(),
-        server: server.to_owned(),
-        node_id: node_id.to_owned(),
-        node: settings.name.clone(),
-        log_bytes: settings.pods.log_bytes.0,
-        max_tasks: settings.pods.max_tasks,
-    };
+async fn docker(options: DockerOptions) -> Result<Arc<dyn Runtime>, RuntimeError> {
     Ok(Arc::new(DockerRuntime::connect(options).await?))
 }
 

@@ -26,6 +26,17 @@ pub enum RuntimeError {
         #[source]
         source: Box<bollard::errors::Error>,
     },
+    /// An image did not come.
+    #[error("pull {reference}, tried {tries} times")]
+    Pull {
+        /// Which.
+        reference: String,
+        /// How often.
+        tries: u32,
+        /// What the engine said last.
+        #[source]
+        source: Box<bollard::errors::Error>,
+    },
     /// It cannot be done as things are.
     #[error("{0}")]
     Refused(String),

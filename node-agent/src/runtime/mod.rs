@@ -4,16 +4,19 @@
 pub mod choose;
 pub mod docker;
 mod error;
+pub mod netns;
 mod plan;
 pub mod process;
 mod uids;
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::link::{Exit, PodAssignment, RuntimeKind};
+use common::link::{Exit, Origin, PodAssignment, RuntimeKind};
 use futures_util::stream::BoxStream;
 
 pub use error::RuntimeError;
@@ -47,8 +50,26 @@ pub struct PodStart<'a> {
     pub directory: &'a Path,
     /// The directory with the user's files, for layers.
     pub function: Option<&'a Path>,
+    /// The image it is made of, where [`Runtime::image`] gave one.
+    pub image: Option<&'a Image>,
     /// The pod's user id.
     pub user: Option<u32>,
+}
+
+/// An image on the node. It stays there as long as somebody has this.
+pub struct Image {
+    /// The engine's id of it.
+    pub id: String,
+    /// Directories that it says to be volumes.
+    pub volumes: Vec<String>,
+    /// Keeps it.
+    pub hold: Box<dyn Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Image").field(&self.id).finish()
+    }
 }
 
 /// What the runtime knows of a pod of an earlier agent.
@@ -62,11 +83,24 @@ pub enum Adopted {
     Lost,
 }
 
+/// Whether a pod is known.
+pub type Known = dyn Fn(&str) -> bool + Send + Sync;
+
 /// Starts and ends pods. All methods may be called again after a failure.
 #[async_trait]
 pub trait Runtime: Send + Sync {
     /// What it says of itself.
     fn facts(&self) -> &Facts;
+
+    /// What keeps pods from being apart from each other and from the machine right now, for people;
+    /// besides what the facts say.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    /// The image a pod is made of, brought in when it is not there. `None`: the runtime wants the
+    /// function's layer as a directory.
+    async fn image(&self, origin: &Origin) -> Result<Option<Image>, RuntimeError>;
 
     /// Starts a pod; returns the runtime's id of it.
     async fn start(&self, pod: PodStart<'_>) -> Result<String, RuntimeError>;
@@ -82,6 +116,15 @@ pub trait Runtime: Send + Sync {
 
     /// Finds a pod of an earlier agent.
     async fn adopt(&self, uid: &str, directory: &Path, user: Option<u32>) -> Adopted;
+
+    /// The network that a running pod has to itself.
+    async fn network(&self, uid: &str) -> Result<OwnedFd, RuntimeError>;
+
+    /// Mends what others may have undone: called every half minute. Pods that `known` denies when
+    /// they are looked at are ended.
+    async fn tend(&self, known: &Known) {
+        let _ = known;
+    }
 
     /// Ends all that earlier agents left and that is not among `known`.
     async fn sweep(&self, known: &BTreeSet<String>);

@@ -1,5 +1,5 @@
 use std::env;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use common::resources::check_dns_subdomain;
@@ -85,6 +85,7 @@ impl Settings {
                 "found 0, want at least 1",
             ));
         }
+        self.docker.check()?;
         Ok(self)
     }
 
@@ -95,6 +96,45 @@ impl Settings {
             .iter()
             .all(|url| master_address(url).is_ok_and(|(host, _)| is_loopback(&host)))
     }
+}
+
+impl super::Docker {
+    fn check(&self) -> Result<(), SettingsError> {
+        for text in &self.allow {
+            host_address(text)?;
+        }
+        for text in &self.deny {
+            let parts = text.split_once('/');
+            let valid = parts.is_some_and(|(ip, bits)| {
+                ip.parse::<Ipv4Addr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= 32)
+            });
+            if !valid {
+                let problem = format!("found {text:?}, want a network such as 192.168.0.0/16");
+                return Err(SettingsError::new("docker.deny", problem));
+            }
+        }
+        if self.images_low > self.images_high || self.images_high > 100 {
+            return Err(SettingsError::new(
+                "docker.images-low, docker.images-high",
+                format!(
+                    "found {} and {}, want percentages, the first no larger than the second",
+                    self.images_low, self.images_high
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// An address of this machine.
+///
+/// # Errors
+/// When it is not `IPv4:PORT`.
+pub(crate) fn host_address(text: &str) -> Result<SocketAddrV4, SettingsError> {
+    text.parse().map_err(|_| {
+        let problem = format!("found {text:?}, want an address such as 10.0.0.5:3141");
+        SettingsError::new("docker.allow", problem)
+    })
 }
 
 fn is_loopback(host: &str) -> bool {

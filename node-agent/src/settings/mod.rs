@@ -11,8 +11,8 @@ use common::settings::list;
 use serde::Deserialize;
 
 pub use checks::SettingsError;
-pub(crate) use checks::master_address;
-pub use parts::{Builds, Data, Docker, Layers, Pods, Process};
+pub(crate) use checks::{host_address, master_address};
+pub use parts::{Builds, Data, Docker, FirewallChoice, Layers, Pods, Process};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

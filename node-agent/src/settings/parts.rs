@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::settings::{ByteCount, duration};
+use common::settings::{ByteCount, duration, list};
 use serde::Deserialize;
 
 /// The port on which masters and gateways call pods and read logs.
@@ -132,6 +132,44 @@ pub struct Docker {
     pub image: String,
     /// Python inside the image.
     pub python: String,
+    /// What writes the rules that hold pods back: `auto`, `nft` or `iptables`.
+    pub firewall: FirewallChoice,
+    /// Addresses of this machine, `IPv4:PORT`, that pods and builds may reach all the same.
+    #[serde(deserialize_with = "list")]
+    pub allow: Vec<String>,
+    /// Networks, `IPv4/BITS`, that pods and builds may not reach, besides link-local ones.
+    #[serde(deserialize_with = "list")]
+    pub deny: Vec<String>,
+    /// When the engine's disk is so full, in percent, unused images are removed…
+    pub images_high: u8,
+    /// … until it is no fuller than this.
+    pub images_low: u8,
+}
+
+/// What writes firewall rules.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub enum FirewallChoice {
+    /// `nft` where it is there and works, else `iptables`.
+    #[default]
+    Auto,
+    /// nftables.
+    Nft,
+    /// iptables.
+    Iptables,
+}
+
+impl TryFrom<String> for FirewallChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "nft" => Ok(Self::Nft),
+            "iptables" => Ok(Self::Iptables),
+            _ => Err(format!("found {text:?}, want auto, nft or iptables")),
+        }
+    }
 }
 
 impl Default for Docker {
@@ -141,6 +179,11 @@ impl Default for Docker {
             base_image: PathBuf::new(),
             image: "troupe/func-base:latest".to_owned(),
             python: "python3".to_owned(),
+            firewall: FirewallChoice::Auto,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            images_high: 85,
+            images_low: 80,
         }
     }
 }

@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountTmpfsOptions, MountType,
+    ResourcesUlimits,
 };
-use common::link::Origin;
+use common::link::{Origin, PodAssignment};
 
 use super::DockerOptions;
-use super::engine::network;
+use super::network;
 use crate::runtime::{PodStart, Step, function_environment};
 
 /// Which agent made it.
 pub(super) const AGENT_LABEL: &str = "troupe.dev/agent";
-/// Which pod it is.
+/// Which pod it is; steps of builds have none.
 pub(super) const POD_LABEL: &str = "troupe.dev/pod";
 const NODE_LABEL: &str = "troupe.dev/node";
 const NAME_LABEL: &str = "troupe.dev/name";
@@ -25,15 +26,22 @@ const RUN: &str = "/run/pod";
 const BUILD: &str = "/build";
 const OPEN_FILES: i64 = 8192;
 const TMP: &str = "rw,nosuid,nodev,size=64m,mode=1777";
+const VOLUME_BYTES: i64 = 64 << 20;
 
-/// A pod's container.
+/// A pod's container. `image` is the function base, for functions that are put over it here, or has
+/// all that is needed.
 pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> ContainerCreateBody {
     let assignment = pod.assignment;
-    let socket = format!("{RUN}/{}", common::pod_protocol::SOCKET_NAME);
-    let mut mounts = vec![bind(&pod.directory.join("run"), RUN, false)];
+    let mut mounts = Vec::new();
+    if assignment.origin.port().is_none() {
+        mounts.push(bind(&pod.directory.join("run"), RUN, false));
+    }
     if let Some(function) = pod.function {
         mounts.push(bind(function, FUNCTION, true));
     }
+    // What an image says to be a volume would be a directory on the host without a limit.
+    let volumes = pod.image.map(|image| image.volumes.as_slice());
+    mounts.extend(volumes.unwrap_or_default().iter().map(|path| memory(path)));
     // A custom image brings its own server.
     let ours = matches!(assignment.origin, Origin::Layer { .. });
     if ours {
@@ -44,23 +52,22 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
         cpu_milli: assignment.cpu_milli,
         tasks: options.max_tasks,
         network: if assignment.egress {
-            network(&options.node_id)
+            network::name(&options.node_id)
         } else {
             "none".to_owned()
         },
     };
     let server = [options.settings.python.as_str(), "-I", SERVER].map(ToOwned::to_owned);
-    let mut labels = labels(options, &assignment.uid);
+    let mut labels = labels(options);
+    labels.insert(POD_LABEL.to_owned(), assignment.uid.clone());
     let name = format!("{}/{}", assignment.namespace, assignment.name);
     labels.insert(NAME_LABEL.to_owned(), name);
     ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: ours.then(|| server.to_vec()),
         cmd: ours.then(Vec::new),
-        env: Some(environment(function_environment(
-            assignment, &socket, FUNCTION, "/tmp",
-        ))),
-        working_dir: Some("/tmp".to_owned()),
+        env: Some(environment(pod_environment(assignment))),
+        working_dir: ours.then(|| "/tmp".to_owned()),
         hostname: Some("pod".to_owned()),
         user: Some(user(pod.user)),
         labels: Some(labels),
@@ -68,6 +75,21 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
         host_config: Some(host(options, limits, mounts)),
         ..ContainerCreateBody::default()
     }
+}
+
+fn pod_environment(assignment: &PodAssignment) -> Vec<(String, String)> {
+    let socket = format!("{RUN}/{}", common::pod_protocol::SOCKET_NAME);
+    let mut all = function_environment(assignment, &socket, FUNCTION, "/tmp");
+    if let Origin::Image { port, .. } = &assignment.origin {
+        // Its own are better, unless the user says otherwise.
+        let said = |key: &str| assignment.env.iter().any(|(name, _)| name == key);
+        all.retain(|(key, _)| !matches!(key.as_str(), "PATH" | "LANG") || said(key));
+        if let Some(port) = port {
+            all.retain(|(key, _)| key != common::pod_protocol::env::SOCKET);
+            all.push(("PORT".to_owned(), port.to_string()));
+        }
+    }
+    all
 }
 
 /// The container of one step of a build.
@@ -100,7 +122,7 @@ pub(super) fn step(options: &DockerOptions, image: &str, step: Step<'_>) -> Cont
         cpu_milli: 0,
         tasks: 512,
         network: if step.network {
-            network(&options.node_id)
+            network::name(&options.node_id)
         } else {
             "none".to_owned()
         },
@@ -122,7 +144,7 @@ pub(super) fn step(options: &DockerOptions, image: &str, step: Step<'_>) -> Cont
         env: Some(environment(filled.collect())),
         working_dir: Some(Path::new(BUILD).join(working).display().to_string()),
         user: Some(user(step.user)),
-        labels: Some(labels(options, step.id)),
+        labels: Some(labels(options)),
         host_config: Some(host(options, limits, mounts)),
         ..ContainerCreateBody::default()
     }
@@ -178,11 +200,23 @@ fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
     }
 }
 
-fn labels(options: &DockerOptions, uid: &str) -> HashMap<String, String> {
+fn memory(target: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::TMPFS),
+        target: Some(target.to_owned()),
+        tmpfs_options: Some(MountTmpfsOptions {
+            size_bytes: Some(VOLUME_BYTES),
+            mode: Some(0o1777),
+            ..MountTmpfsOptions::default()
+        }),
+        ..Mount::default()
+    }
+}
+
+fn labels(options: &DockerOptions) -> HashMap<String, String> {
     HashMap::from([
         (AGENT_LABEL.to_owned(), options.node_id.clone()),
         (NODE_LABEL.to_owned(), options.node.clone()),
-        (POD_LABEL.to_owned(), uid.to_owned()),
     ])
 }
 

@@ -1,136 +1,149 @@
-use std::collections::HashMap;
+//! The connection to the engine: in a version both know, with an end to every wait.
+
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bollard::errors::Error;
-use bollard::models::NetworkCreateRequest;
-use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use bollard::{API_DEFAULT_VERSION, Docker};
-use common::link::Exit;
 
+use crate::chain::chain;
 use crate::runtime::RuntimeError;
 
-/// Longest wait for the engine's answer to one request.
-const ANSWER_SECONDS: u64 = 120;
+/// Longest wait for the head of an answer that may take its time: pulls, loads.
+const PATIENT_SECONDS: u64 = 300;
+/// Longest wait for everything else.
+const QUICK: Duration = Duration::from_secs(60);
 const GREETING: Duration = Duration::from_secs(10);
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
-/// The engine, spoken to in a version it knows.
-pub(super) async fn connect(host: &str) -> Result<(Docker, String), RuntimeError> {
-    let own = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let host = [host, &own, DEFAULT_HOST]
-        .into_iter()
-        .find(|host| !host.is_empty());
-    let host = host.unwrap_or(DEFAULT_HOST);
-    if !host.starts_with("unix://") {
-        let text = format!("setting docker.host: found {host:?}, want unix:///PATH");
-        return Err(RuntimeError::Refused(text));
+/// The engine. It may be restarted, also as another version, while this lives.
+pub(super) struct Engine {
+    host: String,
+    client: ArcSwap<Docker>,
+}
+
+impl Engine {
+    /// Connects; also tells the engine's version.
+    pub(super) async fn connect(host: &str) -> Result<(Self, String), RuntimeError> {
+        let own = std::env::var("DOCKER_HOST").unwrap_or_default();
+        let host = [host, &own, DEFAULT_HOST]
+            .into_iter()
+            .find(|host| !host.is_empty());
+        let host = host.unwrap_or(DEFAULT_HOST);
+        if !host.starts_with("unix://") {
+            let text = format!("setting docker.host: found {host:?}, want unix:///PATH");
+            return Err(RuntimeError::Refused(text));
+        }
+        let docker = negotiate(host).await?;
+        let version = docker
+            .version()
+            .await
+            .map_err(RuntimeError::docker("ask Docker's version"))?;
+        let engine = Self {
+            host: host.to_owned(),
+            client: ArcSwap::from_pointee(docker),
+        };
+        Ok((engine, version.version.unwrap_or_default()))
     }
+
+    /// Where it listens, as `unix:///…`.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// For requests that end by themselves or whose caller has a deadline.
+    pub(super) fn client(&self) -> Arc<Docker> {
+        self.client.load_full()
+    }
+
+    /// One request, answered within a minute or failed. `action` says what is attempted.
+    pub(super) async fn ask<T, F>(
+        &self,
+        action: &'static str,
+        request: impl FnOnce(Arc<Docker>) -> F,
+    ) -> Result<T, RuntimeError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        match self.try_ask(request).await {
+            Ok(value) => Ok(value),
+            Err(error) => Err(RuntimeError::docker(action)(error)),
+        }
+    }
+
+    /// The same, for callers to whom the error means something.
+    pub(super) async fn try_ask<T, F>(
+        &self,
+        request: impl FnOnce(Arc<Docker>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let asked = tokio::time::timeout(QUICK, request(self.client())).await;
+        let result = asked.unwrap_or(Err(Error::RequestTimeoutError));
+        if let Err(error) = &result
+            && speaks_another_version(error)
+        {
+            self.renegotiate().await;
+        }
+        result
+    }
+
+    /// The engine came back as another version; the next request is in one that it knows.
+    async fn renegotiate(&self) {
+        match negotiate(&self.host).await {
+            Ok(docker) => self.client.store(Arc::new(docker)),
+            Err(error) => tracing::warn!(error = chain(&error), "negotiate Docker's API anew"),
+        }
+    }
+}
+
+async fn negotiate(host: &str) -> Result<Docker, RuntimeError> {
     let greeting = async {
-        Docker::connect_with_unix(host, ANSWER_SECONDS, API_DEFAULT_VERSION)?
+        Docker::connect_with_unix(host, PATIENT_SECONDS, API_DEFAULT_VERSION)?
             .negotiate_version()
             .await
     };
-    let docker = tokio::time::timeout(GREETING, greeting)
+    tokio::time::timeout(GREETING, greeting)
         .await
         .map_err(|_| RuntimeError::Refused(format!("Docker at {host} does not answer")))?
-        .map_err(RuntimeError::docker("connect to Docker"))?;
-    let version = docker
-        .version()
-        .await
-        .map_err(RuntimeError::docker("ask Docker's version"))?;
-    Ok((docker, version.version.unwrap_or_default()))
+        .map_err(RuntimeError::docker("connect to Docker"))
 }
 
-/// Where a container stands.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Running,
-    Ended(Exit),
-    Absent,
-}
-
-pub(super) async fn state(docker: &Docker, name: &str) -> Result<State, Error> {
-    let container = match docker.inspect_container(name, None).await {
-        Ok(container) => container,
-        Err(error) if is_absent(&error) => return Ok(State::Absent),
-        Err(error) => return Err(error),
-    };
-    let state = container.state.unwrap_or_default();
-    if state.running.unwrap_or_default() {
-        return Ok(State::Running);
-    }
-    let code = state
-        .exit_code
-        .and_then(|code| i32::try_from(code).ok())
-        .unwrap_or(137);
-    Ok(State::Ended(Exit {
-        code,
-        oom: state.oom_killed.unwrap_or_default(),
-    }))
-}
-
-pub(super) fn is_absent(error: &Error) -> bool {
+fn speaks_another_version(error: &Error) -> bool {
     matches!(
         error,
-        Error::DockerResponseServerError {
-            status_code: 404,
-            ..
-        }
+        Error::DockerResponseServerError { status_code: 400, message } if message.contains("client version")
     )
 }
 
-/// Removes a container, running or not; nothing to do when it is not there.
-pub(super) async fn remove(docker: &Docker, name: &str) -> Result<(), RuntimeError> {
-    let options = RemoveContainerOptionsBuilder::new()
-        .force(true)
-        .v(true)
-        .build();
-    match docker.remove_container(name, Some(options)).await {
-        Ok(()) => Ok(()),
-        // 409: a removal is under way.
-        Err(Error::DockerResponseServerError {
-            status_code: 404 | 409,
-            ..
-        }) => Ok(()),
-        Err(error) => Err(RuntimeError::docker("remove container")(error)),
+pub(super) fn is_absent(error: &Error) -> bool {
+    status(error) == Some(404)
+}
+
+/// What the engine answered, when it did.
+pub(super) fn status(error: &Error) -> Option<u16> {
+    match error {
+        Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
     }
 }
 
-/// The network of pods that may reach outwards; they do not reach each other on it.
-pub(super) fn network(node_id: &str) -> String {
-    format!("troupe-{node_id}")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub(super) async fn ensure_network(docker: &Docker, node_id: &str) -> Result<(), RuntimeError> {
-    let name = network(node_id);
-    match docker.inspect_network(&name, None).await {
-        Ok(_) => return Ok(()),
-        Err(error) if is_absent(&error) => {}
-        Err(error) => return Err(RuntimeError::docker("inspect network")(error)),
-    }
-    let request = NetworkCreateRequest {
-        name,
-        driver: Some("bridge".to_owned()),
-        labels: Some(HashMap::from([(
-            super::config::AGENT_LABEL.to_owned(),
-            node_id.to_owned(),
-        )])),
-        options: Some(HashMap::from([(
-            "com.docker.network.bridge.enable_icc".to_owned(),
-            "false".to_owned(),
-        )])),
-        ..NetworkCreateRequest::default()
-    };
-    let created = docker.create_network(request).await;
-    created
-        .map(|_| ())
-        .map_err(RuntimeError::docker("create network"))
-}
-
-pub(super) async fn remove_network(docker: &Docker, node_id: &str) {
-    if let Err(error) = docker.remove_network(&network(node_id)).await
-        && !is_absent(&error)
-    {
-        tracing::warn!(error = crate::chain::chain(&error), "remove network");
+    #[test]
+    fn an_engine_that_wants_another_version_is_told_from_other_refusals() {
+        let refusal = |text: &str| Error::DockerResponseServerError {
+            status_code: 400,
+            message: text.to_owned(),
+        };
+        let old = "client version 1.41 is too old. Minimum supported API version is 1.44";
+        assert!(speaks_another_version(&refusal(old)));
+        assert!(!speaks_another_version(&refusal("invalid mount config")));
+        assert!(!speaks_another_version(&Error::RequestTimeoutError));
     }
 }

@@ -10,6 +10,7 @@ mod python;
 mod spawn;
 
 use std::collections::{BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 
 use super::{
-    Adopted, Facts, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd,
+    Adopted, Facts, Image, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd,
     function_environment,
 };
 use crate::supervisor::{self, Task};
@@ -160,14 +161,21 @@ impl Runtime for ProcessRuntime {
         &self.facts
     }
 
+    async fn image(&self, origin: &Origin) -> Result<Option<Image>, RuntimeError> {
+        match origin {
+            Origin::Layer { .. } => Ok(None),
+            Origin::Image { .. } => {
+                let text = "this node runs pods as processes; an image needs a node with Docker";
+                Err(RuntimeError::Refused(text.into()))
+            }
+        }
+    }
+
     async fn start(&self, pod: PodStart<'_>) -> Result<String, RuntimeError> {
         let assignment = pod.assignment;
-        let function = match (&assignment.origin, pod.function) {
-            (Origin::Layer { .. }, Some(function)) => function,
-            _ => {
-                let text = "this node runs pods as processes; an image needs a node with Docker";
-                return Err(RuntimeError::Refused(text.into()));
-            }
+        let Some(function) = pod.function else {
+            let text = "a pod without a function's directory cannot run as a process";
+            return Err(RuntimeError::Refused(text.into()));
         };
         let limits = Limits {
             memory_bytes: assignment.memory_bytes,
@@ -224,6 +232,11 @@ impl Runtime for ProcessRuntime {
         spawn::end_leftovers(user).await;
         self.cgroups.remove(uid);
         supervisor::read_exit(directory).map_or(Adopted::Lost, Adopted::Ended)
+    }
+
+    async fn network(&self, _: &str) -> Result<OwnedFd, RuntimeError> {
+        let text = "pods share the machine's network";
+        Err(RuntimeError::Refused(text.into()))
     }
 
     async fn sweep(&self, known: &BTreeSet<String>) {

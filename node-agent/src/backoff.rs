@@ -7,7 +7,7 @@ const LAST: Duration = Duration::from_secs(10);
 
 /// How long to wait before the next try: twice as long each time, up to ten seconds, with jitter,
 /// so that a returning master is not run over by all its agents at once.
-pub struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     chance: Chance,
 }
@@ -15,7 +15,7 @@ pub struct Backoff {
 impl Backoff {
     /// Starts short.
     #[must_use]
-    pub fn new(chance: Chance) -> Self {
+    pub(crate) fn new(chance: Chance) -> Self {
         Self {
             next: FIRST,
             chance,
@@ -23,12 +23,12 @@ impl Backoff {
     }
 
     /// It worked: the next failure starts short again.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }
 
     /// It failed: wait so long.
-    pub fn fail(&mut self) -> Duration {
+    pub(crate) fn fail(&mut self) -> Duration {
         let wait = self.chance.jitter(self.next);
         self.next = (self.next * 2).min(LAST);
         wait

@@ -12,41 +12,74 @@ use common::digest::Digest;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::engine::is_absent;
+use super::engine::Engine;
+use super::images;
 use crate::runtime::RuntimeError;
 use crate::settings::Docker as Settings;
 
 const REPOSITORY: &str = "troupe/func-base";
+const PYTHON_LABEL: &str = "troupe.dev/python";
 
-/// The image's name: the one from the file when one is given, brought in once, else the one that
+/// A function base among the engine's images.
+#[derive(Clone, Debug)]
+pub(super) struct Base {
+    /// The image.
+    pub(super) image: String,
+    /// The architecture it is for: `amd64` or `arm64`.
+    pub(super) arch: String,
+    /// The Python in it, as `3.11`; empty when it does not say.
+    pub(super) python: String,
+}
+
+/// The function base: the one from the file when one is given, brought in once, else the one that
 /// is set, which must be there.
-pub(super) async fn ensure(docker: &Docker, settings: &Settings) -> Result<String, RuntimeError> {
+pub(super) async fn ensure(engine: &Engine, settings: &Settings) -> Result<Base, RuntimeError> {
     let file = &settings.base_image;
     if file.as_os_str().is_empty() {
-        if exists(docker, &settings.image).await? {
-            return Ok(settings.image.clone());
-        }
-        return Err(RuntimeError::Refused(format!(
-            "the function base {} is not among Docker's images; make it with `make func-base` and \
-             give it with --base-image target/func-base/ARCH.tar",
-            settings.image
-        )));
+        return match find(engine, &settings.image).await? {
+            Some(base) => Ok(base),
+            None => Err(RuntimeError::Refused(format!(
+                "the function base {} is not among Docker's images; make it with `make func-base` \
+                 and give it with --base-image target/func-base/ARCH.tar",
+                settings.image
+            ))),
+        };
     }
-    let tag = tag_of(file)
-        .map_err(|error| RuntimeError::io(format!("read {}", file.display()), error))?;
+    let read = |error| RuntimeError::io(format!("read {}", file.display()), error);
+    let tag = tag_of(file).map_err(read)?;
     let name = format!("{REPOSITORY}:{tag}");
-    if exists(docker, &name).await? {
-        return Ok(name);
+    if let Some(base) = find(engine, &name).await? {
+        return Ok(base);
     }
     tracing::info!(file = %file.display(), "bringing the function base into Docker");
-    let saved = is_saved_image(file)
-        .map_err(|error| RuntimeError::io(format!("read {}", file.display()), error))?;
-    if saved {
-        load(docker, file, &tag).await?;
+    // These take as long as the disk does.
+    let docker = engine.client();
+    if is_saved_image(file).map_err(read)? {
+        load(&docker, file, &tag).await?;
     } else {
-        import(docker, file, &tag).await?;
+        import(&docker, file, &tag).await?;
     }
-    Ok(name)
+    let base = find(engine, &name).await?;
+    base.ok_or_else(|| RuntimeError::Refused(format!("{name} was brought in and is not there")))
+}
+
+async fn find(engine: &Engine, name: &str) -> Result<Option<Base>, RuntimeError> {
+    let Some(found) = images::find(engine, name).await? else {
+        return Ok(None);
+    };
+    let labels = found.config.and_then(|config| config.labels);
+    let python = labels.unwrap_or_default().remove(PYTHON_LABEL);
+    Ok(Some(Base {
+        image: name.to_owned(),
+        arch: found.architecture.unwrap_or_default(),
+        python: python.map(|version| release(&version)).unwrap_or_default(),
+    }))
+}
+
+/// Of `3.11.2`, `3.11`.
+fn release(version: &str) -> String {
+    let parts: Vec<&str> = version.splitn(3, '.').take(2).collect();
+    parts.join(".")
 }
 
 /// Changes when the file does; reading all of it at each start would take seconds.
@@ -59,14 +92,6 @@ fn tag_of(file: &Path) -> std::io::Result<String> {
         metadata.mtime_nsec()
     );
     Ok(format!("file-{}", &Digest::of(text.as_bytes()).hex()[..12]))
-}
-
-async fn exists(docker: &Docker, name: &str) -> Result<bool, RuntimeError> {
-    match docker.inspect_image(name).await {
-        Ok(_) => Ok(true),
-        Err(error) if is_absent(&error) => Ok(false),
-        Err(error) => Err(RuntimeError::docker("inspect image")(error)),
-    }
 }
 
 /// Whether a tar is what `docker save` writes; otherwise it is a root file system.
@@ -134,19 +159,4 @@ async fn load(docker: &Docker, file: &Path, tag: &str) -> Result<(), RuntimeErro
         .build();
     let tagged = docker.tag_image(loaded, Some(options)).await;
     tagged.map_err(RuntimeError::docker("tag function base"))
-}
-
-/// Brings in a user's image when it is not there.
-pub(super) async fn pull(docker: &Docker, reference: &str) -> Result<(), RuntimeError> {
-    if exists(docker, reference).await? {
-        return Ok(());
-    }
-    let options = CreateImageOptionsBuilder::new()
-        .from_image(reference)
-        .build();
-    let done = docker
-        .create_image(Some(options), None, None)
-        .try_collect::<Vec<_>>()
-        .await;
-    done.map(|_| ()).map_err(RuntimeError::docker("pull image"))
 }

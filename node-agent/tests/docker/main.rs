@@ -1,0 +1,15 @@
+//! Pods as containers, on a real engine: `TROUPE_TEST_DOCKER_HOST` names its socket and
+//! `TROUPE_TEST_BASE_IMAGE` the function base, a tar. Without them there is nothing to test; with
+//! `CI=true` that is a failure. They need root.
+
+#![allow(clippy::unwrap_used, reason = "tests: helpers too may panic")]
+
+mod custom;
+mod engine;
+mod escapes;
+mod faults;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod life;
+mod node;
+mod outside;
