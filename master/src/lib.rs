@@ -22,6 +22,7 @@ pub mod join;
 pub mod key;
 pub mod nodes;
 pub mod objects;
+pub mod platform;
 pub mod router;
 pub mod scheduler;
 pub mod settings;

@@ -265,6 +265,31 @@ pub enum Access {
     Open,
 }
 
+/// A function's layer for some machines, or why there is none for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FunctionLayer {
+    /// `amd64` or `arm64`; absent when nothing in the layer is machine code, so that it serves all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// The Python it is for, as `3.11`; absent when it serves all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Option<String>,
+    /// Digest of the layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub digest: Option<Digest>,
+    /// Size of the layer, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// One CamelCase word when it could not be built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
 /// What a function is right now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -278,7 +303,8 @@ pub struct FunctionStatus {
     /// Id of the build that `Built`, `layer`, `handler` and `style` speak of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    /// Digest of the function's image (base and layer).
+    /// The function's image (base and layer) in the cluster's registry, as NAME@sha256:INDEX; without
+    /// a registry, or until it is pushed, the layer's digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// Digest of the function's layer.
@@ -288,6 +314,12 @@ pub struct FunctionStatus {
     /// Size of the layer, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer_bytes: Option<u64>,
+    /// The function's layers by the machines they serve. `layer` is the one that was built first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<FunctionLayer>,
+    /// Architectures that `image` can be run on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_architectures: Vec<String>,
     /// The entry that was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handler: Option<String>,

@@ -13,7 +13,8 @@ use super::Revision;
 use super::actor::Tools;
 use super::plan::{Event, PodStage, PodView};
 use crate::nodes::ASSIGNMENT_ANNOTATION;
-use crate::scheduler::{Needs, Place};
+use crate::platform::Platform;
+use crate::scheduler::{Needs, Place, Unschedulable};
 use crate::store::Durability;
 
 /// The finalizer that keeps a pod's object until its node has removed the pod.
@@ -51,13 +52,18 @@ pub(super) async fn launch(tools: &Tools, request: Request) -> Option<Event> {
         cpu_milli,
         memory_bytes,
         selector: spec.node_selector.clone(),
+        platforms: request.revision.platforms(),
     };
     let place = Place {
         pod: name.clone(),
         needs,
     };
-    let node = match tools.scheduler.ask(place, Tools::ASK_DEADLINE).await {
-        Ok(Ok(node)) => node,
+    let placed = match tools.scheduler.ask(place, Tools::ASK_DEADLINE).await {
+        Ok(Ok(placed)) => placed,
+        Ok(Err(unschedulable @ Unschedulable::NoLayer { .. })) => {
+            let (reason, message) = why_no_layer(&request.function, &unschedulable);
+            return failed(&reason, message);
+        }
         Ok(Err(unschedulable)) => return failed(unschedulable.reason(), unschedulable.to_string()),
         Err(error) => return failed("SchedulerDown", error.to_string()),
     };
@@ -67,13 +73,33 @@ pub(super) async fn launch(tools: &Tools, request: Request) -> Option<Event> {
     {
         return failed("WriteFailed", error.to_string());
     }
-    match pod(&request, &node, cpu_milli, memory_bytes) {
+    let Some(origin) = request.revision.origin_on(&placed.platform) else {
+        return failed(
+            "NoLayer",
+            format!("there is no layer for {}", placed.platform),
+        );
+    };
+    match pod(&request, &placed.node, origin, cpu_milli, memory_bytes) {
         Ok(pod) => match tools.objects.create(pod, Durability::Eventual).await {
             Ok(_) => None,
             Err(error) => failed("WriteFailed", error.to_string()),
         },
         Err(error) => failed("WriteFailed", error.to_string()),
     }
+}
+
+/// A layer that is being built is waited for; one that cannot be built is the reason.
+fn why_no_layer(function: &Function, unschedulable: &Unschedulable) -> (String, String) {
+    let failed = function.status.layers.iter().find_map(|layer| {
+        let platform = Platform::of_layer(layer)?;
+        let (reason, message) = (layer.reason.as_ref()?, layer.message.as_deref());
+        let message = message.unwrap_or_default();
+        Some((
+            reason.clone(),
+            format!("no layer for {platform}: {message}"),
+        ))
+    });
+    failed.unwrap_or_else(|| (unschedulable.reason().to_owned(), unschedulable.to_string()))
 }
 
 fn amounts(function: &Function) -> (u64, u64) {
@@ -90,6 +116,7 @@ fn amounts(function: &Function) -> (u64, u64) {
 fn pod(
     request: &Request,
     node: &str,
+    origin: Origin,
     cpu_milli: u64,
     memory_bytes: u64,
 ) -> Result<Pod, serde_json::Error> {
@@ -101,6 +128,13 @@ fn pod(
     } = request;
     let (metadata, spec) = (function.metadata(), &function.spec);
     let timeout_seconds = spec.timeout_seconds();
+    let image = match &origin {
+        Origin::Layer {
+            image: Some(image), ..
+        } => image.clone(),
+        Origin::Layer { digest, .. } => digest.to_string(),
+        Origin::Image { reference, .. } => reference.clone(),
+    };
     let assignment = PodAssignment {
         // The store gives the uid; the node's actor fills it in.
         uid: String::new(),
@@ -108,7 +142,7 @@ fn pod(
         name: name.clone(),
         function: metadata.name.clone(),
         revision: revision.name.clone(),
-        origin: revision.origin.clone(),
+        origin,
         handler: revision.handler.clone(),
         style: revision.style,
         concurrency: revision.concurrency,
@@ -121,10 +155,6 @@ fn pod(
         grace_seconds: timeout_seconds.saturating_add(GRACE_SECONDS),
     };
     let replica_set = derive_replica_set_name(&metadata.name, &revision.name);
-    let image = match &revision.origin {
-        Origin::Layer { digest, .. } => digest.to_string(),
-        Origin::Image { reference, .. } => reference.clone(),
-    };
     let limits = BTreeMap::from([
         ("cpu".to_owned(), format!("{cpu_milli}m")),
         ("memory".to_owned(), memory_bytes.to_string()),

@@ -15,6 +15,6 @@ mod wanted;
 pub use actor::{FunctionActor, Tools};
 pub use launch::POD_FINALIZER;
 pub use registry::{Demanded, Find, Functions, Report};
-pub use revision::{Revision, build_id};
+pub use revision::{PlatformLayer, RegistryImage, Revision, build_id};
 pub use scaling::{Decision, Load, Rule};
 pub use wanted::{Build, Wanted};

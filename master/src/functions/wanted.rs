@@ -10,6 +10,8 @@ use crate::router::Refusal;
 pub struct Wanted {
     /// Whether and what it can run.
     pub build: Build,
+    /// Why no pod can be placed, when it chooses nodes that are not there.
+    pub unschedulable: Option<Refusal>,
     /// How many pods.
     pub rule: Rule,
     /// Stop the pods of older revisions before the new ones start.
@@ -35,6 +37,7 @@ impl Wanted {
         let concurrency = spec.concurrency(status.style);
         Self {
             build: Build::of(function),
+            unschedulable: unschedulable(function),
             rule: Rule::new(spec.scaling.as_ref(), concurrency),
             hard_update: metadata
                 .annotations
@@ -42,6 +45,15 @@ impl Wanted {
                 .is_some_and(|v| v == "hard"),
         }
     }
+}
+
+fn unschedulable(function: &Function) -> Option<Refusal> {
+    let mut conditions = function.status.conditions.iter();
+    let shown = conditions.find(|c| c.r#type == "Schedulable")?;
+    (shown.status == ConditionStatus::False).then(|| Refusal::Unavailable {
+        reason: shown.reason.clone(),
+        message: shown.message.clone(),
+    })
 }
 
 impl Build {

@@ -74,7 +74,11 @@ fn listen(flag: &'static str, address: &str) -> Result<(TcpListener, SocketAddr)
 /// Binds both ports and starts to serve.
 pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Ports, HouseError> {
     let settings = &ground.settings;
-    let logs = Arc::new(AgentLogs::new(ground.objects.clone(), tree.book.clone()));
+    let logs = Arc::new(AgentLogs::new(
+        ground.objects.clone(),
+        tree.book.clone(),
+        tree.build_logs.clone(),
+    ));
     let state = ApiState::start(ground.objects.clone(), logs, Arc::new(AslDefinitions)).await?;
     let state = Data::new(state);
     let limits = Limits {

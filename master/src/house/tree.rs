@@ -11,10 +11,10 @@ use super::{Ground, HouseError};
 use crate::calls::{Calls, Directory, PodHealth};
 use crate::functions::plan::Event;
 use crate::functions::{Demanded, Find, Functions, Report, Tools};
-use crate::images::{Images, ImagesTools};
+use crate::images::{BuildLogs, Images, ImagesTools};
 use crate::invocations::{Invocations, InvocationsTools, Ledger, Width};
 use crate::key::ObjectKey;
-use crate::nodes::{Grants, LocalPods, NodeBook, Nodes, NodesTools};
+use crate::nodes::{Bases, Grants, LocalPods, NodeBook, Nodes, NodesTools};
 use crate::router::{DemandSink, Route, Router, Routes};
 use crate::scheduler::Scheduler;
 use crate::supervisor::{AskError, Fatal, Mailbox, Rooms, Root};
@@ -31,6 +31,7 @@ pub(super) struct Tree {
     pub(super) nodes: Mailbox<Nodes>,
     pub(super) book: NodeBook,
     pub(super) grants: Grants,
+    pub(super) build_logs: BuildLogs,
     pub(super) waiters: RunWaiters,
     pub(super) invocations: Ledger,
     #[cfg(test)]
@@ -101,6 +102,8 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let book = book(ground)?;
     let waiters = RunWaiters::default();
     let grants = Grants::default();
+    let build_logs = BuildLogs::default();
+    let bases = Bases::default();
     let calls = Calls::new(
         routes.clone(),
         Arc::clone(&door) as _,
@@ -125,6 +128,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         objects: objects.clone(),
         clock: clock(),
         blobs: ground.blobs.clone(),
+        logs: build_logs.clone(),
         nodes: nodes.clone(),
         build_timeout: settings.builds.timeout,
         max_layer_bytes: settings.builds.max_layer.0,
@@ -135,6 +139,8 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         book: book.clone(),
         grants: grants.clone(),
         images: images.clone(),
+        bases,
+        has_registry: false,
         epoch: ground.epoch,
     });
     let workflow_tools = Arc::new(WorkflowsTools {
@@ -162,6 +168,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         nodes: nodes.clone(),
         book,
         grants,
+        build_logs,
         waiters,
         invocations: ledger,
         #[cfg(test)]

@@ -3,38 +3,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
-use common::link::{BuildFailure, BuildOutcome};
-use common::resources::{Condition, ConditionStatus, Function, timestamp};
+use common::resources::{Condition, Function, Node, set_condition, timestamp};
 
 use super::Blobs;
-use super::messages::{Again, BuildNews, Gone, NodeLost, Offer, Offered, Seen};
-use super::offer::{OfferResult, offer, tell_outcome};
-use super::outcome::{self, BuildRecord, LOG_LINES};
+use super::job::{Job, JobKey};
+use super::log::BuildLogs;
+use super::messages::{Again, Gone, Offer, Relook, Seen, Told};
+use super::need::{Ground, Grounds, need, schedulable, verdict};
+use super::stand;
 use crate::clock::Clock;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
-use crate::nodes::Nodes;
-use crate::objects::{Change, Objects};
+use crate::nodes::{Nodes, is_ready};
+use crate::objects::{Change, EventKind, Objects};
+use crate::platform::Platform;
 use crate::store::Durability::Durable;
 use crate::supervisor::{Guard, Mailbox, follow};
 
 /// Wait before a build is offered again when there was no node, or it failed for a passing reason.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// Tries of a build that fails for passing reasons.
-const MOST_TRIES: u32 = 3;
-/// A node that says nothing of a build for its time limit and this much longer has lost it.
-const NODE_GRACE: Duration = Duration::from_secs(30);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Pause before a build that failed for reasons outside the code is tried again: an index that was
 /// down, a setting that was wrong.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// Failures that lie in the code: the same code fails the same way.
-const FINAL: [&str; 5] = [
-    "SyntaxError",
-    "NoEntry",
-    "AmbiguousEntry",
-    "BadHandler",
-    "BadSource",
-];
+/// Nodes that come together, as after a restart, are looked at together.
+const SETTLE: Duration = Duration::from_millis(300);
 
 /// What builds need.
 pub struct ImagesTools {
@@ -44,6 +36,8 @@ pub struct ImagesTools {
     pub clock: Arc<dyn Clock>,
     /// Sources and layers.
     pub blobs: Blobs,
+    /// The logs of builds under way.
+    pub logs: BuildLogs,
     /// Gives builds to nodes.
     pub nodes: Mailbox<Nodes>,
     /// Longest build.
@@ -54,22 +48,17 @@ pub struct ImagesTools {
 
 /// The room of the images.
 pub struct Images {
-    tools: Arc<ImagesTools>,
-    builds: BTreeMap<String, Build>,
+    pub(super) tools: Arc<ImagesTools>,
+    /// The nodes that are ready; `None` until they are known.
+    pub(super) nodes: Option<Grounds>,
+    /// Builds under way, by the id that nodes know them by.
+    pub(super) jobs: BTreeMap<String, Job>,
     /// Failed builds that will be looked at again.
     again: BTreeSet<String>,
+    /// Functions that may lack something when the nodes change.
+    depend_on_nodes: BTreeSet<ObjectKey>,
+    relooking: bool,
     _guard: Guard,
-}
-
-/// A build under way.
-#[derive(Default)]
-struct Build {
-    functions: BTreeSet<ObjectKey>,
-    node: Option<String>,
-    log: Vec<String>,
-    tries: u32,
-    /// Counts the offers, so that a late time limit does not hit a newer one.
-    offer: u64,
 }
 
 impl Images {
@@ -78,68 +67,154 @@ impl Images {
     pub fn new(tools: Arc<ImagesTools>, guard: Guard) -> Self {
         Self {
             tools,
-            builds: BTreeMap::new(),
+            nodes: None,
+            jobs: BTreeMap::new(),
             again: BTreeSet::new(),
+            depend_on_nodes: BTreeSet::new(),
+            relooking: false,
             _guard: guard,
         }
     }
 
-    fn seen(&mut self, change: Change<Function>, ctx: &mut Context<Self>) {
+    fn function_seen(&mut self, change: Change<Function>, ctx: &mut Context<Self>) {
         match change {
             Change::Restarted(functions) => {
-                functions
-                    .into_iter()
-                    .for_each(|function| self.consider(function, ctx));
+                self.depend_on_nodes.clear();
+                for function in functions {
+                    self.consider(function, ctx);
+                }
             }
             Change::Applied(function) => self.consider(function, ctx),
             Change::Deleted(function) => {
                 let key = ObjectKey::of(&function);
-                self.builds.values_mut().for_each(|build| {
-                    build.functions.remove(&key);
-                });
+                self.depend_on_nodes.remove(&key);
+                self.leave_jobs(&key, None);
             }
         }
     }
 
-    /// Starts the build of a function that needs one.
+    fn node_seen(&mut self, change: Change<Node>, ctx: &mut Context<Self>) {
+        let ground = |node: &Node| Ground {
+            labels: node.metadata.labels.clone(),
+            platform: Platform::of(node),
+        };
+        let before = self.nodes.clone();
+        let nodes = self.nodes.get_or_insert_default();
+        match change {
+            Change::Restarted(all) => {
+                let ready = all.iter().filter(|node| is_ready(node));
+                *nodes = ready
+                    .map(|node| (node.metadata.name.clone(), ground(node)))
+                    .collect();
+            }
+            Change::Applied(node) if is_ready(&node) => {
+                nodes.insert(node.metadata.name.clone(), ground(&node));
+            }
+            Change::Applied(node) | Change::Deleted(node) => {
+                nodes.remove(&node.metadata.name);
+            }
+        }
+        if before.is_none() {
+            // What a function lacks depends on the nodes, so these come first.
+            let wrap = |change| Seen::Function(Box::new(change));
+            follow(self.tools.objects.watch::<Function>(), wrap, self, ctx);
+        } else if before != self.nodes && !self.relooking {
+            self.relooking = true;
+            ctx.run_later(SETTLE, Self::relook);
+        }
+    }
+
+    fn relook(&mut self, ctx: &mut Context<Self>) {
+        self.relooking = false;
+        let keys = self.depend_on_nodes.clone();
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let look = async move {
+            for key in keys {
+                if let Some(function) = look_up(&tools.objects, &key).await
+                    && addr.send(Relook(function)).await.is_err()
+                {
+                    return;
+                }
+            }
+        };
+        ctx.spawn(look.into_actor(self));
+    }
+
+    /// Starts the builds that a function lacks.
     fn consider(&mut self, function: Function, ctx: &mut Context<Self>) {
         let metadata = &function.metadata;
-        if metadata.deletion_timestamp.is_some() || function.spec.image.is_some() {
+        let key = ObjectKey::of(&function);
+        if metadata.deletion_timestamp.is_some() {
             return;
         }
-        let Some(id) = build_id(&metadata.namespace, metadata.generation, &function.spec) else {
-            self.show_missing(function, ctx);
+        let Some(nodes) = &self.nodes else { return };
+        let place = schedulable(nodes, &function.spec.node_selector);
+        let selective = place.is_some();
+        self.show_place(&function, place, ctx);
+        let Some(build) = build_id(&metadata.namespace, metadata.generation, &function.spec) else {
+            self.leave_jobs(&key, None);
+            self.depend(&key, selective);
+            if function.spec.image.is_none() {
+                self.show_missing(function, ctx);
+            }
             return;
         };
-        let key = ObjectKey::of(&function);
-        if function.status.build.as_ref() == Some(&id)
-            && let Some(built) = verdict(&function)
+        let Some(nodes) = &self.nodes else { return };
+        let need = need(&function, &build, nodes);
+        self.depend(&key, selective || need.depends_on_nodes);
+        self.leave_jobs(&key, Some(&build));
+        if let Some(built) = verdict(&function, &build)
+            && built.observed_generation != Some(metadata.generation)
         {
-            if built.status == ConditionStatus::False && !FINAL.contains(&built.reason.as_str()) {
-                self.again_later(id.clone(), key.clone(), ctx);
-            }
-            if built.observed_generation != Some(metadata.generation) {
-                // The spec changed in what does not touch the build.
-                self.show(key, Some(id), built.clone(), ctx);
-            }
-            return;
+            // The spec changed in what does not touch the build.
+            self.show(key.clone(), Some(build.clone()), built.clone(), ctx);
         }
-        for (other, build) in &mut self.builds {
-            if *other != id {
-                build.functions.remove(&key);
-            }
+        let job = |platform| JobKey {
+            build: build.clone(),
+            platform,
+        };
+        for platform in need.later {
+            self.again_later(job(platform), key.clone(), ctx);
         }
-        let fresh = !self.builds.contains_key(&id);
-        self.builds
-            .entry(id.clone())
-            .or_default()
-            .functions
-            .insert(key);
+        for platform in need.now {
+            self.start(job(platform), &function, false, ctx);
+        }
+    }
+
+    fn depend(&mut self, key: &ObjectKey, depends: bool) {
+        if depends {
+            self.depend_on_nodes.insert(key.clone());
+        } else {
+            self.depend_on_nodes.remove(key);
+        }
+    }
+
+    /// The function waits no more for builds other than this one.
+    fn leave_jobs(&mut self, function: &ObjectKey, build: Option<&str>) {
+        let others = self.jobs.values_mut();
+        for job in others.filter(|job| Some(job.key.build.as_str()) != build) {
+            job.functions.remove(function);
+        }
+    }
+
+    pub(super) fn start(
+        &mut self,
+        key: JobKey,
+        function: &Function,
+        quiet: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = key.id();
+        let fresh = !self.jobs.contains_key(&id);
+        let log = || self.tools.logs.begin(&id, &key.build);
+        let job = self.jobs.entry(id.clone());
+        let job = job.or_insert_with(|| Job::new(key.clone(), log()));
+        job.functions.insert(ObjectKey::of(function));
         if fresh {
             ctx.notify(Offer {
-                id,
-                function: Box::new(function),
-                quiet: false,
+                job: id,
+                function: Box::new(function.clone()),
+                quiet,
             });
         }
     }
@@ -148,23 +223,69 @@ impl Images {
         let message = "the code was not uploaded; apply with Troupe's kubectl, or set spec.source.inline, \
                        spec.source.configMap or spec.image";
         let condition = Condition::new("Built", false, "SourceMissing", message);
-        if function
-            .status
-            .conditions
-            .iter()
-            .any(|c| c.r#type == "Built" && c.reason == "SourceMissing")
-        {
+        let mut conditions = function.status.conditions.iter();
+        if conditions.any(|c| c.r#type == "Built" && c.reason == "SourceMissing") {
             return;
         }
         self.show(ObjectKey::of(&function), None, condition, ctx);
     }
 
-    fn show(&self, key: ObjectKey, id: Option<String>, built: Condition, ctx: &mut Context<Self>) {
+    /// Shows whether there are nodes for a function that chooses them.
+    fn show_place(&self, function: &Function, place: Option<Condition>, ctx: &mut Context<Self>) {
+        let mut conditions = function.status.conditions.iter();
+        let shown = conditions.find(|c| c.r#type == "Schedulable").cloned();
+        let said = |c: &Condition| (c.status, c.message.clone());
+        if shown.as_ref().map(said) == place.as_ref().map(said) {
+            return;
+        }
+        let tools = Arc::clone(&self.tools);
+        let key = ObjectKey::of(function);
+        let show = async move {
+            let now = timestamp(tools.clock.now());
+            let write = |function: &mut Function| {
+                let conditions = &mut function.status.conditions;
+                match &place {
+                    Some(place) => set_condition(conditions, place.clone(), &now),
+                    None => {
+                        conditions.retain(|c| c.r#type != "Schedulable");
+                        true
+                    }
+                }
+            };
+            let (namespace, name) = (&key.namespace, &key.name);
+            let shown = tools
+                .objects
+                .modify::<Function>(namespace, name, Durable, write);
+            match (shown.await, &place) {
+                (Ok(Some(function)), Some(place)) if !place.is_true() => {
+                    let (reason, message) = (&place.reason, &place.message);
+                    let warning = EventKind::Warning;
+                    tools
+                        .objects
+                        .record(&function, warning, "images", reason, message)
+                        .await;
+                }
+                (Ok(_), _) => {}
+                (Err(error), _) => {
+                    tracing::warn!(function = %key, %error, "could not show a function's place");
+                }
+            }
+        };
+        ctx.spawn(show.into_actor(self));
+    }
+
+    pub(super) fn show(
+        &self,
+        key: ObjectKey,
+        build: Option<String>,
+        built: Condition,
+        ctx: &mut Context<Self>,
+    ) {
         let tools = Arc::clone(&self.tools);
         let show = async move {
             let now = timestamp(tools.clock.now());
             let write = |function: &mut Function| {
-                outcome::show(function, id.as_deref(), built.clone(), &now)
+                stand::show(function, build.as_deref(), built.clone(), &now)
             };
             let (namespace, name) = (&key.namespace, &key.name);
             let shown = tools
@@ -178,91 +299,28 @@ impl Images {
         ctx.spawn(show.into_actor(self));
     }
 
-    /// A build ended: the record is kept, then every function that waits for it learns of it.
-    fn finish(&mut self, id: String, record: BuildRecord, ctx: &mut Context<Self>) {
-        let Some(build) = self.builds.remove(&id) else {
-            return;
-        };
-        if !is_certain(&record.outcome)
-            && let Some(key) = build.functions.first()
-        {
-            self.again_later(id.clone(), key.clone(), ctx);
-        }
-        let tools = Arc::clone(&self.tools);
-        let finish = async move {
-            if is_certain(&record.outcome)
-                && let Err(error) = outcome::save(&**tools.objects.store(), &id, &record).await
-            {
-                tracing::warn!(build = id, %error, "could not keep a build's outcome");
-            }
-            for key in build.functions {
-                tell_outcome(&tools, &key, &id, &record.outcome).await;
-            }
-        };
-        ctx.spawn(finish.into_actor(self));
-    }
-
-    /// Offers a build again after a passing failure, or gives it up.
-    fn retry(&mut self, id: &str, why: BuildFailure, ctx: &mut Context<Self>) {
-        let Some(build) = self.builds.get_mut(id) else {
-            return;
-        };
-        build.node = None;
-        build.tries += 1;
-        if build.tries >= MOST_TRIES {
-            let record = BuildRecord {
-                outcome: BuildOutcome::Failed(why),
-                log: std::mem::take(&mut build.log),
-            };
-            self.finish(id.to_owned(), record, ctx);
-            return;
-        }
-        self.offer_later(id.to_owned(), ctx);
-    }
-
-    /// Looks the function up again after a while, since it may have changed in between, and offers its
-    /// build.
-    fn offer_later(&mut self, id: String, ctx: &mut Context<Self>) {
-        let Some(key) = self
-            .builds
-            .get(&id)
-            .and_then(|b| b.functions.first().cloned())
-        else {
-            self.builds.remove(&id);
-            return;
-        };
-        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
-        let look = async move {
-            tokio::time::sleep(RETRY_AFTER).await;
-            match look_up(&tools.objects, &key).await {
-                Some(function) => addr.do_send(Offer {
-                    id,
-                    function,
-                    quiet: false,
-                }),
-                None => addr.do_send(Gone { id, key }),
-            }
-        };
-        ctx.spawn(look.into_actor(self));
-    }
-
     /// Tries a failed build again after a longer while, when its code may well be good.
-    fn again_later(&mut self, id: String, key: ObjectKey, ctx: &mut Context<Self>) {
-        if !self.again.insert(id.clone()) {
+    pub(super) fn again_later(
+        &mut self,
+        key: JobKey,
+        function: ObjectKey,
+        ctx: &mut Context<Self>,
+    ) {
+        if !self.again.insert(key.id()) {
             return;
         }
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let look = async move {
             tokio::time::sleep(AGAIN_AFTER).await;
-            let function = look_up(&tools.objects, &key).await;
-            addr.do_send(Again { id, function });
+            let function = look_up(&tools.objects, &function).await;
+            addr.do_send(Again { key, function });
         };
         ctx.spawn(look.into_actor(self));
     }
 }
 
 /// A function as it stands; `None` when it is gone. Asks until the store answers.
-async fn look_up(objects: &Objects, key: &ObjectKey) -> Option<Box<Function>> {
+pub(super) async fn look_up(objects: &Objects, key: &ObjectKey) -> Option<Box<Function>> {
     loop {
         match objects.get::<Function>(&key.namespace, &key.name).await {
             Ok(function) => return function.map(Box::new),
@@ -272,48 +330,42 @@ async fn look_up(objects: &Objects, key: &ObjectKey) -> Option<Box<Function>> {
     }
 }
 
-/// Whether the same source and settings would end the same way again.
-fn is_certain(outcome: &BuildOutcome) -> bool {
-    match outcome {
-        BuildOutcome::Built(_) => true,
-        BuildOutcome::Failed(failure) => FINAL.contains(&failure.reason.as_str()),
-    }
-}
-
-/// What `Built` says, if it says anything definite.
-fn verdict(function: &Function) -> Option<&Condition> {
-    let built = function
-        .status
-        .conditions
-        .iter()
-        .find(|c| c.r#type == "Built")?;
-    (built.status != ConditionStatus::Unknown).then_some(built)
-}
-
 impl Actor for Images {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
-        follow(self.tools.objects.watch::<Function>(), Seen, self, ctx);
+        let wrap = |change| Seen::Node(Box::new(change));
+        follow(self.tools.objects.watch::<Node>(), wrap, self, ctx);
     }
 }
 
 impl Handler<Seen> for Images {
     type Result = ();
 
-    fn handle(&mut self, Seen(change): Seen, ctx: &mut Self::Context) {
-        self.seen(change, ctx);
+    fn handle(&mut self, seen: Seen, ctx: &mut Self::Context) {
+        match seen {
+            Seen::Function(change) => self.function_seen(*change, ctx),
+            Seen::Node(change) => self.node_seen(*change, ctx),
+        }
+    }
+}
+
+impl Handler<Relook> for Images {
+    type Result = ();
+
+    fn handle(&mut self, Relook(function): Relook, ctx: &mut Self::Context) {
+        self.consider(*function, ctx);
     }
 }
 
 impl Handler<Gone> for Images {
     type Result = ();
 
-    fn handle(&mut self, Gone { id, key }: Gone, ctx: &mut Self::Context) {
-        if let Some(build) = self.builds.get_mut(&id) {
-            build.functions.remove(&key);
-            self.offer_later(id, ctx);
+    fn handle(&mut self, Gone { job, function }: Gone, ctx: &mut Self::Context) {
+        if let Some(found) = self.jobs.get_mut(&job) {
+            found.functions.remove(&function);
+            self.offer_later(job, ctx);
         }
     }
 }
@@ -321,183 +373,41 @@ impl Handler<Gone> for Images {
 impl Handler<Again> for Images {
     type Result = ();
 
-    fn handle(&mut self, Again { id, function }: Again, ctx: &mut Self::Context) {
-        self.again.remove(&id);
-        let Some(function) = function else { return };
+    fn handle(&mut self, Again { key, function }: Again, ctx: &mut Self::Context) {
+        self.again.remove(&key.id());
+        let (Some(function), Some(nodes)) = (function, &self.nodes) else {
+            return;
+        };
         let metadata = &function.metadata;
         let wanted = build_id(&metadata.namespace, metadata.generation, &function.spec);
-        let failed = verdict(&function).is_some_and(|b| b.status == ConditionStatus::False);
-        if failed && wanted.as_ref() == Some(&id) && !self.builds.contains_key(&id) {
-            let functions = BTreeSet::from([ObjectKey::of(&*function)]);
-            self.builds.insert(
-                id.clone(),
-                Build {
-                    functions,
-                    ..Build::default()
-                },
-            );
-            ctx.notify(Offer {
-                id,
-                function,
-                quiet: true,
-            });
+        let lacks = need(&function, &key.build, nodes)
+            .later
+            .contains(&key.platform);
+        if lacks && wanted.as_ref() == Some(&key.build) && !self.jobs.contains_key(&key.id()) {
+            self.start(key, &function, true, ctx);
         }
     }
 }
 
-impl Handler<Offer> for Images {
+impl Handler<Told> for Images {
     type Result = ();
 
-    fn handle(
-        &mut self,
-        Offer {
-            id,
-            function,
-            quiet,
-        }: Offer,
-        ctx: &mut Self::Context,
-    ) {
-        if !quiet {
-            let key = ObjectKey::of(&*function);
-            let condition = Condition::new("Built", ConditionStatus::Unknown, "Building", "");
-            self.show(key, Some(id.clone()), condition, ctx);
-        }
-        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
-        let offer = async move {
-            let result = offer(&tools, &id, &function).await;
-            addr.do_send(Offered {
-                id,
-                function,
-                result,
-            });
-        };
-        ctx.spawn(offer.into_actor(self));
-    }
-}
-
-impl Handler<Offered> for Images {
-    type Result = ();
-
-    fn handle(&mut self, offered: Offered, ctx: &mut Self::Context) {
-        let Offered {
-            id,
-            function,
-            result,
-        } = offered;
-        let Some(build) = self.builds.get_mut(&id) else {
+    fn handle(&mut self, Told { job, functions }: Told, ctx: &mut Self::Context) {
+        let Some(mut ended) = self.jobs.remove(&job) else {
             return;
         };
-        match result {
-            OfferResult::Taken(node) => {
-                build.node = Some(node);
-                build.offer += 1;
-                let offer = build.offer;
-                let limit = self.tools.build_timeout + NODE_GRACE;
-                ctx.run_later(limit, move |images, ctx| images.give_up_on(&id, offer, ctx));
-            }
-            OfferResult::Ended(record) => self.finish(id, record, ctx),
-            OfferResult::NoNode => {
-                let message = "waiting for a node to build on; start a node-agent";
-                let condition =
-                    Condition::new("Built", ConditionStatus::Unknown, "NoNodes", message);
-                self.show(ObjectKey::of(&*function), Some(id.clone()), condition, ctx);
-                self.offer_later(id, ctx);
-            }
-            OfferResult::Retry(message) => {
-                let reason = "StoreFailed".to_owned();
-                self.retry(
-                    &id,
-                    BuildFailure {
-                        reason,
-                        message,
-                        transient: true,
-                    },
-                    ctx,
-                );
-            }
-        }
-    }
-}
-
-impl Images {
-    fn give_up_on(&mut self, id: &str, offer: u64, ctx: &mut Context<Self>) {
-        if self
-            .builds
-            .get(id)
-            .is_some_and(|build| build.offer == offer && build.node.is_some())
-        {
-            let message = "the node that builds it says nothing any more".to_owned();
-            let reason = "Timeout".to_owned();
-            self.retry(
-                id,
-                BuildFailure {
-                    reason,
-                    message,
-                    transient: true,
-                },
-                ctx,
-            );
-        }
-    }
-}
-
-impl Handler<BuildNews> for Images {
-    type Result = ();
-
-    fn handle(&mut self, BuildNews { node, report }: BuildNews, ctx: &mut Self::Context) {
-        let Some(build) = self.builds.get_mut(&report.id) else {
-            return;
-        };
-        if build.node.as_ref().is_some_and(|builder| *builder != node) {
-            tracing::warn!(
-                build = report.id,
-                node,
-                "node speaks of a build that another one has"
-            );
-            return;
-        }
-        build.log.extend(report.log);
-        let excess = build.log.len().saturating_sub(LOG_LINES);
-        build.log.drain(..excess);
-        let Some(outcome) = report.outcome else {
-            return;
-        };
-        match outcome {
-            BuildOutcome::Failed(failure) if failure.transient => {
-                tracing::info!(
-                    build = report.id,
-                    node,
-                    reason = failure.reason,
-                    "build is tried again"
-                );
-                self.retry(&report.id, failure, ctx);
-            }
-            outcome => {
-                let log = std::mem::take(&mut build.log);
-                self.finish(report.id, BuildRecord { outcome, log }, ctx);
-            }
-        }
-    }
-}
-
-impl Handler<NodeLost> for Images {
-    type Result = ();
-
-    fn handle(&mut self, NodeLost(node): NodeLost, ctx: &mut Self::Context) {
-        let lost = |build: &Build| build.node.as_ref() == Some(&node);
-        let lost: Vec<_> = self
-            .builds
-            .iter()
-            .filter(|(_, b)| lost(b))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in lost {
-            if let Some(build) = self.builds.get_mut(&id) {
-                // Not the build's fault: it does not use up a try. An agent that goes on with it takes
-                // the same id for the same build.
-                build.node = None;
-                self.offer_later(id, ctx);
-            }
+        // Those that came while the others were told.
+        ended
+            .functions
+            .retain(|function| !functions.contains(function));
+        for function in ended.functions {
+            let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+            let look = async move {
+                if let Some(function) = look_up(&tools.objects, &function).await {
+                    addr.do_send(Relook(function));
+                }
+            };
+            ctx.spawn(look.into_actor(self));
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What the room of the images hears.
 
+use std::collections::BTreeSet;
+
 use actix::Message;
 use common::link::BuildReport;
-use common::resources::Function;
+use common::resources::{Function, Node};
 
+use super::job::JobKey;
 use super::offer::OfferResult;
 use crate::key::ObjectKey;
 use crate::objects::Change;
@@ -23,16 +26,24 @@ pub struct BuildNews {
 #[rtype(result = "()")]
 pub struct NodeLost(pub String);
 
-/// A function changed.
+/// An object changed.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Seen(pub(super) Change<Function>);
+pub(super) enum Seen {
+    Function(Box<Change<Function>>),
+    Node(Box<Change<Node>>),
+}
+
+/// Look at a function again, since the nodes are others now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Relook(pub(super) Box<Function>);
 
 /// Offer a build to a node.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Offer {
-    pub(super) id: String,
+    pub(super) job: String,
     pub(super) function: Box<Function>,
     /// Whether the function goes on showing its last failure meanwhile.
     pub(super) quiet: bool,
@@ -42,15 +53,15 @@ pub(super) struct Offer {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Gone {
-    pub(super) id: String,
-    pub(super) key: ObjectKey,
+    pub(super) job: String,
+    pub(super) function: ObjectKey,
 }
 
 /// Look whether a failed build is still wanted.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Again {
-    pub(super) id: String,
+    pub(super) key: JobKey,
     pub(super) function: Option<Box<Function>>,
 }
 
@@ -58,7 +69,15 @@ pub(super) struct Again {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Offered {
-    pub(super) id: String,
+    pub(super) job: String,
     pub(super) function: Box<Function>,
     pub(super) result: OfferResult,
+}
+
+/// The functions that waited for a build know what came of it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Told {
+    pub(super) job: String,
+    pub(super) functions: BTreeSet<ObjectKey>,
 }

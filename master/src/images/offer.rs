@@ -6,12 +6,16 @@ use common::link::{BuildFailure, BuildOrder, BuildOutcome};
 use common::resources::{Base, Function, timestamp};
 
 use super::actor::ImagesTools;
-use super::outcome::{self, BuildRecord};
+use super::job::JobKey;
+use super::need::is_final;
+use super::record::{self, BuildPart};
 use super::source;
+use super::stand::Stand;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
-use crate::nodes::Dispatch;
+use crate::nodes::{BuildTarget, Dispatch};
 use crate::objects::EventKind;
+use crate::platform::Platform;
 use crate::store::Durability::Durable;
 
 /// Longest wait for the room of the nodes.
@@ -19,20 +23,29 @@ const ASK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What came of offering a build.
 pub(super) enum OfferResult {
-    /// This node has it.
-    Taken(String),
-    /// No node is connected.
+    /// This node has it, for this.
+    Taken(String, Platform),
+    /// No node is connected that could.
     NoNode,
-    /// It was built before, or cannot be built.
-    Ended(BuildRecord),
+    /// It was built before.
+    Done,
+    /// It cannot be built.
+    Failed(BuildFailure),
     /// A passing trouble.
     Retry(String),
 }
 
 /// Looks whether a build was done before; if not, makes sure of its source and gives it to a node.
-pub(super) async fn offer(tools: &ImagesTools, id: &str, function: &Function) -> OfferResult {
-    match outcome::load(&**tools.objects.store(), id).await {
-        Ok(Some(record)) if is_whole(tools, &record) => return OfferResult::Ended(record),
+pub(super) async fn offer(
+    tools: &ImagesTools,
+    key: &JobKey,
+    function: &Function,
+    target: BuildTarget,
+) -> OfferResult {
+    match record::load(&**tools.objects.store(), &key.build).await {
+        Ok(parts) if parts.iter().any(|part| settles(tools, key, part)) => {
+            return OfferResult::Done;
+        }
         Ok(_) => {}
         Err(error) => return OfferResult::Retry(error.to_string()),
     }
@@ -40,22 +53,18 @@ pub(super) async fn offer(tools: &ImagesTools, id: &str, function: &Function) ->
         Ok(source) => source,
         Err(error) => {
             let message = error.to_string();
-            let Some(reason) = error.reason() else {
-                return OfferResult::Retry(message);
+            return match error.reason() {
+                Some(reason) => OfferResult::Failed(BuildFailure {
+                    reason: reason.to_owned(),
+                    message,
+                    transient: true,
+                }),
+                None => OfferResult::Retry(message),
             };
-            let outcome = BuildOutcome::Failed(BuildFailure {
-                reason: reason.to_owned(),
-                message,
-                transient: true,
-            });
-            return OfferResult::Ended(BuildRecord {
-                outcome,
-                log: Vec::new(),
-            });
         }
     };
     let order = BuildOrder {
-        id: id.to_owned(),
+        id: key.id(),
         namespace: function.metadata.namespace.clone(),
         function: function.metadata.name.clone(),
         source,
@@ -67,56 +76,83 @@ pub(super) async fn offer(tools: &ImagesTools, id: &str, function: &Function) ->
         timeout_seconds: u32::try_from(tools.build_timeout.as_secs()).unwrap_or(u32::MAX),
         max_layer_bytes: tools.max_layer_bytes,
     };
-    match tools.nodes.ask(Dispatch(order), ASK_DEADLINE).await {
-        Ok(Some(node)) => OfferResult::Taken(node),
+    let order = Box::new(order);
+    let dispatched = tools.nodes.ask(Dispatch { order, target }, ASK_DEADLINE);
+    match dispatched.await {
+        Ok(Some((node, platform))) => OfferResult::Taken(node, platform),
         Ok(None) => OfferResult::NoNode,
         Err(error) => OfferResult::Retry(error.to_string()),
     }
 }
 
-/// Whether a record's layer is still there.
-fn is_whole(tools: &ImagesTools, record: &BuildRecord) -> bool {
-    match &record.outcome {
+/// Whether a part that ended leaves nothing to do: it is for the same platform, or the job is for any,
+/// and its layer is still there.
+fn settles(tools: &ImagesTools, key: &JobKey, part: &BuildPart) -> bool {
+    let same = |platform: &Platform| *platform == part.platform;
+    let whole = match &part.outcome {
         BuildOutcome::Built(built) => tools.blobs.size(&built.layer).is_some(),
-        BuildOutcome::Failed(_) => true,
+        BuildOutcome::Failed(failure) => is_final(&failure.reason),
+    };
+    whole && key.platform.as_ref().is_none_or(same)
+}
+
+/// Shows where a build stands in a function that still wants it.
+pub(super) async fn tell(tools: &ImagesTools, key: &ObjectKey, build: &str) {
+    let parts = match record::load(&**tools.objects.store(), build).await {
+        Ok(parts) => parts,
+        Err(error) => return tracing::warn!(function = %key, %error, "could not read a build"),
+    };
+    let Some(stand) = Stand::of(&parts) else {
+        return;
+    };
+    let now = timestamp(tools.clock.now());
+    let mut changed = false;
+    let write = |function: &mut Function| {
+        let wanted = build_id(&key.namespace, function.metadata.generation, &function.spec);
+        changed = wanted.as_deref() == Some(build) && stand.show(function, build, &now);
+        changed
+    };
+    let (namespace, name) = (&key.namespace, &key.name);
+    let shown = tools
+        .objects
+        .modify::<Function>(namespace, name, Durable, write)
+        .await;
+    match shown {
+        Ok(Some(function)) if changed => announce(tools, &function, &stand).await,
+        Ok(_) => {}
+        Err(error) => tracing::warn!(function = %key, %error, "could not show a build"),
     }
 }
 
-/// Shows a build's outcome in a function that still wants it.
-pub(super) async fn tell_outcome(
-    tools: &ImagesTools,
-    key: &ObjectKey,
-    id: &str,
-    outcome: &BuildOutcome,
-) {
-    let now = timestamp(tools.clock.now());
-    let write = |function: &mut Function| {
-        let wanted = build_id(&key.namespace, function.metadata.generation, &function.spec);
-        wanted.as_deref() == Some(id) && outcome::show_outcome(function, id, outcome, &now)
+async fn announce(tools: &ImagesTools, function: &Function, stand: &Stand) {
+    let say = async |kind, reason: &str, message: &str| {
+        tools
+            .objects
+            .record(function, kind, "images", reason, message)
+            .await;
     };
-    let shown = tools
-        .objects
-        .modify::<Function>(&key.namespace, &key.name, Durable, write)
+    if !stand.built.is_true() {
+        return say(
+            EventKind::Warning,
+            &stand.built.reason,
+            &stand.built.message,
+        )
         .await;
-    match (shown, outcome) {
-        (Ok(Some(function)), BuildOutcome::Built(built)) => {
-            let message = format!(
-                "layer {} ({} bytes), {}",
-                built.layer, built.size, built.handler
-            );
-            tools
-                .objects
-                .record(&function, EventKind::Normal, "images", "Built", &message)
-                .await;
+    }
+    for layer in &stand.layers {
+        let whom = Platform::of_layer(layer).map_or_else(|| "all".to_owned(), |p| p.to_string());
+        match (layer.digest, &layer.reason) {
+            (Some(digest), _) => {
+                let bytes = layer.bytes.unwrap_or_default();
+                let message = format!("layer {digest} ({bytes} bytes) for {whom}");
+                say(EventKind::Normal, "Built", &message).await;
+            }
+            (None, Some(reason)) => {
+                let message = layer.message.clone().unwrap_or_default();
+                let message = format!("no layer for {whom}: {message}");
+                say(EventKind::Warning, reason, &message).await;
+            }
+            (None, None) => {}
         }
-        (Ok(Some(function)), BuildOutcome::Failed(failure)) => {
-            let (reason, message) = (&failure.reason, &failure.message);
-            tools
-                .objects
-                .record(&function, EventKind::Warning, "images", reason, message)
-                .await;
-        }
-        (Ok(None), _) => {}
-        (Err(error), _) => tracing::warn!(function = %key, %error, "could not show a build"),
     }
 }

@@ -8,6 +8,8 @@ use common::resources::{
 };
 use jiff::Timestamp;
 
+use crate::platform::{ARCH_LABEL, PYTHON_LABEL};
+
 /// Holds `host:port` of the agent's data plane.
 pub(super) const DATA_ADDRESS_ANNOTATION: &str = "troupe.dev/data-address";
 
@@ -22,9 +24,10 @@ pub fn is_ready(node: &Node) -> bool {
 pub(super) fn greet(node: &mut Node, hello: &Hello, now: Timestamp) {
     let labels = &mut node.metadata.labels;
     for (key, value) in [
-        ("kubernetes.io/arch", hello.arch.as_str()),
+        (ARCH_LABEL, hello.arch.as_str()),
         ("kubernetes.io/os", "linux"),
         ("kubernetes.io/hostname", hello.node.as_str()),
+        (PYTHON_LABEL, hello.python.as_str()),
         ("troupe.dev/runtime", hello.runtime.as_str()),
     ] {
         labels.insert(key.to_owned(), value.to_owned());

@@ -3,10 +3,12 @@ use bytes::Bytes;
 use common::resources::{FUNCTION_LABEL, Function, Pod};
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use tokio::sync::mpsc;
 
 use super::NodeBook;
 use crate::api::{ApiError, LogOptions, LogStream, PodLogs};
-use crate::images::build_log;
+use crate::images::{BuildLogs, build_log};
+use crate::key::ObjectKey;
 use crate::objects::Objects;
 use crate::upstream;
 
@@ -14,13 +16,18 @@ use crate::upstream;
 pub struct AgentLogs {
     objects: Objects,
     book: NodeBook,
+    builds: BuildLogs,
 }
 
 impl AgentLogs {
     /// Logs of these objects on these nodes.
     #[must_use]
-    pub fn new(objects: Objects, book: NodeBook) -> Self {
-        Self { objects, book }
+    pub fn new(objects: Objects, book: NodeBook, builds: BuildLogs) -> Self {
+        Self {
+            objects,
+            book,
+            builds,
+        }
     }
 
     async fn open_pod(&self, pod: &Pod, options: &LogOptions) -> Result<LogStream, ApiError> {
@@ -50,6 +57,13 @@ impl AgentLogs {
             code => Err(unavailable(format!("the node answers {code}"))),
         }
     }
+}
+
+async fn next_line(
+    mut lines: mpsc::Receiver<String>,
+) -> Option<(std::io::Result<Bytes>, mpsc::Receiver<String>)> {
+    let line = lines.recv().await?;
+    Some((Ok(Bytes::from(line + "\n")), lines))
 }
 
 fn limit(body: upstream::ByteStream, limit: Option<u64>) -> LogStream {
@@ -90,11 +104,14 @@ impl PodLogs for AgentLogs {
         let found = self.objects.get::<Function>(namespace, function).await?;
         let found = found.ok_or_else(missing)?;
         if options.build {
-            let lines = build_log(&**self.objects.store(), &found)
-                .await
-                .map_err(|error| ApiError::new(503, "Unavailable", error.to_string()))?;
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            return Ok(stream::iter([Ok(Bytes::from(text))]).boxed());
+            let key = ObjectKey::of(&found);
+            let lines = build_log(
+                self.objects.clone(),
+                self.builds.clone(),
+                key,
+                options.follow,
+            );
+            return Ok(stream::unfold(lines, next_line).boxed());
         }
         let mut pods = self.objects.list::<Pod>(Some(namespace)).await?.items;
         pods.retain(|pod| {

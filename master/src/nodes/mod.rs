@@ -7,7 +7,9 @@
 
 mod actor;
 mod assignment;
+mod bases;
 mod book;
+mod builder;
 mod grants;
 mod hello;
 mod logs;
@@ -17,7 +19,9 @@ pub mod session;
 mod write;
 
 pub use actor::NodeActor;
+pub use bases::Bases;
 pub use book::{LocalPods, NodeBook};
+pub use builder::BuildTarget;
 pub use grants::Grants;
 pub use hello::is_ready;
 pub use logs::AgentLogs;

@@ -7,10 +7,12 @@ use common::resources::{Node, Pod};
 use tokio::sync::mpsc;
 
 use super::actor::{Attach, Detach, NodeActor, Order, PodSeen, PodUnseen};
-use super::{Grants, NodeBook};
+use super::builder::{BuildTarget, Candidate, choose};
+use super::{Bases, Grants, NodeBook};
 use crate::clock::Clock;
 use crate::images::{Images, NodeLost};
 use crate::objects::{Change, Objects};
+use crate::platform::Platform;
 use crate::supervisor::{ChildDown, Down, Guard, Mailbox, Nursery, RestartPolicy, follow};
 
 /// What the actors of nodes use.
@@ -25,6 +27,10 @@ pub struct NodesTools {
     pub grants: Grants,
     /// Hears of builds.
     pub images: Mailbox<Images>,
+    /// The function bases that connected nodes have.
+    pub bases: Bases,
+    /// Whether images are pushed, so that nodes are asked for their bases.
+    pub has_registry: bool,
     /// Counts the master's starts.
     pub epoch: u64,
 }
@@ -40,11 +46,10 @@ pub struct Nodes {
     _guard: Guard,
 }
 
-/// An agent's session, and what its node can build.
+/// An agent's session, and what its node builds.
 struct Linked {
     session: u64,
-    arch: String,
-    python: String,
+    platform: Platform,
 }
 
 /// An agent greets.
@@ -94,10 +99,16 @@ pub struct Disconnected {
     pub session: u64,
 }
 
-/// Give a build to a connected node. Answers its name, or `None` when there is no node.
+/// Give a build to a connected node. Answers its name and what it builds for, or `None` when there is
+/// no node that could.
 #[derive(Message)]
-#[rtype(result = "Option<String>")]
-pub struct Dispatch(pub BuildOrder);
+#[rtype(result = "Option<(String, Platform)>")]
+pub struct Dispatch {
+    /// The build; the platform is filled in.
+    pub order: Box<BuildOrder>,
+    /// Whom it may be for.
+    pub target: BuildTarget,
+}
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -247,14 +258,14 @@ impl Handler<Connect> for Nodes {
         self.tools.images.tell(NodeLost(node.clone()));
         let linked = Linked {
             session,
-            arch: connect.hello.arch.clone(),
-            python: connect.hello.python.clone(),
+            platform: Platform::new(&connect.hello.arch, &connect.hello.python),
         };
+        self.tools.bases.set(&connect.hello);
         self.connected.insert(node, linked);
         let welcome = Welcome {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             epoch: self.tools.epoch,
-            registry: false,
+            registry: self.tools.has_registry,
         };
         let attach = Attach {
             session,
@@ -279,6 +290,7 @@ impl Handler<Disconnected> for Nodes {
         if self.connected.get(&node).is_some_and(current) {
             self.connected.remove(&node);
             self.builds.remove(&node);
+            self.tools.bases.remove(&node);
             self.tools.images.tell(NodeLost(node.clone()));
         }
         if let Some(child) = self.child(&node) {
@@ -288,23 +300,27 @@ impl Handler<Disconnected> for Nodes {
 }
 
 impl Handler<Dispatch> for Nodes {
-    type Result = Option<String>;
+    type Result = Option<(String, Platform)>;
 
-    fn handle(&mut self, Dispatch(mut order): Dispatch, _: &mut Self::Context) -> Option<String> {
+    fn handle(&mut self, dispatch: Dispatch, _: &mut Self::Context) -> Self::Result {
+        let Dispatch { mut order, target } = dispatch;
         let children = self.children.as_ref()?;
-        let given = |node: &String| self.builds.get(node).copied().unwrap_or(0);
-        let mut nodes: Vec<_> = self.connected.keys().cloned().collect();
-        nodes.sort_by_key(|node| (given(node), node.clone()));
-        let node = nodes
-            .into_iter()
-            .find(|node| children.get(node).is_some())?;
-        if let Some(linked) = self.connected.get(&node) {
-            order.arch.clone_from(&linked.arch);
-            order.python.clone_from(&linked.python);
-        }
-        children.get(&node)?.do_send(Order(order));
+        let alive = self.connected.iter();
+        let candidates: Vec<_> = alive
+            .filter(|(node, _)| children.get(node).is_some())
+            .map(|(node, linked)| Candidate {
+                node,
+                platform: &linked.platform,
+                given: self.builds.get(node).copied().unwrap_or(0),
+            })
+            .collect();
+        let (node, platform) = choose(&candidates, &target)?;
+        order.arch.clone_from(&platform.arch);
+        order.python.clone_from(&platform.python);
+        let node = node.to_owned();
+        children.get(&node)?.do_send(Order(*order));
         *self.builds.entry(node.clone()).or_default() += 1;
-        Some(node)
+        Some((node, platform))
     }
 }
 

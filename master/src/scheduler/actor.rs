@@ -8,6 +8,7 @@ use common::resources::{Node, Pod, PodPhase, Quantity, Resource};
 use super::{Needs, NodeView, Unschedulable, place};
 use crate::nodes::{ASSIGNMENT_ANNOTATION, is_ready};
 use crate::objects::{Change, Objects};
+use crate::platform::Platform;
 use crate::supervisor::{Guard, follow};
 
 /// A placed pod whose object does not show up counts so long.
@@ -32,12 +33,21 @@ struct Taken {
 
 /// Asks for the node of a pod.
 #[derive(Message)]
-#[rtype(result = "Result<String, Unschedulable>")]
+#[rtype(result = "Result<Placed, Unschedulable>")]
 pub struct Place {
     /// The pod's name; it counts as taken from now on.
     pub pod: String,
     /// What it takes.
     pub needs: Needs,
+}
+
+/// Where a pod goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The node.
+    pub node: String,
+    /// What it runs machine code of.
+    pub platform: Platform,
 }
 
 #[derive(Message)]
@@ -154,6 +164,7 @@ fn view(node: &Node) -> NodeView {
         ready: is_ready(node),
         closed: node.spec.unschedulable
             || node.spec.taints.iter().any(|taint| closes(&taint.effect)),
+        platform: Platform::of(node),
         labels: node.metadata.labels.clone(),
         cpu_milli: amount("cpu").map_or(0, |q| q.milli()),
         memory_bytes: amount("memory").map_or(0, |q| q.whole()),
@@ -184,7 +195,7 @@ impl Handler<Seen> for Scheduler {
 }
 
 impl Handler<Place> for Scheduler {
-    type Result = Result<String, Unschedulable>;
+    type Result = Result<Placed, Unschedulable>;
 
     fn handle(&mut self, Place { pod, needs }: Place, ctx: &mut Self::Context) -> Self::Result {
         let node = place(self.nodes.values(), &needs)?.to_owned();
@@ -200,6 +211,10 @@ impl Handler<Place> for Scheduler {
                 scheduler.release(&pod);
             }
         });
-        Ok(node)
+        let platform = self.nodes.get(&node).map(|view| view.platform.clone());
+        Ok(Placed {
+            node,
+            platform: platform.unwrap_or_default(),
+        })
     }
 }

@@ -6,5 +6,5 @@
 mod actor;
 mod place;
 
-pub use actor::{Place, Scheduler};
+pub use actor::{Place, Placed, Scheduler};
 pub use place::{Needs, NodeView, Unschedulable, place};

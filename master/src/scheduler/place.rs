@@ -1,4 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::platform::Platform;
 
 /// What a pod takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub struct Needs {
     pub memory_bytes: u64,
     /// Labels the node must have.
     pub selector: BTreeMap<String, String>,
+    /// What there are layers for; `None` when the layer serves all nodes.
+    pub platforms: Option<BTreeSet<Platform>>,
 }
 
 /// A node as the scheduler sees it.
@@ -20,6 +24,8 @@ pub struct NodeView {
     pub ready: bool,
     /// Whether it takes no new pods, by `kubectl cordon` or a taint.
     pub closed: bool,
+    /// What it runs machine code of.
+    pub platform: Platform,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Cores, in thousandths.
@@ -50,6 +56,30 @@ pub enum Unschedulable {
     /// No ready node has the labels.
     #[error("no ready node has the labels {0}; run: kubectl get nodes --show-labels")]
     NoMatch(String),
+    /// The function's layer is machine code for others.
+    #[error(
+        "none of the {nodes} nodes that fit can run the function's machine code, which is there for \
+         {made}; a layer for them is built on its own, see: kubectl describe function"
+    )]
+    NoLayer {
+        /// Nodes that fit otherwise.
+        nodes: usize,
+        /// What there are layers for.
+        made: String,
+    },
+    /// No node is large enough, even if it were empty.
+    #[error(
+        "the pod wants {wanted_mib} MiB, more than the largest of the {nodes} nodes that fit has \
+         ({largest_mib} MiB); lower spec.resources.memory or add a larger node"
+    )]
+    TooLarge {
+        /// Nodes that fit otherwise.
+        nodes: usize,
+        /// Memory the pod wants.
+        wanted_mib: u64,
+        /// Memory of the largest node.
+        largest_mib: u64,
+    },
     /// All are full.
     #[error(
         "all {nodes} nodes that fit are full: the pod wants {wanted_mib} MiB, the roomiest has {free_mib} MiB free"
@@ -72,6 +102,8 @@ impl Unschedulable {
             Self::NoNodes => "NoNodes",
             Self::NoneReady(_) => "NodesNotReady",
             Self::NoMatch(_) => "NoMatchingNode",
+            Self::NoLayer { .. } => "NoLayer",
+            Self::TooLarge { .. } => "PodTooLarge",
             Self::Full { .. } => "NoCapacity",
         }
     }
@@ -111,6 +143,28 @@ pub fn place<'a>(
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
         return Err(Unschedulable::NoMatch(words.join(",")));
+    }
+    let runs = |node: &&NodeView| {
+        let made = needs.platforms.as_ref();
+        made.is_none_or(|made| made.iter().any(|made| made.serves(&node.platform)))
+    };
+    let able: Vec<_> = matching.iter().copied().filter(|node| runs(node)).collect();
+    if able.is_empty() {
+        let made = needs.platforms.iter().flatten();
+        let made: Vec<_> = made.map(ToString::to_string).collect();
+        return Err(Unschedulable::NoLayer {
+            nodes: matching.len(),
+            made: made.join(", "),
+        });
+    }
+    let matching = able;
+    let largest = matching.iter().map(|node| node.memory_bytes).max();
+    if let Some(largest) = largest.filter(|largest| *largest < needs.memory_bytes) {
+        return Err(Unschedulable::TooLarge {
+            nodes: matching.len(),
+            wanted_mib: needs.memory_bytes >> 20,
+            largest_mib: largest >> 20,
+        });
     }
     let free = |node: &NodeView| node.memory_bytes.saturating_sub(node.memory_taken);
     matching
@@ -191,6 +245,35 @@ mod tests {
                 wanted_mib: 256,
                 free_mib: 24
             }
+        );
+    }
+
+    #[test]
+    fn machine_code_goes_only_where_it_runs() {
+        let arm = NodeView {
+            platform: Platform::new("arm64", "3.11"),
+            ..node("a", 0)
+        };
+        let amd = NodeView {
+            platform: Platform::new("amd64", "3.11"),
+            ..node("b", 1000)
+        };
+        let made = |platforms: &[(&str, &str)]| Needs {
+            platforms: Some(platforms.iter().map(|(a, p)| Platform::new(a, p)).collect()),
+            ..needs(1)
+        };
+        let nodes = [arm, amd];
+        assert_eq!(place(&nodes, &made(&[("amd64", "3.11")])), Ok("b"));
+        assert_eq!(
+            place(&nodes, &made(&[("amd64", "3.11"), ("arm64", "")])),
+            Ok("a")
+        );
+        let other = place(&nodes, &made(&[("amd64", "3.13")])).unwrap_err();
+        assert_eq!(other.reason(), "NoLayer");
+        assert!(other.to_string().contains("amd64 with Python 3.13"));
+        assert_eq!(
+            place(&nodes, &needs(2048)).unwrap_err().reason(),
+            "PodTooLarge"
         );
     }
 

@@ -7,6 +7,7 @@
 mod backoff;
 mod effect;
 mod event;
+mod outlook;
 mod state;
 
 #[cfg(test)]

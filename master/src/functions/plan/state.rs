@@ -8,7 +8,7 @@ use super::backoff::Backoff;
 use super::{Effect, Event, PodStage, PodView, Summary};
 use crate::functions::scaling::Window;
 use crate::functions::{Build, Decision, Load, Revision, Wanted};
-use crate::router::{Refusal, RouteState};
+use crate::router::RouteState;
 
 /// Failed pods kept for people to look at.
 const KEEP_FAILED: usize = 2;
@@ -18,35 +18,29 @@ const MOST_LAUNCHING: usize = 8;
 const LAUNCH_SECONDS: i64 = 30;
 /// How often calls are sampled while there is anything to do.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// Failures of a kind that another try may mend are retried so often before waiting calls are refused.
-const PATIENCE: u32 = 3;
-/// Reasons that lie in the function itself: another try would end the same way.
-const HOPELESS: [&str; 4] = [
-    "ImportError",
-    "HandlerMissing",
-    "SecretMissing",
-    "ConfigMapMissing",
-];
+
+/// The cluster has no room.
+const NO_CAPACITY: &str = "NoCapacity";
 
 /// What is known and under way for one function.
 #[derive(Clone, Debug)]
 pub struct Plan {
     function: String,
-    wanted: Option<Wanted>,
-    pods: BTreeMap<String, PodView>,
+    pub(super) wanted: Option<Wanted>,
+    pub(super) pods: BTreeMap<String, PodView>,
     /// Pods asked for whose objects have not shown up, and since when.
     launching: BTreeMap<String, Timestamp>,
-    draining: BTreeSet<String>,
+    pub(super) draining: BTreeSet<String>,
     deleting: BTreeSet<String>,
     routed: BTreeSet<String>,
     idle: BTreeSet<String>,
     load: Load,
     window: Window,
-    backoff: Backoff,
-    decision: Decision,
-    route: Option<RouteState>,
-    shown: Option<Summary>,
-    deleted: bool,
+    pub(super) backoff: Backoff,
+    pub(super) decision: Decision,
+    pub(super) route: Option<RouteState>,
+    pub(super) shown: Option<Summary>,
+    pub(super) deleted: bool,
     /// When this plan began: what came before it does not know.
     began: Option<Timestamp>,
 }
@@ -101,12 +95,11 @@ impl Plan {
     fn note(&mut self, event: Event, now: Timestamp, effects: &mut Vec<Effect>) {
         match event {
             Event::Applied(wanted) => {
-                if self
-                    .wanted
-                    .as_ref()
-                    .is_some_and(|old| old.build != wanted.build)
-                {
-                    // New code deserves a new try.
+                let differs = |old: &Wanted| {
+                    old.build != wanted.build || old.unschedulable != wanted.unschedulable
+                };
+                if self.wanted.as_ref().is_some_and(differs) {
+                    // New code deserves a new try, and so do new nodes.
                     self.backoff.clear();
                 }
                 self.wanted = Some(wanted);
@@ -126,6 +119,10 @@ impl Plan {
                     set.remove(&uid);
                 }
                 effects.push(Effect::Unroute { uid });
+                if self.is_short_of(NO_CAPACITY) {
+                    // What it took is free now.
+                    self.backoff.clear();
+                }
             }
             Event::LaunchFailed {
                 name,
@@ -134,6 +131,9 @@ impl Plan {
             } => {
                 self.launching.remove(&name);
                 self.note_failure(&reason, &message, now, effects);
+                if reason == NO_CAPACITY {
+                    self.make_room(effects);
+                }
             }
             Event::Unhealthy { uid, reason } => {
                 if let Some(pod) = self.pods.get(&uid)
@@ -216,6 +216,42 @@ impl Plan {
         });
     }
 
+    pub(super) fn is_short_of(&self, what: &str) -> bool {
+        self.backoff
+            .last()
+            .is_some_and(|(reason, _)| reason == what)
+    }
+
+    /// Drains one pod of an older revision that stands in the way of its successor, so that a rollout
+    /// on a full cluster ends.
+    fn make_room(&mut self, effects: &mut Vec<Effect>) {
+        let Some(revision) = self.revision().map(|revision| revision.name.clone()) else {
+            return;
+        };
+        let mut old = self
+            .pods
+            .values()
+            .filter(|pod| pod.revision != revision && is_alive(pod));
+        let leaving = |pod: &PodView| self.draining.contains(&pod.uid);
+        if old.clone().any(leaving) {
+            return;
+        }
+        let Some((uid, name)) = old.next().map(|pod| (pod.uid.clone(), pod.name.clone())) else {
+            return;
+        };
+        self.draining.insert(uid.clone());
+        self.routed.remove(&uid);
+        effects.push(Effect::Tell {
+            warning: true,
+            reason: "RolloutMakesRoom",
+            message: format!(
+                "the cluster has no room for revision {revision} beside the old one: pod {name} ends \
+                 before its successor starts; calls wait for it"
+            ),
+        });
+        effects.push(Effect::Drain { uid });
+    }
+
     fn decide_replicas(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(wanted) = &self.wanted else { return };
         let seconds = wanted.rule.window_seconds();
@@ -259,7 +295,7 @@ impl Plan {
         age < i64::from(seconds)
     }
 
-    fn revision(&self) -> Option<&Revision> {
+    pub(super) fn revision(&self) -> Option<&Revision> {
         match &self.wanted.as_ref()?.build {
             Build::Done(revision) => Some(revision),
             Build::Pending | Build::Failed(_) => None,
@@ -280,7 +316,11 @@ impl Plan {
         let Some(revision) = self.revision().cloned() else {
             return;
         };
-        if self.deleted || self.backoff.remaining(now).is_some() {
+        let nowhere = self
+            .wanted
+            .as_ref()
+            .is_some_and(|w| w.unschedulable.is_some());
+        if self.deleted || nowhere || self.backoff.remaining(now).is_some() {
             return;
         }
         let hard = self
@@ -386,84 +426,6 @@ impl Plan {
                 .is_some_and(|pod| pod.stage == PodStage::Starting)
     }
 
-    fn set_route(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(wanted) = &self.wanted else { return };
-        let state = match &wanted.build {
-            _ if wanted.rule.is_paused() => RouteState::Closed(Refusal::Paused),
-            Build::Failed(refusal) => RouteState::Closed(refusal.clone()),
-            Build::Done(_) if self.backoff.remaining(now).is_some() && self.is_hopeless() => {
-                RouteState::Closed(self.crash_refusal(now))
-            }
-            Build::Done(_) | Build::Pending => RouteState::Open,
-        };
-        if self.route.as_ref() != Some(&state) {
-            self.route = Some(state.clone());
-            effects.push(Effect::SetRoute(state));
-        }
-    }
-
-    /// Whether waiting for the next try would be in vain.
-    fn is_hopeless(&self) -> bool {
-        let lies_in_function = self
-            .backoff
-            .last()
-            .is_some_and(|(reason, _)| HOPELESS.contains(&reason.as_str()));
-        lies_in_function || self.backoff.failures() >= PATIENCE
-    }
-
-    fn crash_refusal(&self, now: Timestamp) -> Refusal {
-        let (reason, message) = self.backoff.last().cloned().unwrap_or_default();
-        // Whole seconds, so that the state does not change at every look.
-        let wait = self
-            .backoff
-            .remaining(now)
-            .map_or(0, |_| 1_u64 << self.backoff.failures().min(6));
-        let message = format!(
-            "{message} ({} launches failed; the next is tried within {} s)",
-            self.backoff.failures(),
-            wait.min(60)
-        );
-        Refusal::Unavailable { reason, message }
-    }
-
-    fn show(&mut self, effects: &mut Vec<Effect>) {
-        let Some(wanted) = &self.wanted else { return };
-        if self.deleted {
-            return;
-        }
-        let alive = |pod: &&PodView| is_alive(pod);
-        let ready =
-            |pod: &&PodView| pod.stage == PodStage::Ready && !self.draining.contains(&pod.uid);
-        let trouble = match (&wanted.build, self.backoff.last()) {
-            (Build::Done(_), Some((reason, message))) => Some((reason.clone(), message.clone())),
-            _ => None,
-        };
-        let summary = Summary {
-            revision: self.revision().map(|revision| revision.name.clone()),
-            desired: self.decision.replicas,
-            why: self.decision.why.clone(),
-            replicas: u32::try_from(self.pods.values().filter(alive).count()).unwrap_or(u32::MAX),
-            ready: self
-                .pods
-                .values()
-                .filter(ready)
-                .map(|pod| (pod.name.clone(), pod.node.clone()))
-                .collect(),
-            trouble,
-        };
-        // The numbers in `why` move with every sample; alone they are not worth a write.
-        let same = |old: &Summary| {
-            Summary {
-                why: summary.why.clone(),
-                ..old.clone()
-            } == summary
-        };
-        if !self.shown.as_ref().is_some_and(same) {
-            self.shown = Some(summary.clone());
-            effects.push(Effect::Show(summary));
-        }
-    }
-
     fn wake(&self, now: Timestamp, effects: &mut Vec<Effect>) {
         let busy = !self.pods.is_empty()
             || !self.launching.is_empty()
@@ -477,7 +439,7 @@ impl Plan {
     }
 }
 
-fn is_alive(pod: &PodView) -> bool {
+pub(super) fn is_alive(pod: &PodView) -> bool {
     matches!(pod.stage, PodStage::Starting | PodStage::Ready)
 }
 

@@ -37,6 +37,8 @@ fn revision(name: &str) -> Revision {
             full_base: false,
             image: None,
         },
+        layers: Vec::new(),
+        image: None,
         handler: None,
         style: None,
         concurrency: 2,
@@ -46,6 +48,7 @@ fn revision(name: &str) -> Revision {
 fn wanted(build: Build) -> Wanted {
     Wanted {
         build,
+        unschedulable: None,
         rule: Rule::new(None, 2),
         hard_update: false,
     }
@@ -281,6 +284,103 @@ fn a_new_revision_takes_over_without_a_gap() {
     assert_ne!(world.routed, old);
     world.sample(0, 0, 0);
     assert!(world.pods.values().all(|pod| pod.revision == "two"));
+}
+
+#[test]
+fn a_rollout_on_a_full_cluster_makes_room_one_pod_at_a_time() {
+    let mut world = World::new();
+    let pinned = |build| {
+        let scaling = Scaling {
+            pinned: Some(2),
+            ..Scaling::default()
+        };
+        Wanted {
+            rule: Rule::new(Some(&scaling), 2),
+            ..wanted(build)
+        }
+    };
+    world.on(Event::Applied(pinned(Build::Done(revision("one")))));
+    world.settle();
+    world.come_up();
+    world.on(Event::Applied(pinned(Build::Done(revision("two")))));
+    for _ in 0..2 {
+        // None of the new pods finds a place.
+        let new = world
+            .pods
+            .values()
+            .filter(|pod| pod.stage == PodStage::Starting);
+        let names: Vec<_> = new.map(|pod| pod.name.clone()).collect();
+        for name in names {
+            world.pods.remove(&format!("uid-{name}"));
+            world.on(Event::LaunchFailed {
+                name,
+                reason: "NoCapacity".to_owned(),
+                message: "full".to_owned(),
+            });
+        }
+    }
+    assert!(
+        world.told.contains(&"RolloutMakesRoom".to_owned()),
+        "{:?}",
+        world.told
+    );
+    assert_eq!(world.routed.len(), 1, "the other old pod goes on");
+    for _ in 0..10 {
+        world.pass(1);
+        world.come_up();
+    }
+    assert!(world.pods.values().all(|pod| pod.revision == "two"));
+    assert_eq!(world.routed.len(), 2);
+}
+
+#[test]
+fn without_a_node_that_it_may_run_on_calls_are_refused_at_once_and_tried_when_one_comes() {
+    let mut world = World::new();
+    let nowhere = Refusal::Unavailable {
+        reason: "NoMatchingNode".into(),
+        message: "no arm64".into(),
+    };
+    world.on(Event::Applied(Wanted {
+        unschedulable: Some(nowhere.clone()),
+        ..ready_to_run()
+    }));
+    world.sample(0, 0, 1);
+    assert_eq!(world.route, Some(RouteState::Closed(nowhere)));
+    let trouble = world.shown.as_ref().unwrap().trouble.clone();
+    assert_eq!(
+        (world.launches, trouble.unwrap().0.as_str()),
+        (0, "NoMatchingNode")
+    );
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    assert_eq!(
+        (world.launches, world.route.clone()),
+        (1, Some(RouteState::Open))
+    );
+}
+
+#[test]
+fn calls_wait_for_a_layer_that_is_being_built() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    for _ in 0..20 {
+        world.now += jiff::SignedDuration::from_secs(1);
+        world.sample(0, 0, 1);
+        for name in world
+            .pods
+            .values()
+            .map(|pod| pod.name.clone())
+            .collect::<Vec<_>>()
+        {
+            world.pods.clear();
+            world.on(Event::LaunchFailed {
+                name,
+                reason: "NoLayer".to_owned(),
+                message: "for amd64".to_owned(),
+            });
+        }
+    }
+    assert_eq!(world.route, Some(RouteState::Open));
 }
 
 #[test]

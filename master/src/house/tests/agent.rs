@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::digest::Digest;
 use common::link::{
-    BuildOutcome, BuildReport, Built, Hello, PodReport, PodState, RuntimeKind, ToAgent, ToMaster,
+    BuildFailure, BuildOutcome, BuildReport, Built, Hello, NEEDS_ARCHITECTURE, PodAssignment,
+    PodReport, PodState, RuntimeKind, ToAgent, ToMaster,
 };
 use common::resources::Style;
 use parking_lot::Mutex;
@@ -14,14 +14,22 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
 use super::DEADLINE;
+use crate::images::Blobs;
 use crate::nodes::{Connect, Disconnected, FromAgent, Nodes};
 use crate::supervisor::Mailbox;
 
 /// A pretended agent: dials again whenever its session ends.
 pub(super) struct Agent {
+    pub(super) name: String,
+    arch: String,
     nodes: Mailbox<Nodes>,
+    blobs: Blobs,
     pods_dir: PathBuf,
     pub(super) pods: Mutex<Vec<PodReport>>,
+    /// What it was told to run.
+    pub(super) assigned: Mutex<Vec<PodAssignment>>,
+    /// Whether what it builds holds machine code.
+    pub(super) native: AtomicBool,
     /// While set, pods come up and builds end; else they wait for it.
     pub(super) swift: AtomicBool,
     /// Calls that pods have answered.
@@ -30,11 +38,22 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(nodes: Mailbox<Nodes>, pods_dir: PathBuf) -> Arc<Self> {
+    pub(super) fn new(
+        name: &str,
+        arch: &str,
+        nodes: Mailbox<Nodes>,
+        blobs: Blobs,
+        pods_dir: PathBuf,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            name: name.to_owned(),
+            arch: arch.to_owned(),
             nodes,
+            blobs,
             pods_dir,
             pods: Mutex::default(),
+            assigned: Mutex::default(),
+            native: AtomicBool::new(false),
             swift: AtomicBool::new(true),
             answered: AtomicU32::new(0),
             builds: AtomicU32::new(0),
@@ -52,7 +71,7 @@ impl Agent {
         let (outbox, mut inbox) = mpsc::channel(100);
         let inventory = self.pods.lock().clone();
         let connect = Connect {
-            hello: Box::new(hello()),
+            hello: Box::new(hello(&self.name, &self.arch)),
             inventory,
             outbox,
         };
@@ -81,7 +100,7 @@ impl Agent {
             }
         }
         self.nodes.tell(Disconnected {
-            node: "n1".to_owned(),
+            node: self.name.clone(),
             session,
         });
     }
@@ -90,10 +109,14 @@ impl Agent {
         match message {
             ToAgent::Desired(pods) => {
                 for pod in pods {
+                    self.assigned.lock().push(pod.clone());
                     self.ensure(pod.uid, pod.namespace, pod.name, news);
                 }
             }
-            ToAgent::EnsurePod(pod) => self.ensure(pod.uid, pod.namespace, pod.name, news),
+            ToAgent::EnsurePod(pod) => {
+                self.assigned.lock().push((*pod).clone());
+                self.ensure(pod.uid, pod.namespace, pod.name, news);
+            }
             ToAgent::RemovePod { uid, .. } => {
                 self.pods.lock().retain(|pod| pod.uid != uid);
                 // As an agent that does not know the pod any more: by its uid only.
@@ -106,13 +129,22 @@ impl Agent {
                 actix_web::rt::spawn(async move {
                     agent.until_swift().await;
                     let built = Built {
-                        layer: Digest::of(order.id.as_bytes()),
+                        layer: agent.blobs.put(order.id.as_bytes()).unwrap(),
                         size: 1,
                         handler: "func.main".to_owned(),
                         style: Style::Params,
-                        native: false,
+                        native: agent.native.load(Ordering::SeqCst),
                     };
-                    let outcome = Some(BuildOutcome::Built(built));
+                    let outcome = if built.native && order.arch != agent.arch {
+                        BuildOutcome::Failed(BuildFailure {
+                            reason: NEEDS_ARCHITECTURE.to_owned(),
+                            message: "a requirement has no wheel for it".to_owned(),
+                            transient: false,
+                        })
+                    } else {
+                        BuildOutcome::Built(built)
+                    };
+                    let outcome = Some(outcome);
                     let report = BuildReport {
                         id: order.id,
                         log: vec!["built".to_owned()],
@@ -199,12 +231,12 @@ fn report(uid: &str, namespace: &str, name: &str, state: PodState) -> PodReport 
     }
 }
 
-fn hello() -> Hello {
+fn hello(node: &str, arch: &str) -> Hello {
     let machine_id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     Hello {
-        node: "n1".to_owned(),
+        node: node.to_owned(),
         version: "0".to_owned(),
-        arch: "amd64".to_owned(),
+        arch: arch.to_owned(),
         python: "3.11".to_owned(),
         bases: Vec::new(),
         runtime: RuntimeKind::Process,

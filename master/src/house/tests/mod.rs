@@ -3,6 +3,7 @@
 mod agent;
 mod falls;
 mod lives;
+mod platforms;
 mod village;
 
 use std::time::Duration;

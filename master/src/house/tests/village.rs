@@ -21,7 +21,7 @@ pub(super) struct Village {
     pub(super) ground: Ground,
     pub(super) tree: Tree,
     pub(super) agent: Arc<Agent>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Village {
@@ -41,17 +41,33 @@ impl Village {
             }
         });
         let tree = tree::grow(&ground, fatal)?;
-        let agent = Agent::new(tree.nodes.clone(), pods_dir);
+        let (nodes, blobs) = (tree.nodes.clone(), ground.blobs.clone());
+        let agent = Agent::new("n1", "amd64", nodes, blobs, pods_dir);
         actix_web::rt::spawn(Arc::clone(&agent).live());
         Ok(Self {
             ground,
             tree,
             agent,
-            _directory: directory,
+            directory,
         })
     }
 
+    /// One more node; what it builds is as what the first one builds.
+    pub(super) fn join(&self, name: &str, arch: &str) -> Arc<Agent> {
+        let pods_dir = self.directory.path().join("pods");
+        let (nodes, blobs) = (self.tree.nodes.clone(), self.ground.blobs.clone());
+        let agent = Agent::new(name, arch, nodes, blobs, pods_dir);
+        let native = self.agent.native.load(Ordering::SeqCst);
+        agent.native.store(native, Ordering::SeqCst);
+        actix_web::rt::spawn(Arc::clone(&agent).live());
+        agent
+    }
+
     pub(super) async fn apply(&self, name: &str) {
+        self.apply_with(name, |_| {}).await;
+    }
+
+    pub(super) async fn apply_with(&self, name: &str, change: impl FnOnce(&mut Function)) {
         let mut function = Function::with_metadata(ObjectMeta::named("default", name));
         let files = [(
             "func.py".to_owned(),
@@ -62,6 +78,7 @@ impl Village {
             ..Source::default()
         };
         function.spec.source = Some(source);
+        change(&mut function);
         self.ground.objects.create(function, Durable).await.unwrap();
     }
 
