@@ -65,6 +65,7 @@ pub mod call;
 pub mod data;
 pub mod failure;
 pub mod history;
+pub mod jsonata;
 pub mod program;
 pub mod resource;
 pub mod retry;
