@@ -18,6 +18,12 @@ pub mod names {
     pub const DATA_LIMIT: &str = "States.DataLimitExceeded";
     /// No rule of a Choice matched and it has no Default.
     pub const NO_CHOICE_MATCHED: &str = "States.NoChoiceMatched";
+    /// The items of a distributed Map cannot be read.
+    pub const ITEM_READER: &str = "States.ItemReaderFailed";
+    /// The results of a distributed Map cannot be written.
+    pub const RESULT_WRITER: &str = "States.ResultWriterFailed";
+    /// A JSONata expression failed, gave nothing, or gave another type than its field wants.
+    pub const QUERY_EVALUATION: &str = "States.QueryEvaluationError";
     /// More iterations of a Map failed than it tolerates.
     pub const TOLERATED_FAILURES: &str = "States.ExceedToleratedFailureThreshold";
 }
@@ -29,6 +35,9 @@ pub struct Failure {
     pub error: Option<String>,
     /// What a person reads.
     pub cause: Option<String>,
+    /// The field whose expression failed, until it is recorded.
+    #[serde(skip)]
+    pub location: Option<String>,
 }
 
 impl Failure {
@@ -37,12 +46,21 @@ impl Failure {
         Failure {
             error: Some(error.into()),
             cause: Some(cause.into()),
+            location: None,
         }
     }
 
     /// `States.Runtime` with a cause.
     pub(crate) fn runtime(cause: impl Into<String>) -> Self {
         Failure::new(names::RUNTIME, cause)
+    }
+
+    /// `States.QueryEvaluationError` at a field.
+    pub(crate) fn query(location: &str, cause: impl Into<String>) -> Self {
+        Failure {
+            location: Some(location.to_owned()),
+            ..Failure::new(names::QUERY_EVALUATION, cause)
+        }
     }
 
     /// Whether an `ErrorEquals` list names this failure.

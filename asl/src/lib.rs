@@ -79,6 +79,7 @@ pub use history::{EventKind, HistoryEvent, Payload};
 pub use program::{Problem, Program};
 pub use resource::Resource;
 pub use run::{
-    Command, Decision, Effect, EngineError, ExecutionContext, Invocation, Limits, Moment, Outcome,
-    Record, Run, StepView, StrandId, TaskId, TimerId, steps,
+    Child, ChildResult, Command, Decision, Effect, EngineError, ExecutionContext, Invocation,
+    Limits, MapRunId, Moment, Outcome, Reading, Record, Run, StepView, StrandId, TaskId, TimerId,
+    Writing, steps,
 };

@@ -8,7 +8,7 @@ use crate::data::entropy::Entropy;
 use crate::data::payload_template::Template;
 use crate::failure::{Failure, names};
 use crate::program::fields::Fields;
-use crate::states::io::{ResultPath, assign};
+use crate::states::io::{ResultPath, assign, template};
 
 /// One entry of `Retry`.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub struct Catcher {
     pub next: String,
     /// Where the error output goes.
     pub result_path: ResultPath,
+    /// JSONata's `Output`.
+    pub output: Option<Template>,
     /// Variables to set.
     pub assign: Option<Template>,
 }
@@ -129,20 +131,25 @@ pub(crate) fn catchers(fields: &mut Fields<'_>) -> Vec<Catcher> {
     let place = fields.place.key("Catch");
     let mut found = Vec::with_capacity(list.len());
     for (index, item) in list.iter().enumerate() {
-        let Some(mut entry) = Fields::of("a catcher", item, place.index(index), fields.problems)
-        else {
+        let Some(entry) = Fields::of("a catcher", item, place.index(index), fields.problems) else {
             continue;
         };
+        let mut entry = entry.speaking(fields.speaks, format!("Catch[{index}]/"));
         entry.text("Comment");
         let error_equals = error_equals(&mut entry, index + 1 == list.len());
         let next = entry.required_text("Next").unwrap_or_default().to_owned();
-        let result_path = ResultPath::parse(&mut entry);
+        let (result_path, output) = if entry.speaks.jsonata() {
+            (ResultPath::Replace, template(&mut entry, "Output"))
+        } else {
+            (ResultPath::parse(&mut entry), None)
+        };
         let assign = assign(&mut entry);
         entry.finish();
         found.push(Catcher {
             error_equals,
             next,
             result_path,
+            output,
             assign,
         });
     }

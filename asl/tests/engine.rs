@@ -83,7 +83,7 @@ fn timeouts_end_tasks_and_can_be_caught() {
     let never = |_: &asl::Invocation| {
         Err(Failure {
             error: Some("never".into()),
-            cause: None,
+            ..Failure::default()
         })
     };
     let mut plain = world(task(json!({"TimeoutSeconds": 5})));
@@ -330,6 +330,7 @@ fn a_large_map_is_stepped_in_reasonable_time() {
     let mut run = Run::with_limits(Limits {
         events: 1_000_000,
         payload: 10_000_000,
+        ..Limits::default()
     });
     let items: Vec<u32> = (0..20_000).collect();
     let begin = std::time::Instant::now();

@@ -7,10 +7,12 @@
 //! - `number`, `timestamp`: exact decimal comparison, ISO-8601 as Step Functions reads it
 
 pub mod context;
+pub mod context_object;
 pub mod entropy;
 pub mod intrinsics;
 pub(crate) mod number;
 pub mod path;
 pub mod payload_template;
+pub mod query;
 pub mod reference_path;
 pub(crate) mod timestamp;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::context::Scope;
 use super::intrinsics::Call;
 use super::path::Path;
+use super::query::Query;
 use crate::failure::Failure;
 use crate::program::problem::{Code, Place, Problem};
 
@@ -28,6 +29,8 @@ pub enum Template {
     Array(Vec<Template>),
     /// The value of a `….$` field, with the field's full name for messages.
     Expression(String, Expression),
+    /// `{% … %}`
+    Query(Query),
 }
 
 impl Expression {
@@ -135,6 +138,7 @@ impl Template {
                     .collect::<Result<_, _>>()?,
             ),
             Template::Expression(field, expression) => expression.evaluate(field, input, scope)?,
+            Template::Query(query) => query.evaluate(scope)?,
         })
     }
 }

@@ -97,6 +97,16 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
             };
             ("stateExitedEventDetails", d)
         }
+        K::EvaluationFailed {
+            state,
+            location,
+            failure,
+        } => (
+            "evaluationFailedEventDetails",
+            d.set("state", state.as_str())
+                .maybe("location", location.as_deref())
+                .failure(failure),
+        ),
         K::LambdaFunctionScheduled {
             resource,
             input,
@@ -181,6 +191,11 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
             "taskTimedOutEventDetails",
             d.integration(service, action).failure(failure),
         ),
+        K::MapRunStarted { arn } => (
+            "mapRunStartedEventDetails",
+            d.set("mapRunArn", arn.as_str()),
+        ),
+        K::MapRunFailed { failure } => ("mapRunFailedEventDetails", d.failure(failure)),
         K::MapStateStarted { length } => ("mapStateStartedEventDetails", d.set("length", *length)),
         K::MapIterationStarted { name, index } => (
             "mapIterationStartedEventDetails",
@@ -204,6 +219,7 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
         | K::ParallelStateSucceeded
         | K::ParallelStateFailed
         | K::MapStateSucceeded
+        | K::MapRunSucceeded
         | K::MapStateFailed => return None,
     })
 }

@@ -61,6 +61,11 @@ pub enum EventKind {
         state: StateType,
         name: String,
     },
+    EvaluationFailed {
+        state: String,
+        location: Option<String>,
+        failure: Failure,
+    },
     LambdaFunctionScheduled {
         resource: String,
         input: Payload,
@@ -124,6 +129,13 @@ pub enum EventKind {
     ParallelStateStarted,
     ParallelStateSucceeded,
     ParallelStateFailed,
+    MapRunStarted {
+        arn: String,
+    },
+    MapRunSucceeded,
+    MapRunFailed {
+        failure: Failure,
+    },
     MapStateStarted {
         length: u64,
     },
@@ -155,6 +167,7 @@ impl EventKind {
             K::StateEntered { state, .. } => return format!("{state}StateEntered"),
             K::StateExited { state, .. } => return format!("{state}StateExited"),
             K::StateAborted { state, .. } => return format!("{state}StateAborted"),
+            K::EvaluationFailed { .. } => "EvaluationFailed",
             K::ExecutionStarted { .. } => "ExecutionStarted",
             K::ExecutionSucceeded { .. } => "ExecutionSucceeded",
             K::ExecutionFailed { .. } => "ExecutionFailed",
@@ -178,6 +191,9 @@ impl EventKind {
             K::ParallelStateStarted => "ParallelStateStarted",
             K::ParallelStateSucceeded => "ParallelStateSucceeded",
             K::ParallelStateFailed => "ParallelStateFailed",
+            K::MapRunStarted { .. } => "MapRunStarted",
+            K::MapRunSucceeded => "MapRunSucceeded",
+            K::MapRunFailed { .. } => "MapRunFailed",
             K::MapStateStarted { .. } => "MapStateStarted",
             K::MapStateSucceeded => "MapStateSucceeded",
             K::MapStateFailed => "MapStateFailed",

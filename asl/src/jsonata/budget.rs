@@ -30,7 +30,7 @@ pub(super) const DEEPEST: u16 = 100;
 
 /// What is left of a budget.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(crate) struct Purse {
     given: Budget,
     steps: Cell<u64>,
     bytes: Cell<u64>,

@@ -94,6 +94,9 @@ mod tests {
     #[test]
     fn exact_numbers_keep_their_digits() {
         let number: Number = serde_json::from_str("12345678901234567890").unwrap();
-        assert_eq!(Num::Exact(&number).to_json().to_string(), "12345678901234567890");
+        assert_eq!(
+            Num::Exact(&number).to_json().to_string(),
+            "12345678901234567890"
+        );
     }
 }

@@ -4,13 +4,13 @@ use regex::{Regex, RegexBuilder};
 
 /// A regular expression that has been read.
 #[derive(Debug)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     source: String,
     regex: Regex,
 }
 
 /// One match.
-pub(super) struct Match {
+pub(crate) struct Match {
     /// Where, in bytes.
     pub(super) start: usize,
     pub(super) end: usize,
@@ -27,7 +27,9 @@ impl Pattern {
             .dfa_size_limit(1 << 20)
             .nest_limit(100)
             .build()
-            .map_err(|error| format!("the regular expression /{source}/ cannot be read: {error}"))?;
+            .map_err(|error| {
+                format!("the regular expression /{source}/ cannot be read: {error}")
+            })?;
         Ok(Pattern {
             source: source.to_owned(),
             regex,
@@ -49,7 +51,11 @@ impl Pattern {
         Some(Match {
             start: whole.start(),
             end: whole.end(),
-            groups: captures.iter().skip(1).map(|group| group.map(|m| m.as_str().to_owned())).collect(),
+            groups: captures
+                .iter()
+                .skip(1)
+                .map(|group| group.map(|m| m.as_str().to_owned()))
+                .collect(),
         })
     }
 }
@@ -71,7 +77,9 @@ fn portable(source: &str) -> String {
         }
         match rest.next() {
             Some(' ') => out.push_str("\\x20"),
-            Some(other) if other == '/' || (!other.is_ascii() && !other.is_alphanumeric()) => out.push(other),
+            Some(other) if other == '/' || (!other.is_ascii() && !other.is_alphanumeric()) => {
+                out.push(other)
+            }
             Some(other) => {
                 out.push('\\');
                 out.push(other);

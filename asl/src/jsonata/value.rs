@@ -5,7 +5,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::budget::{DEEPEST, Purse};
+use super::budget::{Budget, DEEPEST, Purse};
 use super::error::{Error, too_deep};
 use super::eval::function::Function;
 use super::number::Num;
@@ -85,6 +85,12 @@ impl<'a> From<&'a Value> for Item<'a> {
             }),
             Value::Object(map) => Item::Object(Object::Borrowed(map)),
         }
+    }
+}
+
+impl<'a> From<&'a str> for Item<'a> {
+    fn from(text: &'a str) -> Self {
+        Item::Text(Text::Borrowed(text))
     }
 }
 
@@ -200,9 +206,23 @@ impl<'a> Item<'a> {
     }
 
     /// An object with these fields.
-    pub(crate) fn object<const N: usize>(fields: [(&str, Item<'a>); N]) -> Item<'a> {
+    pub(crate) fn fields<'n>(fields: impl IntoIterator<Item = (&'n str, Item<'a>)>) -> Item<'a> {
         let fields = fields.into_iter().map(|(name, item)| (name.into(), item));
         Item::Object(Object::new(fields.collect()))
+    }
+
+    /// An object with these fields.
+    pub(crate) fn object<const N: usize>(fields: [(&str, Item<'a>); N]) -> Item<'a> {
+        Item::fields(fields)
+    }
+
+    /// As JSON, for values of a known size.
+    pub(crate) fn plain(&self) -> Value {
+        let purse = Purse::new(Budget {
+            bytes: u64::MAX,
+            ..Budget::default()
+        });
+        self.to_json(&purse).ok().flatten().unwrap_or(Value::Null)
     }
 
     pub(crate) fn is_undefined(&self) -> bool {

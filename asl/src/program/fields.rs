@@ -2,10 +2,35 @@
 
 use serde_json::{Map, Value};
 
+use super::language::Speaks;
 use super::problem::{Code, Place, Problem};
 use super::suggest::nearest;
 use crate::data::path::Path;
 use crate::data::payload_template::shape;
+use crate::data::query::Query;
+
+/// Fields that only states in JSONPath have, and those that only states in JSONata have.
+const PATH_ONLY: [&str; 18] = [
+    "InputPath",
+    "OutputPath",
+    "ResultPath",
+    "Parameters",
+    "ResultSelector",
+    "Result",
+    "ItemsPath",
+    "MaxConcurrencyPath",
+    "TimeoutSecondsPath",
+    "HeartbeatSecondsPath",
+    "SecondsPath",
+    "TimestampPath",
+    "ErrorPath",
+    "CausePath",
+    "Variable",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentagePath",
+    "MaxItemsPath",
+];
+const QUERY_ONLY: [&str; 4] = ["Arguments", "Output", "Items", "Condition"];
 
 /// An object that is being read. What was not asked for when it is [finished](Fields::finish) is an unknown field.
 pub(crate) struct Fields<'a> {
@@ -13,6 +38,10 @@ pub(crate) struct Fields<'a> {
     map: &'a Map<String, Value>,
     pub(crate) place: Place,
     known: Vec<&'static str>,
+    /// In which language its expressions are.
+    pub(crate) speaks: Speaks,
+    /// The path from the state to here, for JSONata's messages: `Catch[1]/`.
+    pub(crate) within: String,
     pub(crate) problems: &'a mut Vec<Problem>,
 }
 
@@ -31,6 +60,8 @@ impl<'a> Fields<'a> {
                 map,
                 place,
                 known: Vec::new(),
+                speaks: Speaks::default(),
+                within: String::new(),
                 problems,
             }),
             other => {
@@ -56,8 +87,15 @@ impl<'a> Fields<'a> {
         self.problems.push(problem);
     }
 
-    pub(crate) fn what(&self) -> &str {
-        &self.what
+    /// The same in that language, at a place of its state.
+    pub(crate) fn speaking(mut self, speaks: Speaks, within: String) -> Self {
+        (self.speaks, self.within) = (speaks, within);
+        self
+    }
+
+    /// Where a field of it is, as JSONata's messages name it.
+    pub(crate) fn location(&self, name: &str) -> String {
+        format!("{}{name}", self.within)
     }
 
     /// A field as it is.
@@ -134,6 +172,25 @@ impl<'a> Fields<'a> {
         number
     }
 
+    /// An expression in JSONata; none if there is no text, or one without an expression.
+    pub(crate) fn query(&mut self, name: &'static str) -> Option<Query> {
+        if !self.speaks.jsonata() {
+            return None;
+        }
+        let text = self.get(name)?.as_str()?;
+        let (location, place) = (self.location(name), self.place.key(name));
+        Query::parse(text, &location, &place, self.problems)
+    }
+
+    /// A path that only states in JSONPath have.
+    pub(crate) fn path_only(&mut self, name: &'static str) -> Option<Path> {
+        if self.speaks.jsonata() {
+            None
+        } else {
+            self.path(name)
+        }
+    }
+
     /// A path.
     pub(crate) fn path(&mut self, name: &'static str) -> Option<Path> {
         let text = self.text(name)?;
@@ -160,7 +217,13 @@ impl<'a> Fields<'a> {
     pub(crate) fn finish(self) {
         for name in self.map.keys() {
             if !self.known.contains(&name.as_str()) {
-                let hint = nearest(name, self.known.iter().copied());
+                let hint = if self.speaks.jsonata() && PATH_ONLY.contains(&name.as_str()) {
+                    ": it belongs to JSONPath, and this is in JSONata".to_owned()
+                } else if !self.speaks.jsonata() && QUERY_ONLY.contains(&name.as_str()) {
+                    ": it belongs to JSONata (\"QueryLanguage\": \"JSONata\"), and this is in JSONPath".to_owned()
+                } else {
+                    nearest(name, self.known.iter().copied())
+                };
                 let message = format!("the field '{name}' is not supported in {}{hint}", self.what);
                 let problem = self
                     .place

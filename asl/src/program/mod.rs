@@ -3,11 +3,13 @@
 //! - [`problem`]: what is wrong with one, and where
 //! - `parse`: from JSON to [`Machine`]s (each state type reads its own fields, in [`crate::states`])
 //! - `check`: transitions: targets, reachability, loops, names
+//! - [`language`]: JSONPath or JSONata
 //! - `position`: lines and columns of a text
 //! - `fields`, `suggest`: helpers of the above
 
 pub(crate) mod check;
 pub(crate) mod fields;
+pub mod language;
 pub(crate) mod parse;
 mod position;
 pub mod problem;
@@ -92,12 +94,62 @@ impl Program {
         self.timeout
     }
 
+    /// The program of a distributed Map's children: that of the Map state with this name, at any depth.
+    pub fn processor(&self, state: &str) -> Option<Program> {
+        let (machine, definition) = find_processor(&self.machine, &self.definition, state)?;
+        let mut own = serde_json::Map::new();
+        for name in ["StartAt", "States"] {
+            own.insert(name.to_owned(), definition.get(name)?.clone());
+        }
+        if let Some(language) = self.definition.get("QueryLanguage") {
+            own.insert("QueryLanguage".to_owned(), language.clone());
+        }
+        Some(Program {
+            definition: Value::Object(own),
+            machine: machine.clone(),
+            timeout: None,
+        })
+    }
+
     /// Every Task's resource, in Parallel and Map too, with its state's name: what must exist for a run to succeed.
     pub fn resources(&self) -> Vec<(&str, &crate::Resource)> {
         let mut found = Vec::new();
         self.machine.resources(&mut found);
         found
     }
+}
+
+/// The processor of a Map state, with its part of the definition.
+fn find_processor<'p>(
+    machine: &'p Machine,
+    definition: &'p Value,
+    name: &str,
+) -> Option<(&'p Machine, &'p Value)> {
+    for (own, state) in &machine.states {
+        let part = definition.get("States")?.get(own)?;
+        let inner = |field: &str| part.get(field);
+        match &state.body {
+            crate::states::Body::Map(map) => {
+                let processor = inner("ItemProcessor").or_else(|| inner("Iterator"))?;
+                if own == name {
+                    return Some((&map.processor, processor));
+                }
+                if let Some(found) = find_processor(&map.processor, processor, name) {
+                    return Some(found);
+                }
+            }
+            crate::states::Body::Parallel(parallel) => {
+                for (index, branch) in parallel.branches.iter().enumerate() {
+                    let part = inner("Branches")?.get(index)?;
+                    if let Some(found) = find_processor(branch, part, name) {
+                        return Some(found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 impl Machine {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Machine;
 use super::fields::Fields;
+use super::language;
 use super::problem::{Code, Place, Problem};
 use crate::states::State;
 
@@ -29,37 +30,14 @@ pub(super) fn program(
         );
     }
     let timeout = fields.integer("TimeoutSeconds", 1, LONGEST_TIMEOUT);
-    query_language(&mut fields);
+    fields.speaks = language::of_machine(&mut fields);
     let machine = machine(&mut fields);
     fields.finish();
     machine.map(|machine| (machine, timeout))
 }
 
-/// Checks `QueryLanguage`. False if the rest cannot be read because it is in another language.
-pub(crate) fn query_language(fields: &mut Fields<'_>) -> bool {
-    match fields.text("QueryLanguage") {
-        None | Some("JSONPath") => true,
-        Some("JSONata") => {
-            let message = format!(
-                "not supported yet: {} in JSONata (JSONPath is)",
-                fields.what()
-            );
-            fields.report(Code::NotSupported, "QueryLanguage", message);
-            false
-        }
-        Some(other) => {
-            let message =
-                format!("'QueryLanguage' must be 'JSONPath' or 'JSONata' but is '{other}'");
-            fields.wrong("QueryLanguage", message);
-            false
-        }
-    }
-}
-
 /// Reads `StartAt` and `States`.
 pub(crate) fn machine(fields: &mut Fields<'_>) -> Option<Machine> {
-    // With JSONata as the machine's language each of its states would be a problem of its own: one is enough.
-    let foreign = fields.get("QueryLanguage").and_then(Value::as_str) == Some("JSONata");
     let start_at = fields.required_text("StartAt").map(str::to_owned);
     let states = fields.required("States")?;
     let place = fields.place.key("States");
@@ -73,9 +51,6 @@ pub(crate) fn machine(fields: &mut Fields<'_>) -> Option<Machine> {
     if map.is_empty() {
         fields.wrong("States", "'States' must have at least one state");
     }
-    if foreign {
-        return None;
-    }
     let mut parsed = IndexMap::with_capacity(map.len());
     for (name, value) in map {
         let at = place.key(name);
@@ -88,7 +63,8 @@ pub(crate) fn machine(fields: &mut Fields<'_>) -> Option<Machine> {
                 .problems
                 .push(at.problem(Code::SchemaValidationFailed, message));
         }
-        if let Some(state) = State::parse(name, value, at, fields.problems) {
+        let speaks = fields.speaks.inside();
+        if let Some(state) = State::parse(name, value, at, speaks, fields.problems) {
             parsed.insert(name.clone(), state);
         }
     }

@@ -81,24 +81,68 @@ fn loops_need_a_way_out() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_said() {
+fn jsonata_is_read_when_the_definition_is() {
     let found = problems(
         json!({"StartAt": "A", "QueryLanguage": "JSONata", "States": {
-            "A": {"Type": "Pass", "Output": "{% 1 %}", "End": true}
+            "A": {"Type": "Pass", "Output": {"x": ["{% 1 + %}", "{% name %}", "{% $$.x %}"]}, "InputPath": "$", "Next": "B"},
+            "B": {"Type": "Choice", "Choices": [{"Condition": "yes", "Next": "C"}], "Default": "C"},
+            "C": {"Type": "Wait", "Seconds": "{% 5", "QueryLanguage": "JSONPath", "End": true}
         }}),
     );
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].1, Code::NotSupported);
-    let found = problems(json!({"StartAt": "A", "States": {
-        "A": {"Type": "Map", "ItemReader": {}, "End": true, "ItemProcessor": {
-            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-            "StartAt": "B", "States": {"B": {"Type": "Succeed"}}
-        }}
-    }}));
+    let has =
+        |place: &str, text: &str| found.iter().any(|(p, _, m)| p == place && m.contains(text));
     assert!(
-        found
-            .iter()
-            .all(|(_, code, m)| *code == Code::NotSupported && m.starts_with("not supported yet")),
+        has("States.A.Output.x[0]", "Unexpected end of expression"),
+        "{found:?}"
+    );
+    assert!(
+        has("States.A.Output.x[1]", "'name' means nothing here"),
+        "{found:?}"
+    );
+    assert!(
+        has("States.A.Output.x[2]", "use $states or a variable"),
+        "{found:?}"
+    );
+    assert!(
+        has("States.A.InputPath", "it belongs to JSONPath"),
+        "{found:?}"
+    );
+    assert!(
+        has(
+            "States.B.Choices[0].Condition",
+            "true, false or an expression"
+        ),
+        "{found:?}"
+    );
+    assert!(
+        has("States.C.QueryLanguage", "can not be 'JSONPath'"),
+        "{found:?}"
+    );
+    assert!(has("States.C.Seconds", "does not end so"), "{found:?}");
+}
+
+#[test]
+fn a_distributed_map_has_its_own_fields() {
+    let map = |mode: &str, fields: serde_json::Value| {
+        let mut map = json!({"Type": "Map", "End": true, "ItemProcessor": {
+            "ProcessorConfig": {"Mode": mode, "ExecutionType": "STANDARD"},
+            "StartAt": "B", "States": {"B": {"Type": "Succeed"}}
+        }});
+        for (key, value) in fields.as_object().unwrap() {
+            map[key] = value.clone();
+        }
+        json!({"StartAt": "A", "States": {"A": map}})
+    };
+    let reader = json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "XML"}},
+        "ItemBatcher": {}, "ResultWriter": {}, "ToleratedFailurePercentage": 101});
+    let found = problems(map("DISTRIBUTED", reader));
+    assert_eq!(found.len(), 4, "{found:?}");
+    let found = problems(map(
+        "INLINE",
+        json!({"ItemBatcher": {"MaxItemsPerBatch": 5}}),
+    ));
+    assert!(
+        found[0].2.contains("belongs to a distributed Map"),
         "{found:?}"
     );
 }

@@ -126,6 +126,7 @@ impl Run {
                     kind: *state,
                     input: input.clone(),
                     entered: id,
+                    before: event.previous,
                     entered_at: event.at,
                     retries: 0,
                     attempts: Vec::new(),
@@ -206,7 +207,7 @@ impl Run {
             (K::ParallelStateStarted, Some(Note::Branches { count, input })) => {
                 self.start_branches(record, id, *count, input.clone())?;
             }
-            (K::MapStateStarted { length }, Some(Note::Iterations { concurrency })) => {
+            (K::MapStateStarted { length }, Some(Note::Iterations { concurrency, items })) => {
                 let strand = self.strand_mut(record)?;
                 strand.last = id;
                 strand.phase = Phase::Fan(Fan {
@@ -217,8 +218,21 @@ impl Run {
                     running: Default::default(),
                     results: Default::default(),
                     input: None,
+                    items: items.clone(),
                     previous: id,
                 });
+            }
+            (K::MapStateStarted { length }, Some(Note::Distribute { items, reading })) => {
+                self.begin_map_run(record, id, *length, items.clone(), reading.clone())?;
+            }
+            (K::MapRunStarted { arn }, Some(Note::MapRun { opening })) => {
+                self.open_map_run(record, id, arn, opening)?;
+            }
+            (K::MapRunSucceeded, _) => self.strand_mut(record)?.last = id,
+            (K::MapRunFailed { failure }, _) => self.fail_map_run(record, id, failure, sink)?,
+            (K::MapStateSucceeded, Some(Note::Collected { output })) => {
+                self.drop_map_run(record.strand, sink);
+                self.strand_mut(record)?.phase = Phase::Result(output.clone());
             }
             (K::MapIterationStarted { .. }, Some(Note::Iteration { parent, index })) => {
                 self.start_iteration(record, id, *parent, *index)?;
@@ -244,6 +258,7 @@ impl Run {
                     _ => return Err(misfit(record, "the state has not failed")),
                 }
             }
+            (K::EvaluationFailed { .. }, _) => self.strand_mut(record)?.last = id,
             (
                 K::MapIterationFailed { .. }
                 | K::MapIterationAborted { .. }
@@ -312,7 +327,15 @@ impl Run {
                 strand.phase = Phase::Pausing(timer);
                 self.start_timer(timer, record.strand, *due, sink);
             }
+            Some(Note::Read) => self.read_page(record, sink)?,
+            Some(Note::Page { items, more }) => self.take_page(record, items, *more)?,
+            Some(Note::Child { input, items }) => self.start_child(record, input, *items, sink)?,
+            Some(Note::ChildEnded { index, outcome }) => self.end_child(record, *index, outcome)?,
+            Some(Note::Write) => self.write_results(record, sink)?,
+            Some(Note::Written { output }) => self.results_written(record, output)?,
+            Some(Note::Broken { failure }) => self.break_map_run(record, failure)?,
             Some(Note::Failed { failure }) => {
+                self.drop_map_run(record.strand, sink);
                 self.strand_mut(record)?.phase = Phase::Failed {
                     failure: failure.clone(),
                     told: false,
@@ -349,6 +372,10 @@ impl Run {
         }
         for timer in std::mem::take(&mut self.timers).into_keys() {
             sink.push(Effect::CancelTimer { timer });
+        }
+        let maps: Vec<StrandId> = self.map_runs.values().copied().collect();
+        for strand in maps {
+            self.drop_map_run(strand, sink);
         }
         self.due.clear();
         self.strands.clear();

@@ -58,6 +58,7 @@ impl Run {
             running,
             results: Default::default(),
             input,
+            items: None,
             previous: id,
         });
         self.next_strand = first + count;
@@ -144,6 +145,7 @@ impl Run {
         let mut open: Vec<StrandId> = self.children(parent);
         while let Some(child) = open.pop() {
             open.extend(self.children(child));
+            self.drop_map_run(child, sink);
             let Some(strand) = self.strands.remove(&child) else {
                 continue;
             };

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::run::effect::Outcome;
 use crate::run::id::{TaskId, TimerId};
+use crate::run::map_run::MapRunId;
 
 /// The time and the randomness of one decision. Both come from outside, so that the same commands at
 /// the same moments give the same records.
@@ -81,6 +83,47 @@ pub enum Command {
     TimerFired {
         /// The timer.
         timer: TimerId,
+    },
+    /// A page of items has been read.
+    ItemsRead {
+        /// For whom.
+        map: MapRunId,
+        /// The first item's place, as it was asked for: a page that comes twice is told by it.
+        from: u64,
+        /// The items.
+        items: Vec<Value>,
+        /// Whether there are more behind them.
+        more: bool,
+    },
+    /// Items cannot be read.
+    ItemsFailed {
+        /// For whom.
+        map: MapRunId,
+        /// What a person reads.
+        cause: String,
+    },
+    /// A child execution ended.
+    ChildEnded {
+        /// Its Map Run.
+        map: MapRunId,
+        /// Which.
+        index: u32,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The results have been written.
+    ResultsWritten {
+        /// Of which Map Run.
+        map: MapRunId,
+        /// Where they are: `ResultWriterDetails`.
+        output: Value,
+    },
+    /// The results cannot be written.
+    ResultsFailed {
+        /// Of which Map Run.
+        map: MapRunId,
+        /// What a person reads.
+        cause: String,
     },
     /// End the run from outside (`StopExecution`).
     Stop {

@@ -1,11 +1,13 @@
 //! From a command to records and effects.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::command::{Command, ExecutionContext, Moment};
 use super::effect::{Decision, Effect};
 use super::flight::tidy;
 use super::id::{StrandId, TaskId, TimerId, TimerKind};
+use super::map_run::{MapRun, MapRunId};
 use super::record::{Note, Record};
 use super::strand::Phase;
 use super::{EngineError, Run};
@@ -107,6 +109,7 @@ impl Maker<'_> {
                 Failure {
                     error: Some(error),
                     cause,
+                    location: None,
                 },
             ),
             Command::TaskHeartbeat { task } => {
@@ -121,14 +124,106 @@ impl Maker<'_> {
                 self.note(strand, Note::Heartbeat { due })
             }
             Command::TimerFired { timer } => self.timer_fired(timer),
+            Command::ItemsRead {
+                map,
+                from,
+                items,
+                more,
+            } => self.items_read(map, from, items, more),
+            Command::ItemsFailed { map, cause } => {
+                self.map_breaks(map, names::ITEM_READER, cause, |run| run.asked)
+            }
+            Command::ChildEnded {
+                map,
+                index,
+                outcome,
+            } => {
+                let Some(strand) = self.strand_of_map(map) else {
+                    return Ok(());
+                };
+                match self.run.strands.get(&strand).map(|s| &s.phase) {
+                    Some(Phase::MapRun(run)) if run.running.contains_key(&index) => {
+                        self.note(strand, Note::ChildEnded { index, outcome })
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Command::ResultsWritten { map, output } => {
+                let Some(strand) = self.strand_of_map(map) else {
+                    return Ok(());
+                };
+                match self.run.strands.get(&strand).map(|s| &s.phase) {
+                    Some(Phase::MapRun(run)) if run.writing => self.note(
+                        strand,
+                        Note::Written {
+                            output: Payload::new(output),
+                        },
+                    ),
+                    _ => Ok(()),
+                }
+            }
+            Command::ResultsFailed { map, cause } => {
+                self.map_breaks(map, names::RESULT_WRITER, cause, |run| run.writing)
+            }
             Command::Stop { error, cause } => {
                 if self.run.started.is_none() {
                     return Ok(());
                 }
                 self.last_event(EventKind::ExecutionAborted {
-                    failure: Failure { error, cause },
+                    failure: Failure {
+                        error,
+                        cause,
+                        location: None,
+                    },
                 })
             }
+        }
+    }
+
+    fn items_read(
+        &mut self,
+        map: MapRunId,
+        from: u64,
+        items: Vec<Value>,
+        more: bool,
+    ) -> Result<(), Halt> {
+        let Some(strand) = self.strand_of_map(map) else {
+            return Ok(());
+        };
+        let (most, known) = (
+            self.run.limits.items,
+            u64::try_from(items.len()).unwrap_or(u64::MAX),
+        );
+        match self.run.strands.get(&strand).map(|s| &s.phase) {
+            Some(Phase::MapRun(run)) if run.asked && run.known == from => {}
+            _ => return Ok(()),
+        }
+        if from.saturating_add(known) > most {
+            let cause = format!("There are more than {most} items to read.");
+            return self.map_breaks(map, names::ITEM_READER, cause, |run| run.asked);
+        }
+        // A reader that finds nothing and says that there is more would be asked for ever.
+        let more = more && !items.is_empty();
+        let items = Payload::new(Value::Array(items));
+        self.note(strand, Note::Page { items, more })
+    }
+
+    fn map_breaks(
+        &mut self,
+        map: MapRunId,
+        error: &str,
+        cause: String,
+        waits: impl Fn(&MapRun) -> bool,
+    ) -> Result<(), Halt> {
+        let Some(strand) = self.strand_of_map(map) else {
+            return Ok(());
+        };
+        match self.run.strands.get(&strand).map(|s| &s.phase) {
+            Some(Phase::MapRun(run)) if waits(run) => {
+                let failure = Failure::new(error, cause);
+                self.note(strand, Note::Broken { failure })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -185,6 +280,7 @@ impl Maker<'_> {
         let failed = |error: &str| Failure {
             error: Some(error.to_owned()),
             cause: None,
+            location: None,
         };
         match timer.kind {
             TimerKind::Wait | TimerKind::Retry => self.note(running.strand, Note::Woken),

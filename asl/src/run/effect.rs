@@ -5,9 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::names;
 use crate::history::Payload;
 use crate::resource::Resource;
+use crate::run::command::Command;
 use crate::run::id::{TaskId, TimerId};
+use crate::run::map_run::{Child, ChildResult, MapRunId, Reading, Writing};
 use crate::run::record::Record;
 
 /// A task to be carried out, with what its worker needs to know.
@@ -84,8 +87,69 @@ pub enum Effect {
         /// The task.
         task: TaskId,
     },
+    /// Read a page of items; answer with `ItemsRead` or `ItemsFailed`.
+    ReadItems {
+        /// The Map Run that wants them.
+        map: MapRunId,
+        /// From where.
+        reading: Reading,
+        /// The first item wanted, from 0.
+        from: u64,
+        /// How many at most.
+        count: u64,
+    },
+    /// Start a child execution; answer with `ChildEnded`.
+    StartChild(Child),
+    /// Nobody waits for that child any more: end it.
+    StopChild {
+        /// Its Map Run.
+        map: MapRunId,
+        /// Which.
+        index: u32,
+    },
+    /// Write the results of a Map Run; answer with `ResultsWritten` or `ResultsFailed`.
+    WriteResults {
+        /// The Map Run.
+        map: MapRunId,
+        /// Its ARN.
+        map_arn: String,
+        /// Where to.
+        writing: Writing,
+        /// How the children ended, in that order.
+        results: Vec<ChildResult>,
+    },
     /// The run is over.
     Finish(Outcome),
+}
+
+impl Effect {
+    /// The command that says that an effect cannot be carried out, for those that are answered by one and are no tasks.
+    pub fn refused(&self, why: &str) -> Option<Command> {
+        match self {
+            Effect::ReadItems { map, .. } => Some(Command::ItemsFailed {
+                map: *map,
+                cause: why.to_owned(),
+            }),
+            Effect::StartChild(child) => Some(Command::ChildEnded {
+                map: child.map,
+                index: child.index,
+                outcome: Outcome::Failed {
+                    error: Some(names::RUNTIME.to_owned()),
+                    cause: Some(why.to_owned()),
+                },
+            }),
+            Effect::WriteResults { map, .. } => Some(Command::ResultsFailed {
+                map: *map,
+                cause: why.to_owned(),
+            }),
+            Effect::InvokeTask(_)
+            | Effect::StartTimer { .. }
+            | Effect::CancelTimer { .. }
+            | Effect::CancelTask { .. }
+            | Effect::StopChild { .. }
+            | Effect::Finish(_) => None,
+        }
+    }
 }
 
 /// What came of a command: append the records, then carry out the effects.

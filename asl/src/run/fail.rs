@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::context::scope;
 use super::decide::{Halt, Maker};
 use super::id::StrandId;
 use super::record::Note;
@@ -27,10 +26,25 @@ impl Maker<'_> {
             visit.entered,
             failure.cause.unwrap_or_default()
         );
+        let location = failure.location;
         let failure = Failure {
             error: failure.error,
             cause: Some(cause),
+            location: None,
         };
+        if failure.error.as_deref() == Some(names::QUERY_EVALUATION) {
+            let evaluation = EventKind::EvaluationFailed {
+                state: visit.state.clone(),
+                location,
+                failure: failure.clone(),
+            };
+            // AWS writes it before the state has begun its work: it follows what the state's entry follows.
+            let previous = match visit.kind {
+                StateType::Pass | StateType::Map => visit.before,
+                _ => self.run.strands.get(&id).map_or(0, |s| s.last),
+            };
+            self.event_after(previous, id, evaluation, None)?;
+        }
         if failure.error.as_deref() == Some(names::RUNTIME) {
             return self.end_failed(id, failure);
         }
@@ -75,14 +89,20 @@ impl Maker<'_> {
             }
         }
         if let Some(catcher) = retry::catcher(state.catch(), &failure) {
-            let output = json!({
+            let error = json!({
                 "Error": failure.error.as_deref().unwrap_or_default(),
                 "Cause": failure.cause.as_deref().unwrap_or_default(),
             });
             let computed = {
-                let scope = scope(self.run, &self.entropy, id, None);
-                crate::states::io::assigned(catcher.assign.as_ref(), &output, &scope).and_then(
-                    |assigned| Ok((catcher.result_path.combine(&visit.input, output)?, assigned)),
+                let scope = self.scope(id, None).with_error(&error);
+                crate::states::io::assigned(catcher.assign.as_ref(), &error, &scope).and_then(
+                    |assigned| {
+                        let output = match &catcher.output {
+                            Some(output) => output.evaluate(&error, &scope)?,
+                            None => catcher.result_path.combine(&visit.input, error.clone())?,
+                        };
+                        Ok((output, assigned))
+                    },
                 )
             };
             return match computed {

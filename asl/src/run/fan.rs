@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::EngineError;
-use super::context::{item_scope, scope};
+use super::context::item_part;
 use super::decide::{Halt, Maker};
 use super::id::StrandId;
 use super::record::Note;
@@ -24,7 +24,7 @@ impl Maker<'_> {
         visit: &Visit,
     ) -> Result<(), Halt> {
         let input = {
-            let scope = scope(self.run, &self.entropy, id, None);
+            let scope = self.scope(id, None);
             parallel
                 .io
                 .effective_input(&visit.input, &scope)
@@ -47,22 +47,31 @@ impl Maker<'_> {
     }
 
     pub(super) fn start_map(&mut self, id: StrandId, map: &Map, visit: &Visit) -> Result<(), Halt> {
+        if let Some(distributed) = &map.distributed {
+            return self.start_distributed(id, map, distributed, visit);
+        }
         let evaluated = {
-            let scope = scope(self.run, &self.entropy, id, None);
+            let scope = self.scope(id, None);
             map.io
                 .effective_input(&visit.input, &scope)
                 .and_then(|input| {
-                    let length = map.items(&input, &scope)?.as_array().map_or(0, Vec::len);
-                    Ok((length, map.at_once(&input, &scope)?))
+                    let items = map.items(&input, &scope)?;
+                    let length = items.as_array().map_or(0, Vec::len);
+                    // A list that had to be made is made once; one that is a part of the state's input is found there again.
+                    let made = match (items, &input) {
+                        (Cow::Borrowed(_), Cow::Borrowed(_)) => None,
+                        (items, _) => Some(Payload::new(items.into_owned())),
+                    };
+                    Ok((length, made, map.at_once(&input, &scope)?))
                 })
         };
         match evaluated {
             Err(failure) => self.fails(id, failure),
-            Ok((length, concurrency)) => {
+            Ok((length, items, concurrency)) => {
                 let started = EventKind::MapStateStarted {
                     length: u64::try_from(length).unwrap_or(u64::MAX),
                 };
-                self.event(id, started, Some(Note::Iterations { concurrency }))
+                self.event(id, started, Some(Note::Iterations { concurrency, items }))
             }
         }
     }
@@ -130,15 +139,22 @@ impl Maker<'_> {
         visit: &Visit,
         index: u32,
     ) -> Result<Payload, Failure> {
-        let outer = scope(self.run, &self.entropy, parent, None);
+        let made = match self.run.strands.get(&parent).map(|s| &s.phase) {
+            Some(Phase::Fan(fan)) => fan.items.clone(),
+            _ => None,
+        };
+        let outer = self.scope(parent, None);
         let input = map.io.effective_input(&visit.input, &outer)?;
-        let items = map.items(&input, &outer)?;
+        let items = match &made {
+            Some(items) => Cow::Borrowed(&**items),
+            None => map.items(&input, &outer)?,
+        };
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         let item = items.get(place).cloned().unwrap_or(Value::Null);
         let Some(selector) = &map.item_selector else {
             return Ok(Payload::new(item));
         };
-        let inner = item_scope(self.run, &self.entropy, parent, (index, &item));
+        let inner = self.item_scope(parent, item_part(index, &item));
         Ok(Payload::new(selector.evaluate(&input, &inner)?))
     }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::apply::misfit;
 use super::effect::{Effect, Invocation};
 use super::id::{StrandId, TaskId, TimerId, TimerKind};
+use super::map_run::MapRunId;
 use super::record::{Note, Record};
 use super::strand::Phase;
 use super::{EngineError, Run};
@@ -35,8 +36,19 @@ impl Run {
             timer: *timer,
             at: t.at,
         });
+        let maps =
+            self.map_runs
+                .values()
+                .filter_map(|strand| match &self.strands.get(strand)?.phase {
+                    Phase::MapRun(run) => Some(run.pending()),
+                    _ => None,
+                });
         let end = self.outcome.iter().cloned().map(Effect::Finish);
-        tasks.chain(timers).chain(end).collect()
+        tasks
+            .chain(timers)
+            .chain(maps.flatten())
+            .chain(end)
+            .collect()
     }
 
     pub(super) fn schedule(
@@ -157,6 +169,7 @@ pub(super) fn tidy(effects: Vec<Effect>) -> Vec<Effect> {
     let mut kept: Vec<Option<Effect>> = Vec::with_capacity(effects.len());
     let mut tasks: HashMap<TaskId, usize> = HashMap::new();
     let mut timers: HashMap<TimerId, usize> = HashMap::new();
+    let mut children: HashMap<(MapRunId, u32), usize> = HashMap::new();
     for effect in effects {
         let place = kept.len();
         let undone = match &effect {
@@ -175,7 +188,12 @@ pub(super) fn tidy(effects: Vec<Effect>) -> Vec<Effect> {
             }
             Effect::CancelTask { task } => tasks.remove(task),
             Effect::CancelTimer { timer } => timers.remove(timer),
-            Effect::Finish(_) => None,
+            Effect::StartChild(child) => {
+                children.insert((child.map, child.index), place);
+                None
+            }
+            Effect::StopChild { map, index } => children.remove(&(*map, *index)),
+            Effect::ReadItems { .. } | Effect::WriteResults { .. } | Effect::Finish(_) => None,
         };
         match undone.and_then(|earlier| kept.get_mut(earlier)) {
             Some(slot) => *slot = None,

@@ -10,6 +10,7 @@
 //! - `decide`: a command becomes records; `apply`, `children`: records change the run
 //! - `step`, `task`, `fan`, `fail`: what the states do when it is their turn
 //! - `strand`, `flight`: threads of control; tasks and timers in flight
+//! - [`map_run`], `distribute`, `map_fold`: distributed Maps and their children
 //! - `steps`: the readable list
 
 mod apply;
@@ -17,11 +18,14 @@ mod children;
 pub mod command;
 mod context;
 mod decide;
+mod distribute;
 pub mod effect;
 mod fail;
 mod fan;
 mod flight;
 pub mod id;
+mod map_fold;
+pub mod map_run;
 pub mod record;
 mod step;
 mod steps;
@@ -34,11 +38,13 @@ pub use command::{Command, ExecutionContext, Moment};
 pub use effect::{Decision, Effect, Invocation, Outcome};
 pub use id::{StrandId, TaskId, TimerId, TimerKind};
 use jiff::Timestamp;
+pub use map_run::{Child, ChildResult, MapRunId, Reading, Writing};
 pub use record::{Note, Record};
 pub use steps::{StepStatus, StepView, steps};
 use thiserror::Error;
 
 use crate::history::Payload;
+use crate::jsonata::Budget;
 use flight::{Flight, Timer};
 use strand::Strand;
 
@@ -49,6 +55,12 @@ pub struct Limits {
     pub events: u64,
     /// Bytes of JSON in a task's or state's result (262,144).
     pub payload: usize,
+    /// What one JSONata expression may do.
+    pub query: Budget,
+    /// Children of one distributed Map at once (1,000), whatever its `MaxConcurrency` says.
+    pub children: u32,
+    /// Items that one distributed Map may read (1,000,000).
+    pub items: u64,
 }
 
 impl Default for Limits {
@@ -56,6 +68,9 @@ impl Default for Limits {
         Limits {
             events: 25_000,
             payload: 262_144,
+            query: Budget::default(),
+            children: 1_000,
+            items: 1_000_000,
         }
     }
 }
@@ -108,6 +123,8 @@ pub struct Run {
     next_strand: u32,
     tasks: BTreeMap<TaskId, Flight>,
     timers: BTreeMap<TimerId, Timer>,
+    /// The strands of distributed Maps whose children run.
+    map_runs: BTreeMap<MapRunId, StrandId>,
     /// The same timers by time.
     due: BTreeSet<(Timestamp, TimerId)>,
     /// The strands that can go on by themselves.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::history::{HistoryEvent, Payload};
 use crate::resource::Resource;
 use crate::run::command::ExecutionContext;
+use crate::run::effect::Outcome;
 use crate::run::id::StrandId;
+use crate::run::map_run::{Opening, Reading};
 
 /// One line of a run's journal. Serializes to one JSON object; folding all of them, in order, with
 /// [`Run::apply`](crate::Run::apply) rebuilds the run.
@@ -87,6 +89,61 @@ pub enum Note {
     Iterations {
         /// How many at once; 0 is all.
         concurrency: u32,
+        /// The items, where they are not a part of the state's input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<Payload>,
+    },
+    /// With a distributed Map's `MapStateStarted`.
+    Distribute {
+        /// The items, where they are not a part of the state's input.
+        items: Option<Payload>,
+        /// Where items are read from instead.
+        reading: Option<Reading>,
+    },
+    /// With `MapRunStarted`.
+    MapRun {
+        /// What was evaluated.
+        opening: Opening,
+    },
+    /// The next page of items is asked for.
+    Read,
+    /// A page of items.
+    Page {
+        /// The items.
+        items: Payload,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// The next child starts.
+    Child {
+        /// What it is started with.
+        input: Payload,
+        /// How many items are in it.
+        items: u64,
+    },
+    /// A child ended.
+    ChildEnded {
+        /// Which.
+        index: u32,
+        /// How.
+        outcome: Outcome,
+    },
+    /// All children have ended: the results are to be written.
+    Write,
+    /// They have been.
+    Written {
+        /// What the writer said.
+        output: Payload,
+    },
+    /// The reader or the writer failed.
+    Broken {
+        /// The failure.
+        failure: crate::Failure,
+    },
+    /// With a distributed Map's `MapStateSucceeded`.
+    Collected {
+        /// The state's result.
+        output: Payload,
     },
     /// With `MapIterationStarted`: a new thread of control.
     Iteration {

@@ -4,7 +4,6 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::EngineError;
-use super::context::scope;
 use super::decide::{Halt, Maker};
 use super::id::StrandId;
 use super::record::Note;
@@ -26,6 +25,9 @@ impl<'a> Maker<'a> {
         if matches!(strand.phase, Phase::Fan(_)) {
             return self.fan(id);
         }
+        if matches!(strand.phase, Phase::MapRun(_)) {
+            return self.distribute(id);
+        }
         match strand.phase.clone() {
             Phase::Begin => self.begin(id),
             Phase::Goto(name, input) => self.enter(id, &name, input),
@@ -35,7 +37,7 @@ impl<'a> Maker<'a> {
             Phase::Waited => self.wait_is_over(id),
             Phase::Failed { failure, told } => self.failed(id, failure, told),
             Phase::Ended(output) => self.ended(id, output),
-            Phase::Fan(_) | Phase::Waiting(_) | Phase::Pausing(_) => Ok(()),
+            Phase::Fan(_) | Phase::MapRun(_) | Phase::Waiting(_) | Phase::Pausing(_) => Ok(()),
         }
     }
 
@@ -96,21 +98,15 @@ impl<'a> Maker<'a> {
         let (state, visit) = self.state(id)?;
         match &state.body {
             Body::Pass(pass) => {
-                let computed =
-                    pass.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
+                let computed = pass.evaluate(&visit.input, &self.scope(id, None));
                 self.leave(id, computed, pass.transition.next())
             }
             Body::Succeed(succeed) => {
-                let computed =
-                    succeed.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
+                let computed = succeed.evaluate(&visit.input, &self.scope(id, None));
                 self.leave(id, computed.map(|output| (output, IndexMap::new())), None)
             }
             Body::Choice(choice) => {
-                let decided = choice.evaluate(
-                    &visit.state,
-                    &visit.input,
-                    &scope(self.run, &self.entropy, id, None),
-                );
+                let decided = choice.evaluate(&visit.state, &visit.input, &self.scope(id, None));
                 match decided {
                     Ok((next, output, assigned)) => {
                         self.leave(id, Ok((output, assigned)), Some(&next))
@@ -124,19 +120,14 @@ impl<'a> Maker<'a> {
                 }
             }
             Body::Fail(fail) => {
-                let computed =
-                    fail.evaluate(&visit.input, &scope(self.run, &self.entropy, id, None));
+                let computed = fail.evaluate(&visit.input, &self.scope(id, None));
                 match computed {
                     Ok(failure) => self.note(id, Note::Failed { failure }),
                     Err(failure) => self.fails(id, failure),
                 }
             }
             Body::Wait(wait) => {
-                let end = wait.end(
-                    &visit.input,
-                    self.now,
-                    &scope(self.run, &self.entropy, id, None),
-                );
+                let end = wait.end(&visit.input, self.now, &self.scope(id, None));
                 match end {
                     Ok(until) if until <= self.now => self.wait_is_over(id),
                     Ok(until) => self.note(id, Note::Wait { until }),
@@ -155,7 +146,7 @@ impl<'a> Maker<'a> {
             return Err(EngineError::UnknownState(visit.state).into());
         };
         let computed = {
-            let scope = scope(self.run, &self.entropy, id, None);
+            let scope = self.scope(id, None);
             wait.output(&visit.input, &scope).and_then(|output| {
                 let assigned =
                     crate::states::io::assigned(wait.io.assign.as_ref(), &visit.input, &scope)?;
@@ -174,11 +165,10 @@ impl<'a> Maker<'a> {
             Body::Map(map) => (&map.io, &map.transition),
             _ => return Err(EngineError::UnknownState(visit.state).into()),
         };
-        let computed = io.finish(
-            &visit.input,
-            (**result).clone(),
-            &scope(self.run, &self.entropy, id, None),
-        );
+        let computed = {
+            let scope = self.scope(id, None).with_result(result);
+            io.finish(&visit.input, (**result).clone(), &scope)
+        };
         self.leave(id, computed, transition.next())
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::id::{StrandId, TaskId, TimerId};
+use super::map_run::MapRun;
 use crate::data::context::Variables;
 use crate::failure::Failure;
 use crate::history::Payload;
@@ -32,6 +33,8 @@ pub(super) struct Visit {
     pub(super) kind: StateType,
     pub(super) input: Payload,
     pub(super) entered: u64,
+    /// The event that led into the state.
+    pub(super) before: u64,
     pub(super) entered_at: Timestamp,
     /// All retries; `$$.State.RetryCount`.
     pub(super) retries: u32,
@@ -62,6 +65,8 @@ pub(super) enum Phase {
     Failed { failure: Failure, told: bool },
     /// Branches or iterations run.
     Fan(Fan),
+    /// Child executions run.
+    MapRun(Box<MapRun>),
     /// Its machine ended.
     Ended(Payload),
 }
@@ -81,6 +86,8 @@ pub(super) struct Fan {
     pub(super) results: BTreeMap<u32, Payload>,
     /// The branches' input, where it is not the state's own.
     pub(super) input: Option<Payload>,
+    /// A Map's items, where they are not a part of the state's input.
+    pub(super) items: Option<Payload>,
     /// The event that leads to the next iteration: the end of the one that makes room for it.
     pub(super) previous: u64,
 }
@@ -109,6 +116,7 @@ impl Strand {
             | Phase::Ended(_) => true,
             // Whether a task starts by itself is the task's matter: see `Run::settle`.
             Phase::Task { .. } | Phase::Waiting(_) | Phase::Pausing(_) => false,
+            Phase::MapRun(run) => run.is_ready(),
             Phase::Fan(fan) => fan.is_done() || (kind == Some(StateType::Map) && fan.has_room()),
         }
     }

@@ -1,6 +1,5 @@
 //! Tasks: scheduled, started, ended.
 
-use super::context::scope;
 use super::decide::{Halt, Maker};
 use super::id::{StrandId, TaskId};
 use super::record::Note;
@@ -19,7 +18,7 @@ impl Maker<'_> {
     ) -> Result<(), Halt> {
         let token = task.resource.waits_for_token().then(|| self.token());
         let evaluated = {
-            let scope = scope(self.run, &self.entropy, id, token.as_deref());
+            let scope = self.scope(id, token.as_deref());
             let seconds = |seconds: &Option<crate::states::task::Seconds>, field: &str| {
                 seconds
                     .as_ref()

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::data::context::Scope;
 use crate::data::payload_template::Expression;
+use crate::data::query::Query;
 use crate::failure::Failure;
 use crate::program::fields::Fields;
 use crate::program::problem::Code;
@@ -15,6 +16,8 @@ pub enum Text {
     Fixed(String),
     /// `ErrorPath`, `CausePath`: a path or an intrinsic function
     Computed(Expression),
+    /// `Error`, `Cause` in JSONata
+    Query(Query),
 }
 
 /// A Fail state.
@@ -39,6 +42,11 @@ impl Fail {
         let show = |text: &Option<Text>, field: &str| match text {
             None => Ok(None),
             Some(Text::Fixed(text)) => Ok(Some(text.clone())),
+            Some(Text::Query(query)) => {
+                let text =
+                    query.typed(scope, "string", |value| value.as_str().map(str::to_owned))?;
+                Ok(Some(text))
+            }
             Some(Text::Computed(expression)) => match expression.evaluate(field, input, scope)? {
                 Value::String(text) => Ok(Some(text)),
                 other => Err(Failure::runtime(format!(
@@ -49,12 +57,19 @@ impl Fail {
         Ok(Failure {
             error: show(&self.error, "ErrorPath")?,
             cause: show(&self.cause, "CausePath")?,
+            location: None,
         })
     }
 }
 
 fn text(fields: &mut Fields<'_>, fixed: &'static str, computed: &'static str) -> Option<Text> {
+    if let Some(query) = fields.query(fixed) {
+        return Some(Text::Query(query));
+    }
     let plain = fields.text(fixed).map(|text| Text::Fixed(text.to_owned()));
+    if fields.speaks.jsonata() {
+        return plain;
+    }
     let Some(path) = fields.text(computed) else {
         return plain;
     };

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use crate::data::context::Scope;
 use crate::data::path::Path;
 use crate::data::payload_template::Template;
+use crate::data::query;
 use crate::data::reference_path::ReferencePath;
 use crate::failure::Failure;
 use crate::history::Payload;
 use crate::program::fields::Fields;
-use crate::program::problem::Code;
+use crate::program::language::QueryLanguage;
+use crate::program::problem::{Code, Place};
 
 /// `InputPath` or `OutputPath`.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +43,7 @@ pub enum ResultPath {
 pub struct InputOutput {
     /// `InputPath`
     pub input_path: Selection,
-    /// `Parameters`
+    /// `Parameters`; JSONata's `Arguments`
     pub parameters: Option<Template>,
     /// `ResultSelector`
     pub result_selector: Option<Template>,
@@ -51,6 +53,10 @@ pub struct InputOutput {
     pub output_path: Selection,
     /// `Assign`
     pub assign: Option<Template>,
+    /// JSONata's `Output`
+    pub output: Option<Template>,
+    /// In which language the fields are.
+    pub language: QueryLanguage,
 }
 
 /// Which data fields a state type has beside `InputPath` and `OutputPath`.
@@ -59,6 +65,8 @@ pub(crate) enum Has {
     Paths,
     Result,
     ResultAndSelector,
+    /// The same, with `Arguments` in JSONata.
+    Arguments,
 }
 
 impl Selection {
@@ -149,7 +157,14 @@ pub(crate) fn assign(fields: &mut Fields<'_>) -> Option<Template> {
             );
         }
     }
-    Some(Template::parse(value, &place, fields.problems))
+    Some(read(value, "Assign", place, fields))
+}
+
+fn read(value: &Value, name: &str, place: Place, fields: &mut Fields<'_>) -> Template {
+    if fields.speaks.jsonata() {
+        return query::template(value, &fields.location(name), &place, fields.problems);
+    }
+    Template::parse(value, &place, fields.problems)
 }
 
 /// Evaluates an `Assign`.
@@ -173,12 +188,16 @@ pub(crate) fn assigned(
 pub(crate) fn template(fields: &mut Fields<'_>, name: &'static str) -> Option<Template> {
     let value = fields.get(name)?;
     let place = fields.place.key(name);
-    Some(Template::parse(value, &place, fields.problems))
+    Some(read(value, name, place, fields))
 }
 
 impl InputOutput {
     pub(crate) fn parse(fields: &mut Fields<'_>, has: Has) -> InputOutput {
+        if fields.speaks.jsonata() {
+            return InputOutput::parse_query(fields, has);
+        }
         let result = has != Has::Paths;
+        let selector = matches!(has, Has::ResultAndSelector | Has::Arguments);
         InputOutput {
             input_path: Selection::parse(fields, "InputPath"),
             parameters: if result {
@@ -186,7 +205,7 @@ impl InputOutput {
             } else {
                 None
             },
-            result_selector: if has == Has::ResultAndSelector {
+            result_selector: if selector {
                 template(fields, "ResultSelector")
             } else {
                 None
@@ -198,7 +217,31 @@ impl InputOutput {
             },
             output_path: Selection::parse(fields, "OutputPath"),
             assign: assign(fields),
+            output: None,
+            language: QueryLanguage::JsonPath,
         }
+    }
+
+    fn parse_query(fields: &mut Fields<'_>, has: Has) -> InputOutput {
+        InputOutput {
+            input_path: Selection::All,
+            parameters: if has == Has::Arguments {
+                template(fields, "Arguments")
+            } else {
+                None
+            },
+            result_selector: None,
+            result_path: ResultPath::Replace,
+            output_path: Selection::All,
+            assign: assign(fields),
+            output: template(fields, "Output"),
+            language: QueryLanguage::Jsonata,
+        }
+    }
+
+    /// Whether the fields are in JSONata.
+    pub(crate) fn is_query(&self) -> bool {
+        self.language == QueryLanguage::Jsonata
     }
 
     /// What the state works on: `InputPath`, then `Parameters`.
@@ -221,6 +264,14 @@ impl InputOutput {
         result: Value,
         scope: &Scope<'_>,
     ) -> Result<(Value, IndexMap<String, Payload>), Failure> {
+        if self.is_query() {
+            let assigned = assigned(self.assign.as_ref(), &result, scope)?;
+            let output = match &self.output {
+                Some(output) => output.evaluate(&result, scope)?,
+                None => result,
+            };
+            return Ok((output, assigned));
+        }
         let result = match &self.result_selector {
             None => result,
             Some(template) => template.evaluate(&result, scope)?,

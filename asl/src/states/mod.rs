@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::program::Machine;
 use crate::program::fields::Fields;
-use crate::program::parse::query_language;
+use crate::program::language::{self, Speaks};
 use crate::program::problem::{Place, Problem};
 use crate::program::suggest::nearest;
 use crate::retry::{Catcher, Retrier};
@@ -142,9 +142,11 @@ impl State {
         name: &str,
         value: &Value,
         place: Place,
+        speaks: Speaks,
         problems: &mut Vec<Problem>,
     ) -> Option<State> {
-        let mut fields = Fields::of(format!("the state '{name}'"), value, place, problems)?;
+        let fields = Fields::of(format!("the state '{name}'"), value, place, problems)?;
+        let mut fields = fields.speaking(speaks, String::new());
         let comment = fields.text("Comment").map(str::to_owned);
         let text = fields.required_text("Type")?;
         let Some(kind) = StateType::ALL.into_iter().find(|t| t.as_str() == text) else {
@@ -152,9 +154,7 @@ impl State {
             fields.wrong("Type", format!("there is no state type '{text}': want Task, Choice, Pass, Wait, Succeed, Fail, Parallel or Map{hint}"));
             return None;
         };
-        if !query_language(&mut fields) {
-            return None;
-        }
+        language::of_state(&mut fields);
         let body = match kind {
             StateType::Task => task::Task::parse(&mut fields).map(|t| Body::Task(Box::new(t))),
             StateType::Choice => choice::Choice::parse(&mut fields).map(Body::Choice),

@@ -24,7 +24,7 @@ pub struct Parallel {
 
 impl Parallel {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Option<Parallel> {
-        let io = InputOutput::parse(fields, Has::ResultAndSelector);
+        let io = InputOutput::parse(fields, Has::Arguments);
         let transition = Transition::parse(fields);
         let retry = retry::retriers(fields);
         let catch = retry::catchers(fields);
@@ -33,7 +33,7 @@ impl Parallel {
         if list.is_empty() {
             fields.wrong("Branches", "'Branches' must have at least one branch");
         }
-        let place = fields.place.key("Branches");
+        let (place, speaks) = (fields.place.key("Branches"), fields.speaks);
         let mut branches = Vec::with_capacity(list.len());
         for (index, value) in list.iter().enumerate() {
             let Some(mut branch) =
@@ -41,6 +41,7 @@ impl Parallel {
             else {
                 continue;
             };
+            branch.speaks = speaks;
             branch.text("Comment");
             branches.extend(parse::machine(&mut branch));
             branch.finish();

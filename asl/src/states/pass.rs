@@ -25,7 +25,11 @@ impl Pass {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Pass {
         Pass {
             io: InputOutput::parse(fields, Has::Result),
-            result: fields.get("Result").cloned(),
+            result: if fields.speaks.jsonata() {
+                None
+            } else {
+                fields.get("Result").cloned()
+            },
             transition: Transition::parse(fields),
         }
     }

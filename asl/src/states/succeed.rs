@@ -22,6 +22,12 @@ impl Succeed {
     }
 
     pub(crate) fn evaluate(&self, raw: &Value, scope: &Scope<'_>) -> Result<Value, Failure> {
+        if self.io.is_query() {
+            return self
+                .io
+                .finish(raw, raw.clone(), scope)
+                .map(|(output, _)| output);
+        }
         let selected = self.io.input_path.select(raw, scope)?;
         Ok(self.io.output_path.select(&selected, scope)?.into_owned())
     }

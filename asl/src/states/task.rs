@@ -9,6 +9,7 @@ use super::io::{Has, InputOutput};
 use crate::data::context::Scope;
 use crate::data::number;
 use crate::data::path::Path;
+use crate::data::query::Query;
 use crate::failure::Failure;
 use crate::program::fields::Fields;
 use crate::program::parse::LONGEST_TIMEOUT;
@@ -23,6 +24,8 @@ pub enum Seconds {
     Fixed(u64),
     /// `TimeoutSecondsPath`, `HeartbeatSecondsPath`
     Path(Path),
+    /// The same fields in JSONata
+    Query(Query),
 }
 
 /// A Task state.
@@ -46,7 +49,7 @@ pub struct Task {
 
 impl Task {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Option<Task> {
-        let io = InputOutput::parse(fields, Has::ResultAndSelector);
+        let io = InputOutput::parse(fields, Has::Arguments);
         let transition = Transition::parse(fields);
         // Roles mean nothing here; the field is accepted.
         fields.get("Credentials");
@@ -83,10 +86,13 @@ impl Task {
 }
 
 fn seconds(fields: &mut Fields<'_>, fixed: &'static str, path: &'static str) -> Option<Seconds> {
+    if let Some(query) = fields.query(fixed) {
+        return Some(Seconds::Query(query));
+    }
     let seconds = fields
         .integer(fixed, 1, LONGEST_TIMEOUT)
         .map(Seconds::Fixed);
-    let found = fields.path(path).map(Seconds::Path);
+    let found = fields.path_only(path).map(Seconds::Path);
     if seconds.is_some() && found.is_some() {
         fields.report(
             Code::SchemaValidationFailed,
@@ -107,6 +113,16 @@ impl Seconds {
         let path = match self {
             Seconds::Fixed(seconds) => return Ok(Duration::from_secs(*seconds)),
             Seconds::Path(path) => path,
+            Seconds::Query(query) => {
+                let seconds = query.typed(scope, "number", |value| value.as_number().cloned())?;
+                let whole = number::integer(&seconds).and_then(|n| u64::try_from(n).ok());
+                let whole = whole.filter(|n| (1..=LONGEST_TIMEOUT).contains(n));
+                return whole.map(Duration::from_secs).ok_or_else(|| {
+                    let message =
+                        format!("The {field} field must be a positive integer, but was: {seconds}");
+                    Failure::query(&query.location, message)
+                });
+            }
         };
         let value = scope
             .find(path, raw)

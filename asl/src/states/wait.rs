@@ -9,6 +9,7 @@ use super::Transition;
 use super::io::{Has, InputOutput};
 use crate::data::context::Scope;
 use crate::data::path::Path;
+use crate::data::query::Query;
 use crate::data::{number, timestamp};
 use crate::failure::Failure;
 use crate::program::fields::Fields;
@@ -25,6 +26,10 @@ pub enum Until {
     Timestamp(Timestamp),
     /// `TimestampPath`
     TimestampPath(Path),
+    /// `Seconds` in JSONata
+    SecondsQuery(Query),
+    /// `Timestamp` in JSONata
+    TimestampQuery(Query),
 }
 
 /// A Wait state.
@@ -59,9 +64,16 @@ impl Wait {
             let problem = fields.place.problem(Code::SchemaValidationFailed, message);
             fields.problems.push(problem);
         }
-        let seconds = fields.integer("Seconds", 0, LONGEST).map(Until::Seconds);
-        let seconds_path = fields.path("SecondsPath").map(Until::SecondsPath);
-        let fixed = fields.text("Timestamp").and_then(|text| {
+        let seconds = fields.query("Seconds").map(Until::SecondsQuery);
+        let seconds = seconds.or_else(|| fields.integer("Seconds", 0, LONGEST).map(Until::Seconds));
+        let timestamp = fields.query("Timestamp").map(Until::TimestampQuery);
+        let seconds_path = fields.path_only("SecondsPath").map(Until::SecondsPath);
+        let fixed = if timestamp.is_some() {
+            None
+        } else {
+            fields.text("Timestamp")
+        };
+        let fixed = fixed.and_then(|text| {
             let parsed = timestamp::parse(text);
             if parsed.is_none() {
                 fields.wrong(
@@ -73,8 +85,8 @@ impl Wait {
             }
             parsed.map(Until::Timestamp)
         });
-        let path = fields.path("TimestampPath").map(Until::TimestampPath);
-        let until = seconds.or(seconds_path).or(fixed).or(path)?;
+        let path = fields.path_only("TimestampPath").map(Until::TimestampPath);
+        let until = seconds.or(seconds_path).or(timestamp).or(fixed).or(path)?;
         Some(Wait {
             io,
             until,
@@ -117,6 +129,28 @@ impl Wait {
                     ))
                 })
             }
+            Until::SecondsQuery(query) => {
+                let seconds = query.typed(scope, "number", |value| value.as_number().cloned())?;
+                let whole = number::integer(&seconds).and_then(|n| u64::try_from(n).ok());
+                whole.filter(|n| *n <= LONGEST).map(after).ok_or_else(|| {
+                    Failure::query(
+                        &query.location,
+                        format!("The Seconds field must be an integer from 0 to {LONGEST}, but was: {seconds}"),
+                    )
+                })
+            }
+            Until::TimestampQuery(query) => {
+                let text =
+                    query.typed(scope, "string", |value| value.as_str().map(str::to_owned))?;
+                timestamp::parse(&text).ok_or_else(|| {
+                    Failure::query(
+                        &query.location,
+                        format!(
+                            "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
+                        ),
+                    )
+                })
+            }
             Until::TimestampPath(path) => {
                 let value = find(path, "TimestampPath")?;
                 value.as_str().and_then(timestamp::parse).ok_or_else(|| {
@@ -130,6 +164,9 @@ impl Wait {
     }
 
     pub(crate) fn output(&self, raw: &Value, scope: &Scope<'_>) -> Result<Value, Failure> {
+        if let Some(output) = &self.io.output {
+            return output.evaluate(raw, scope);
+        }
         let selected = self.io.input_path.select(raw, scope)?;
         Ok(self.io.output_path.select(&selected, scope)?.into_owned())
     }

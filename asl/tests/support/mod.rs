@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use asl::{
-    Command, Decision, Effect, ExecutionContext, Failure, Invocation, Moment, Outcome, Program,
-    Record, Run, TimerId,
+    Child, Command, Decision, Effect, ExecutionContext, Failure, Invocation, Moment, Outcome,
+    Program, Record, Run, TimerId,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -19,6 +19,13 @@ pub struct World {
     pub timers: BTreeMap<TimerId, Timestamp>,
     pub tasks: VecDeque<Invocation>,
     pub outcome: Option<Outcome>,
+    /// Reads and writes that are asked for.
+    pub outside: VecDeque<Effect>,
+    pub children: VecDeque<Child>,
+    /// What readers find.
+    pub items: Vec<Value>,
+    /// What writers were given.
+    pub written: Vec<asl::ChildResult>,
 }
 
 pub fn context() -> ExecutionContext {
@@ -43,6 +50,10 @@ impl World {
             timers: BTreeMap::new(),
             tasks: VecDeque::new(),
             outcome: None,
+            outside: VecDeque::new(),
+            children: VecDeque::new(),
+            items: Vec::new(),
+            written: Vec::new(),
         }
     }
 
@@ -77,6 +88,13 @@ impl World {
                 self.timers.remove(&timer);
             }
             Effect::CancelTask { task } => self.tasks.retain(|t| t.task != task),
+            Effect::ReadItems { .. } | Effect::WriteResults { .. } => {
+                self.outside.push_back(effect)
+            }
+            Effect::StartChild(child) => self.children.push_back(child),
+            Effect::StopChild { map, index } => {
+                self.children.retain(|c| (c.map, c.index) != (map, index))
+            }
             Effect::Finish(outcome) => self.outcome = Some(outcome),
         }
     }
@@ -84,7 +102,7 @@ impl World {
     /// The next thing that happens: a task answers, or a timer fires. None if nothing is in flight.
     pub fn next_command(
         &mut self,
-        call: &impl Fn(&Invocation) -> Result<Value, Failure>,
+        call: &dyn Fn(&Invocation) -> Result<Value, Failure>,
     ) -> Option<Command> {
         if let Some(invocation) = self.tasks.pop_front() {
             let task = invocation.task;
@@ -98,6 +116,42 @@ impl World {
                     error: failure.error.unwrap_or_default(),
                     cause: failure.cause,
                 },
+            });
+        }
+        if let Some(effect) = self.outside.pop_front() {
+            return Some(match effect {
+                Effect::ReadItems {
+                    map, from, count, ..
+                } => {
+                    let first = usize::try_from(from).unwrap().min(self.items.len());
+                    let last = (first + usize::try_from(count).unwrap()).min(self.items.len());
+                    let (items, more) = (self.items[first..last].to_vec(), last < self.items.len());
+                    Command::ItemsRead {
+                        map,
+                        from,
+                        items,
+                        more,
+                    }
+                }
+                Effect::WriteResults { map, results, .. } => {
+                    self.written = results;
+                    Command::ResultsWritten {
+                        map,
+                        output: serde_json::json!({"Bucket": "b", "Key": "k"}),
+                    }
+                }
+                other => panic!("{other:?}"),
+            });
+        }
+        if let Some(child) = self.children.pop_front() {
+            let program = self.program.processor(&child.state).unwrap();
+            let mut world = World::new(program);
+            world.now = self.now;
+            let outcome = world.run_dyn((*child.input).clone(), call);
+            return Some(Command::ChildEnded {
+                map: child.map,
+                index: child.index,
+                outcome,
             });
         }
         let (timer, at) = self
@@ -115,11 +169,19 @@ impl World {
         input: Value,
         call: impl Fn(&Invocation) -> Result<Value, Failure>,
     ) -> Outcome {
+        self.run_dyn(input, &call)
+    }
+
+    fn run_dyn(
+        &mut self,
+        input: Value,
+        call: &dyn Fn(&Invocation) -> Result<Value, Failure>,
+    ) -> Outcome {
         self.send(Command::Start {
             input,
             context: context(),
         });
-        self.finish(call)
+        self.finish_dyn(call)
     }
 
     /// Another world that has only the journal, as after a crash.
@@ -142,8 +204,12 @@ impl World {
     }
 
     pub fn finish(&mut self, call: impl Fn(&Invocation) -> Result<Value, Failure>) -> Outcome {
+        self.finish_dyn(&call)
+    }
+
+    fn finish_dyn(&mut self, call: &dyn Fn(&Invocation) -> Result<Value, Failure>) -> Outcome {
         while self.outcome.is_none() {
-            let command = self.next_command(&call).expect("the run waits for nothing");
+            let command = self.next_command(call).expect("the run waits for nothing");
             self.send(command);
         }
         self.outcome.clone().unwrap()

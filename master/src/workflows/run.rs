@@ -250,6 +250,12 @@ impl WorkflowRunActor {
                 }
             }
             Effect::Finish(_) => self.stale = true,
+            effect => {
+                let why = "distributed Maps are not offered by this engine yet";
+                if let Some(command) = effect.refused(why) {
+                    ctx.notify(Do(command));
+                }
+            }
         }
         self.show(ctx);
     }

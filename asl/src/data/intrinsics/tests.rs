@@ -4,11 +4,18 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use super::*;
+use crate::data::context_object::ContextObject;
 use crate::data::entropy::Entropy;
 
 fn compute(text: &str, input: &Value) -> Result<Value, String> {
     let (variables, entropy) = (IndexMap::new(), Entropy::new(1));
-    let scope = Scope::new(|| json!({"Execution": {"Id": "e"}}), &variables, &entropy);
+    let given = json!({"Execution": {"Id": "e"}});
+    let context = ContextObject {
+        given: Some(&given),
+        ..ContextObject::default()
+    };
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let scope = Scope::new(context, &variables, &entropy, now);
     Call::parse(text)
         .map_err(|e| e.to_string())?
         .evaluate(input, &scope)

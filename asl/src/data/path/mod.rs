@@ -105,6 +105,15 @@ impl Path {
         })
     }
 
+    /// The path without its first steps.
+    pub(crate) fn beyond(&self, steps: usize) -> Path {
+        Path {
+            text: self.text.clone(),
+            root: self.root.clone(),
+            segments: self.segments.iter().skip(steps).cloned().collect(),
+        }
+    }
+
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }

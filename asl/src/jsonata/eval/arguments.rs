@@ -29,7 +29,10 @@ impl<'a> Evaluator<'a> {
                 } else {
                     return Err(Error::new(
                         "T0411",
-                        format!("Context value is not a compatible type with argument {} of function \"{name}\"", index + 1),
+                        format!(
+                            "Context value is not a compatible type with argument {} of function \"{name}\"",
+                            index + 1
+                        ),
                     ));
                 }
             }
@@ -44,7 +47,13 @@ impl<'a> Evaluator<'a> {
         Ok(fitted)
     }
 
-    fn as_list(&self, argument: Item<'a>, of: Option<&str>, name: &str, index: usize) -> Result<Item<'a>> {
+    fn as_list(
+        &self,
+        argument: Item<'a>,
+        of: Option<&str>,
+        name: &str,
+        index: usize,
+    ) -> Result<Item<'a>> {
         let wrong = |of: &str| {
             let of = match of {
                 "n" => "numbers",
@@ -54,7 +63,13 @@ impl<'a> Evaluator<'a> {
                 "f" => "functions",
                 _ => "arrays",
             };
-            Error::new("T0412", format!("Argument {} of function \"{name}\" must be an array of {of}", index + 1))
+            Error::new(
+                "T0412",
+                format!(
+                    "Argument {} of function \"{name}\" must be an array of {of}",
+                    index + 1
+                ),
+            )
         };
         match (argument, of) {
             (Item::Undefined, _) => Ok(Item::Undefined),
@@ -68,7 +83,7 @@ impl<'a> Evaluator<'a> {
                 }
             }
             (argument @ Item::Array(_), None) => Ok(argument),
-            (argument, Some(of)) if Some(letter(&argument)) != of.chars().next() => Err(wrong(of)),
+            (argument, Some(of)) if !of.starts_with(letter(&argument)) => Err(wrong(of)),
             (argument, _) => Ok(Item::Array(self.array(vec![argument])?)),
         }
     }
@@ -98,9 +113,19 @@ fn misfit(name: &str, signature: &Signature, letters: &[char]) -> Error {
         let shorter = Signature {
             parameters: signature.parameters.iter().take(count).cloned().collect(),
         };
-        (1..=letters.len()).rev().any(|n| shorter.fit(letters.get(..n).unwrap_or_default()).is_some())
+        (1..=letters.len())
+            .rev()
+            .any(|n| shorter.fit(letters.get(..n).unwrap_or_default()).is_some())
     };
-    let index = (1..=signature.parameters.len()).take_while(|n| fits(*n)).count();
+    let index = (1..=signature.parameters.len())
+        .take_while(|n| fits(*n))
+        .count();
     let index = index.min(letters.len());
-    Error::new("T0410", format!("Argument {} of function \"{name}\" does not match function signature", index + 1))
+    Error::new(
+        "T0410",
+        format!(
+            "Argument {} of function \"{name}\" does not match function signature",
+            index + 1
+        ),
+    )
 }

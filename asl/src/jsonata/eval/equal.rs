@@ -5,7 +5,7 @@ use super::super::value::Item;
 use super::Result;
 
 /// Whether two values are the same; the order of an object's fields does not matter.
-pub(in crate::jsonata) fn deep(a: &Item<'_>, b: &Item<'_>, purse: &Purse) -> Result<bool> {
+pub(crate) fn deep(a: &Item<'_>, b: &Item<'_>, purse: &Purse) -> Result<bool> {
     purse.work(1)?;
     Ok(match (a, b) {
         (Item::Undefined, Item::Undefined) | (Item::Null, Item::Null) => true,
@@ -35,7 +35,9 @@ pub(in crate::jsonata) fn deep(a: &Item<'_>, b: &Item<'_>, purse: &Purse) -> Res
             }
             true
         }
-        (Item::Function(a), Item::Function(b)) => std::ptr::addr_eq(std::rc::Rc::as_ptr(a), std::rc::Rc::as_ptr(b)),
+        (Item::Function(a), Item::Function(b)) => {
+            std::ptr::addr_eq(std::rc::Rc::as_ptr(a), std::rc::Rc::as_ptr(b))
+        }
         _ => false,
     })
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::super::value::{Item, Object};
 
 /// The variables of a block, a call or a step; those around it are seen through it.
-pub(in crate::jsonata) struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     // Frames have few variables: a list is faster than a map.
     bound: RefCell<Vec<(Rc<str>, Item<'a>)>>,
     outer: Option<Rc<Frame<'a>>>,
@@ -49,7 +49,12 @@ impl<'a> Frame<'a> {
     pub(super) fn find(&self, name: &str) -> Option<Item<'a>> {
         let mut at = Some(self);
         while let Some(frame) = at {
-            if let Some((_, value)) = frame.bound.borrow().iter().find(|(known, _)| &**known == name) {
+            if let Some((_, value)) = frame
+                .bound
+                .borrow()
+                .iter()
+                .find(|(known, _)| &**known == name)
+            {
                 return Some(value.clone());
             }
             at = frame.outer.as_deref();

@@ -45,7 +45,7 @@ enum Tail<'a> {
 
 impl Function<'_> {
     /// How deeply it is nested in functions and values that it holds itself; frames are taken apart separately.
-    pub(in crate::jsonata) fn depth(&self) -> u16 {
+    pub(crate) fn depth(&self) -> u16 {
         let inner = match self {
             Function::Lambda { input, .. } => input.depth(),
             Function::Partial { function, given } => {
@@ -59,7 +59,7 @@ impl Function<'_> {
     }
 
     /// How many parameters it has; callbacks get no more arguments than that.
-    pub(in crate::jsonata) fn arity(&self) -> usize {
+    pub(crate) fn arity(&self) -> usize {
         match self {
             Function::Native(native) => native.arity(),
             Function::Lambda { lambda, .. } => lambda.parameters.len(),
@@ -88,10 +88,17 @@ impl<'a> Evaluator<'a> {
         self.apply(&function, values, input)
     }
 
-    fn callee(&self, procedure: &'a Node, input: &Item<'a>, frame: &Rc<Frame<'a>>) -> Result<Rc<Function<'a>>> {
+    fn callee(
+        &self,
+        procedure: &'a Node,
+        input: &Item<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Rc<Function<'a>>> {
         match self.evaluate(procedure, input, frame)? {
             Item::Function(function) => Ok(function),
-            Item::Undefined => Err(forgotten_dollar(procedure, "T1005", "invoke").unwrap_or_else(not_a_function)),
+            Item::Undefined => {
+                Err(forgotten_dollar(procedure, "T1005", "invoke").unwrap_or_else(not_a_function))
+            }
             _ => Err(not_a_function()),
         }
     }
@@ -107,7 +114,9 @@ impl<'a> Evaluator<'a> {
             Item::Function(function) => function,
             _ => {
                 return Err(forgotten_dollar(procedure, "T1007", "partially apply")
-                    .unwrap_or_else(|| Error::new("T1008", "Attempted to partially apply a non-function")));
+                    .unwrap_or_else(|| {
+                        Error::new("T1008", "Attempted to partially apply a non-function")
+                    }));
             }
         };
         let mut given = Vec::with_capacity(arguments.len());
@@ -130,7 +139,11 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Item<'a>> {
         let first = self.evaluate(left, input, frame)?;
         // What stands behind the call is not looked at, as in the reference.
-        if let Kind::Call { procedure, arguments } = &right.kind {
+        if let Kind::Call {
+            procedure,
+            arguments,
+        } = &right.kind
+        {
             return self.call(procedure, arguments, Some(first), input, frame);
         }
         let Item::Function(second) = self.evaluate(right, input, frame)? else {
@@ -146,7 +159,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Calls a function. Calls in the last place of a body follow one another without going deeper.
-    pub(in crate::jsonata) fn apply(
+    pub(crate) fn apply(
         &self,
         function: &Rc<Function<'a>>,
         arguments: Vec<Item<'a>>,
@@ -165,7 +178,12 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    fn apply_once(&self, function: &Rc<Function<'a>>, arguments: Vec<Item<'a>>, input: &Item<'a>) -> Result<Tail<'a>> {
+    fn apply_once(
+        &self,
+        function: &Rc<Function<'a>>,
+        arguments: Vec<Item<'a>>,
+        input: &Item<'a>,
+    ) -> Result<Tail<'a>> {
         self.purse.work(1)?;
         Ok(Tail::Done(match &**function {
             Function::Native(native) => {
@@ -175,7 +193,11 @@ impl<'a> Evaluator<'a> {
                 self.purse.ascend();
                 result?
             }
-            Function::Lambda { lambda, frame, input: own } => {
+            Function::Lambda {
+                lambda,
+                frame,
+                input: own,
+            } => {
                 let arguments = match &lambda.signature {
                     Some(signature) => self.fitted("", signature, arguments, input)?,
                     None => arguments,
@@ -191,7 +213,12 @@ impl<'a> Evaluator<'a> {
                 let mut open = arguments.into_iter();
                 let all = given
                     .iter()
-                    .map(|given| given.clone().or_else(|| open.next()).unwrap_or(Item::Undefined))
+                    .map(|given| {
+                        given
+                            .clone()
+                            .or_else(|| open.next())
+                            .unwrap_or(Item::Undefined)
+                    })
                     .collect();
                 return Ok(Tail::Call(Rc::clone(function), all, input.clone()));
             }
@@ -200,7 +227,11 @@ impl<'a> Evaluator<'a> {
                 let between = self.apply(first, arguments, &Item::Undefined);
                 self.purse.ascend();
                 let between = between?;
-                return Ok(Tail::Call(Rc::clone(second), vec![between], Item::Undefined));
+                return Ok(Tail::Call(
+                    Rc::clone(second),
+                    vec![between],
+                    Item::Undefined,
+                ));
             }
             Function::Regex(pattern) => self.first_match(pattern, arguments.first())?,
             Function::Transform { transform, frame } => {
@@ -234,7 +265,10 @@ impl<'a> Evaluator<'a> {
                 }
                 self.tail(last, input, &inner)
             }
-            Kind::Call { procedure, arguments } => {
+            Kind::Call {
+                procedure,
+                arguments,
+            } => {
                 self.purse.work(1)?;
                 let function = self.callee(procedure, input, frame)?;
                 let mut values = Vec::with_capacity(arguments.len());
@@ -256,10 +290,25 @@ impl<'a> Evaluator<'a> {
         let Some(found) = pattern.find(text.as_str(), 0) else {
             return Ok(Item::Undefined);
         };
-        let chars = |byte: usize| text.as_str().get(..byte).map_or(0, |t| t.encode_utf16().count()) as f64;
-        let groups = found.groups.into_iter().map(|g| g.map_or(Item::Undefined, Item::text)).collect();
+        let chars = |byte: usize| {
+            text.as_str()
+                .get(..byte)
+                .map_or(0, |t| t.encode_utf16().count()) as f64
+        };
+        let groups = found
+            .groups
+            .into_iter()
+            .map(|g| g.map_or(Item::Undefined, Item::text))
+            .collect();
         Ok(Item::object([
-            ("match", Item::text(text.as_str().get(found.start..found.end).unwrap_or_default())),
+            (
+                "match",
+                Item::text(
+                    text.as_str()
+                        .get(found.start..found.end)
+                        .unwrap_or_default(),
+                ),
+            ),
             ("start", Item::float(chars(found.start))),
             ("end", Item::float(chars(found.end))),
             ("groups", Item::Array(self.array(groups)?)),
@@ -273,7 +322,12 @@ fn forgotten_dollar(procedure: &Node, code: &'static str, verb: &str) -> Option<
         return None;
     };
     match steps.as_slice() {
-        [Node { kind: Kind::Name(name), .. }] if super::super::functions::find(name).is_some() => Some(Error::new(
+        [
+            Node {
+                kind: Kind::Name(name),
+                ..
+            },
+        ] if super::super::functions::find(name).is_some() => Some(Error::new(
             code,
             format!("Attempted to {verb} a non-function. Did you mean ${name}?"),
         )),

@@ -109,8 +109,13 @@ impl<'a> Evaluator<'a> {
                 Some(label) => frame.find(label).unwrap_or(Item::Undefined),
                 None => Item::Undefined,
             },
-            Kind::Path { steps, keep_singleton } => self.path(node, steps, *keep_singleton, input, frame)?,
-            Kind::Binary(operator, left, right) => self.operate(*operator, left, right, input, frame)?,
+            Kind::Path {
+                steps,
+                keep_singleton,
+            } => self.path(node, steps, *keep_singleton, input, frame)?,
+            Kind::Binary(operator, left, right) => {
+                self.operate(*operator, left, right, input, frame)?
+            }
             Kind::Negate(inner) => operator::negate(self.evaluate(inner, input, frame)?)?,
             Kind::Array(items) => self.list(node, items, input, frame)?,
             Kind::Object(pairs) => self.group(pairs, input, frame)?,
@@ -146,8 +151,14 @@ impl<'a> Evaluator<'a> {
                     input: input.clone(),
                 })?
             }
-            Kind::Call { procedure, arguments } => self.call(procedure, arguments, None, input, frame)?,
-            Kind::Partial { procedure, arguments } => self.partial(procedure, arguments, input, frame)?,
+            Kind::Call {
+                procedure,
+                arguments,
+            } => self.call(procedure, arguments, None, input, frame)?,
+            Kind::Partial {
+                procedure,
+                arguments,
+            } => self.partial(procedure, arguments, input, frame)?,
             Kind::Transform(transform) => {
                 self.hold(frame);
                 Item::Function(Rc::new(Function::Transform {
@@ -173,12 +184,20 @@ impl<'a> Evaluator<'a> {
         frame
             .find(name)
             .or_else(|| (self.world.variable)(name))
-            .or_else(|| super::functions::find(name).map(|f| Item::Function(Rc::new(Function::Native(f)))))
+            .or_else(|| {
+                super::functions::find(name).map(|f| Item::Function(Rc::new(Function::Native(f))))
+            })
             .unwrap_or(Item::Undefined)
     }
 
     /// `[…]`
-    fn list(&self, node: &'a Node, items: &'a [Node], input: &Item<'a>, frame: &Rc<Frame<'a>>) -> Result<Item<'a>> {
+    fn list(
+        &self,
+        node: &'a Node,
+        items: &'a [Node],
+        input: &Item<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Item<'a>> {
         let mut list = Vec::new();
         for part in items {
             let value = self.evaluate(part, input, frame)?;

@@ -48,7 +48,10 @@ impl<'a> Evaluator<'a> {
                     other => {
                         return Err(Error::new(
                             "T1003",
-                            format!("Key in object structure must evaluate to a string; got: {}", brief(&other)),
+                            format!(
+                                "Key in object structure must evaluate to a string; got: {}",
+                                brief(&other)
+                            ),
                         ));
                     }
                 };
@@ -57,7 +60,10 @@ impl<'a> Evaluator<'a> {
                     Some(group) if group.pair != pair => {
                         return Err(Error::new(
                             "D1009",
-                            format!("Multiple key definitions evaluate to same key: \"{}\"", name.as_str()),
+                            format!(
+                                "Multiple key definitions evaluate to same key: \"{}\"",
+                                name.as_str()
+                            ),
                         ));
                     }
                     Some(group) => group.items.push(item.clone()),
@@ -128,7 +134,7 @@ impl<'a> Evaluator<'a> {
 }
 
 /// Items of a list or a lone one, joined behind others.
-pub(in crate::jsonata) fn append<'a>(first: Item<'a>, second: Item<'a>) -> (Vec<Item<'a>>, bool) {
+pub(crate) fn append<'a>(first: Item<'a>, second: Item<'a>) -> (Vec<Item<'a>>, bool) {
     let sequence = !matches!(first, Item::Array(_));
     let items = |item: Item<'a>| -> Vec<Item<'a>> {
         match item {

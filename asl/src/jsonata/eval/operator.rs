@@ -27,7 +27,13 @@ impl<'a> Evaluator<'a> {
             O::And => return Ok(Item::Bool(truth(&first) && truth(&second()?))),
             O::Or => return Ok(Item::Bool(truth(&first) || truth(&second()?))),
             O::Default => return if truth(&first) { Ok(first) } else { second() },
-            O::Coalesce => return if first.is_undefined() { second() } else { Ok(first) },
+            O::Coalesce => {
+                return if first.is_undefined() {
+                    second()
+                } else {
+                    Ok(first)
+                };
+            }
             _ => {}
         }
         let second = second()?;
@@ -39,7 +45,9 @@ impl<'a> Evaluator<'a> {
                 let same = equal::deep(&first, &second, &self.purse)?;
                 Ok(Item::Bool(same == (operator == O::Equal)))
             }
-            O::Less | O::Greater | O::LessEqual | O::GreaterEqual => compare(operator, &first, &second),
+            O::Less | O::Greater | O::LessEqual | O::GreaterEqual => {
+                compare(operator, &first, &second)
+            }
             O::Concat => {
                 let (first, second) = (self.shown(&first)?, self.shown(&second)?);
                 self.purse.hold(first.len() + second.len())?;
@@ -49,7 +57,9 @@ impl<'a> Evaluator<'a> {
                 let list = second.listed();
                 self.purse.work(list.len())?;
                 Ok(Item::Bool(
-                    !first.is_undefined() && !second.is_undefined() && list.iter().any(|item| same_scalar(&first, &item)),
+                    !first.is_undefined()
+                        && !second.is_undefined()
+                        && list.iter().any(|item| same_scalar(&first, &item)),
                 ))
             }
             O::Range => self.range(&first, &second),
@@ -64,7 +74,9 @@ impl<'a> Evaluator<'a> {
             Item::Number(number) if number.value().fract() == 0.0 => Ok(Some(number.value())),
             _ => Err(()),
         };
-        let message = |side: &str| format!("The {side} side of the range operator (..) must evaluate to an integer");
+        let message = |side: &str| {
+            format!("The {side} side of the range operator (..) must evaluate to an integer")
+        };
         let first = whole(first).map_err(|()| Error::new("T2003", message("left")))?;
         let second = whole(second).map_err(|()| Error::new("T2004", message("right")))?;
         let (Some(first), Some(second)) = (first, second) else {
@@ -83,15 +95,17 @@ impl<'a> Evaluator<'a> {
             ));
         }
         let length = length as usize;
-        self.purse.work(length)?;
         self.purse.hold(length * size_of::<Item<'a>>())?;
-        let items = (0..length).map(|index| Item::float(first + index as f64)).collect();
+        self.purse.work(length)?;
+        let items = (0..length)
+            .map(|index| Item::float(first + index as f64))
+            .collect();
         Ok(Item::Array(self.sequence(items)?))
     }
 }
 
 /// What a condition makes of a value: JavaScript's truth, but empty lists and objects, and lists of such, are false.
-pub(in crate::jsonata) fn truth(item: &Item<'_>) -> bool {
+pub(crate) fn truth(item: &Item<'_>) -> bool {
     match item {
         Item::Undefined | Item::Null | Item::Function(_) => false,
         Item::Bool(value) => *value,
@@ -119,7 +133,10 @@ fn arithmetic<'a>(operator: Operator, first: &Item<'a>, second: &Item<'a>) -> Re
         Item::Number(number) => Ok(Some(number.value())),
         _ => Err(Error::new(
             code,
-            format!("The {side} side of the {} operator must evaluate to a number", operator.as_str()),
+            format!(
+                "The {side} side of the {} operator must evaluate to a number",
+                operator.as_str()
+            ),
         )),
     };
     let first = number(first, "T2001", "left")?;
@@ -141,7 +158,8 @@ fn arithmetic<'a>(operator: Operator, first: &Item<'a>, second: &Item<'a>) -> Re
 }
 
 fn compare<'a>(operator: Operator, first: &Item<'a>, second: &Item<'a>) -> Result<Item<'a>> {
-    let comparable = |item: &Item<'_>| matches!(item, Item::Undefined | Item::Number(_) | Item::Text(_));
+    let comparable =
+        |item: &Item<'_>| matches!(item, Item::Undefined | Item::Number(_) | Item::Text(_));
     if !comparable(first) || !comparable(second) {
         return Err(Error::new(
             "T2010",
@@ -176,7 +194,7 @@ fn compare<'a>(operator: Operator, first: &Item<'a>, second: &Item<'a>) -> Resul
 }
 
 /// By UTF-16 code units, as JavaScript and Java do.
-pub(in crate::jsonata) fn compare_texts(a: &str, b: &str) -> std::cmp::Ordering {
+pub(crate) fn compare_texts(a: &str, b: &str) -> std::cmp::Ordering {
     a.encode_utf16().cmp(b.encode_utf16())
 }
 
@@ -192,12 +210,15 @@ fn same_scalar(a: &Item<'_>, b: &Item<'_>) -> bool {
 }
 
 /// A value as a message shows it.
-pub(in crate::jsonata) fn brief(item: &Item<'_>) -> String {
+pub(crate) fn brief(item: &Item<'_>) -> String {
     match item {
         Item::Null => "null".to_owned(),
         Item::Bool(value) => value.to_string(),
         Item::Number(number) => number.text(),
-        Item::Text(text) => format!("\"{}\"", text.as_str().chars().take(100).collect::<String>()),
+        Item::Text(text) => format!(
+            "\"{}\"",
+            text.as_str().chars().take(100).collect::<String>()
+        ),
         other => other.type_name().to_owned(),
     }
 }

@@ -17,7 +17,9 @@ impl<'a> Evaluator<'a> {
         input: &Item<'a>,
         frame: &Rc<Frame<'a>>,
     ) -> Result<Item<'a>> {
-        let starts_at_variable = steps.first().is_some_and(|s| matches!(s.kind, Kind::Variable(_)));
+        let starts_at_variable = steps
+            .first()
+            .is_some_and(|s| matches!(s.kind, Kind::Variable(_)));
         let mut current = match input {
             Item::Array(array) if !starts_at_variable => array.clone(),
             other => Array::sequence(vec![other.clone()]),
@@ -71,7 +73,13 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn step(&self, step: &'a Node, input: &Array<'a>, frame: &Rc<Frame<'a>>, last: bool) -> Result<Item<'a>> {
+    fn step(
+        &self,
+        step: &'a Node,
+        input: &Array<'a>,
+        frame: &Rc<Frame<'a>>,
+        last: bool,
+    ) -> Result<Item<'a>> {
         if let Kind::Sort(terms) = &step.kind {
             let sorted = self.sort_by(terms, input, frame)?;
             return self.staged(&step.stages, Item::Array(sorted), frame);
@@ -106,7 +114,12 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Applies predicates and position bindings.
-    pub(super) fn staged(&self, stages: &'a [Stage], item: Item<'a>, frame: &Rc<Frame<'a>>) -> Result<Item<'a>> {
+    pub(super) fn staged(
+        &self,
+        stages: &'a [Stage],
+        item: Item<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Item<'a>> {
         let mut item = item;
         for stage in stages {
             item = match stage {
@@ -131,7 +144,12 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `[…]` behind a value: a position, positions, or a condition.
-    pub(super) fn filter(&self, condition: &'a Node, item: &Item<'a>, frame: &Rc<Frame<'a>>) -> Result<Item<'a>> {
+    pub(super) fn filter(
+        &self,
+        condition: &'a Node,
+        item: &Item<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Item<'a>> {
         let tuples = matches!(item, Item::Array(array) if array.tuples);
         let input = item.listed();
         let length = input.len();
@@ -161,7 +179,9 @@ impl<'a> Evaluator<'a> {
             let times = match positions(&result) {
                 Some(positions) => {
                     self.purse.work(positions.len())?;
-                    let here = positions.into_iter().filter(|p| position_in(*p, length) == Some(index));
+                    let here = positions
+                        .into_iter()
+                        .filter(|p| position_in(*p, length) == Some(index));
                     here.count()
                 }
                 None => usize::from(truth(&result)),
@@ -210,7 +230,7 @@ impl<'a> Evaluator<'a> {
                     self.tuple_stream(tuples)?
                 }
             };
-            return Ok(self.into_tuples(&self.staged(&step.stages, Item::Array(sorted), frame)?));
+            return Ok(self.tuples_of(&self.staged(&step.stages, Item::Array(sorted), frame)?));
         }
         let tuples = match tuples {
             Some(tuples) => tuples,
@@ -258,15 +278,18 @@ impl<'a> Evaluator<'a> {
             return Ok(result);
         }
         let stream = Item::Array(self.tuple_stream(result)?);
-        Ok(self.into_tuples(&self.staged(&step.stages, stream, frame)?))
+        Ok(self.tuples_of(&self.staged(&step.stages, stream, frame)?))
     }
 
-    fn into_tuples(&self, item: &Item<'a>) -> Vec<Fields<'a>> {
-        item.listed().iter().map(|tuple| fields_of(&tuple)).collect()
+    fn tuples_of(&self, item: &Item<'a>) -> Vec<Fields<'a>> {
+        item.listed()
+            .iter()
+            .map(|tuple| fields_of(&tuple))
+            .collect()
     }
 
     /// A field, of an object or of each object in a list.
-    pub(in crate::jsonata) fn field(&self, input: &Item<'a>, name: &str) -> Result<Item<'a>> {
+    pub(crate) fn field(&self, input: &Item<'a>, name: &str) -> Result<Item<'a>> {
         Ok(match input {
             Item::Object(object) => object.get(name).unwrap_or(Item::Undefined),
             Item::Array(array) => {
@@ -290,7 +313,11 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn wildcard(&self, input: &Item<'a>) -> Result<Item<'a>> {
         let values: Vec<Item<'a>> = match input {
-            Item::Object(object) => object.entries().into_iter().map(|(_, value)| value).collect(),
+            Item::Object(object) => object
+                .entries()
+                .into_iter()
+                .map(|(_, value)| value)
+                .collect(),
             Item::Array(array) => array.iter().collect(),
             _ => Vec::new(),
         };
@@ -361,7 +388,9 @@ fn fields_of<'a>(tuple: &Item<'a>) -> Fields<'a> {
         Item::Object(Object::Shared(fields, _)) => (**fields).clone(),
         Item::Object(object) => {
             let entries = object.entries().into_iter();
-            entries.map(|(name, value)| (name.as_str().into(), value)).collect()
+            entries
+                .map(|(name, value)| (name.as_str().into(), value))
+                .collect()
         }
         _ => Fields::new(),
     }
@@ -369,7 +398,11 @@ fn fields_of<'a>(tuple: &Item<'a>) -> Fields<'a> {
 
 fn position_in(position: f64, length: usize) -> Option<usize> {
     let position = position.floor();
-    let position = if position < 0.0 { position + length as f64 } else { position };
+    let position = if position < 0.0 {
+        position + length as f64
+    } else {
+        position
+    };
     (position >= 0.0 && position < length as f64).then_some(position as usize)
 }
 

@@ -13,7 +13,12 @@ use super::{Evaluator, Result};
 
 impl<'a> Evaluator<'a> {
     /// `^(…)`: the terms are evaluated once for each item.
-    pub(super) fn sort_by(&self, terms: &'a [Term], input: &Array<'a>, frame: &Rc<Frame<'a>>) -> Result<Array<'a>> {
+    pub(super) fn sort_by(
+        &self,
+        terms: &'a [Term],
+        input: &Array<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Array<'a>> {
         let mut rows = Vec::with_capacity(input.len());
         for item in input.iter() {
             let (context, inner) = match (&item, input.tuples) {
@@ -32,7 +37,11 @@ impl<'a> Evaluator<'a> {
                 let order = compare(a, b)?;
                 // What is not there comes last, whatever the direction.
                 let fixed = a.is_undefined() || b.is_undefined();
-                match if term.descending && !fixed { order.reverse() } else { order } {
+                match if term.descending && !fixed {
+                    order.reverse()
+                } else {
+                    order
+                } {
                     Ordering::Equal => {}
                     order => return Ok(order == Ordering::Greater),
                 }
@@ -47,7 +56,8 @@ impl<'a> Evaluator<'a> {
 }
 
 fn compare(a: &Item<'_>, b: &Item<'_>) -> Result<Ordering> {
-    let unsortable = |item: &Item<'_>| !matches!(item, Item::Undefined | Item::Number(_) | Item::Text(_));
+    let unsortable =
+        |item: &Item<'_>| !matches!(item, Item::Undefined | Item::Number(_) | Item::Text(_));
     match (a, b) {
         (Item::Undefined, Item::Undefined) => Ok(Ordering::Equal),
         (Item::Undefined, _) => Ok(Ordering::Greater),
@@ -56,7 +66,9 @@ fn compare(a: &Item<'_>, b: &Item<'_>) -> Result<Ordering> {
             "T2008",
             "The expressions within an order-by clause must evaluate to numeric or string values",
         )),
-        (Item::Number(a), Item::Number(b)) => Ok(a.value().partial_cmp(&b.value()).unwrap_or(Ordering::Equal)),
+        (Item::Number(a), Item::Number(b)) => {
+            Ok(a.value().partial_cmp(&b.value()).unwrap_or(Ordering::Equal))
+        }
         (Item::Text(a), Item::Text(b)) => Ok(compare_texts(a.as_str(), b.as_str())),
         (a, b) => Err(Error::new(
             "T2007",
@@ -70,7 +82,7 @@ fn compare(a: &Item<'_>, b: &Item<'_>) -> Result<Ordering> {
 }
 
 /// A stable sort. `swap` says whether the first belongs behind the second; it may say what it likes, or fail.
-pub(in crate::jsonata) fn merge_sort<T>(
+pub(crate) fn merge_sort<T>(
     items: Vec<T>,
     swap: &mut impl FnMut(&T, &T) -> Result<bool>,
 ) -> Result<Vec<T>> {
@@ -84,7 +96,11 @@ pub(in crate::jsonata) fn merge_sort<T>(
     let mut merged = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-        let next = if swap(a, b)? { right.next() } else { left.next() };
+        let next = if swap(a, b)? {
+            right.next()
+        } else {
+            left.next()
+        };
         merged.extend(next);
     }
     merged.extend(left);

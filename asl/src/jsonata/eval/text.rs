@@ -9,7 +9,7 @@ use super::{Evaluator, Result};
 
 impl<'a> Evaluator<'a> {
     /// A value as `&` and `$string` show it: texts as they are, the rest as JSON; nothing is empty.
-    pub(in crate::jsonata) fn shown(&self, item: &Item<'a>) -> Result<String> {
+    pub(crate) fn shown(&self, item: &Item<'a>) -> Result<String> {
         match item {
             Item::Undefined | Item::Function(_) => Ok(String::new()),
             Item::Text(text) => {
@@ -29,7 +29,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The same with line breaks and two blanks for each level.
-    pub(in crate::jsonata) fn pretty(&self, item: &Item<'a>) -> Result<String> {
+    pub(crate) fn pretty(&self, item: &Item<'a>) -> Result<String> {
         match item {
             Item::Array(_) | Item::Object(_) => {
                 let mut out = String::new();
@@ -40,7 +40,13 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn write(&self, item: &Item<'a>, indent: Option<usize>, depth: usize, out: &mut String) -> Result<()> {
+    fn write(
+        &self,
+        item: &Item<'a>,
+        indent: Option<usize>,
+        depth: usize,
+        out: &mut String,
+    ) -> Result<()> {
         self.purse.work(1)?;
         let before = out.len();
         let line = |out: &mut String, depth: usize| {

@@ -17,12 +17,20 @@ struct Change<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn transform(&self, transform: &'a Transform, value: &Item<'a>, frame: &Rc<Frame<'a>>) -> Result<Item<'a>> {
+    pub(super) fn transform(
+        &self,
+        transform: &'a Transform,
+        value: &Item<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Item<'a>> {
         match value {
             Item::Undefined => return Ok(Item::Undefined),
             Item::Object(_) | Item::Array(_) => {}
             _ => {
-                return Err(Error::new("T0410", "Argument 1 of function \"transform\" does not match function signature"));
+                return Err(Error::new(
+                    "T0410",
+                    "Argument 1 of function \"transform\" does not match function signature",
+                ));
             }
         }
         // Each object of the copy is one of a kind, so that a match can be told from an equal object elsewhere.
@@ -67,7 +75,10 @@ impl<'a> Evaluator<'a> {
             if let Item::Object(object) = &found
                 && let Some(identity) = object.identity()
             {
-                changes.entry(identity).or_default().push(Change { update, delete });
+                changes
+                    .entry(identity)
+                    .or_default()
+                    .push(Change { update, delete });
             }
         }
         self.changed(&copy, &changes)
@@ -77,7 +88,10 @@ impl<'a> Evaluator<'a> {
         self.purse.work(1)?;
         match item {
             Item::Array(array) => {
-                let items = array.iter().map(|item| self.copied(&item)).collect::<Result<_>>()?;
+                let items = array
+                    .iter()
+                    .map(|item| self.copied(&item))
+                    .collect::<Result<_>>()?;
                 Ok(Item::Array(self.array(items)?))
             }
             Item::Object(object) => {
@@ -91,11 +105,18 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn changed(&self, item: &Item<'a>, changes: &HashMap<*const (), Vec<Change<'a>>>) -> Result<Item<'a>> {
+    fn changed(
+        &self,
+        item: &Item<'a>,
+        changes: &HashMap<*const (), Vec<Change<'a>>>,
+    ) -> Result<Item<'a>> {
         self.purse.work(1)?;
         match item {
             Item::Array(array) => {
-                let items = array.iter().map(|item| self.changed(&item, changes)).collect::<Result<_>>()?;
+                let items = array
+                    .iter()
+                    .map(|item| self.changed(&item, changes))
+                    .collect::<Result<_>>()?;
                 Ok(Item::Array(self.array(items)?))
             }
             Item::Object(object) => {
@@ -103,7 +124,9 @@ impl<'a> Evaluator<'a> {
                 for (name, value) in object.entries() {
                     fields.insert(name.as_str().into(), self.changed(&value, changes)?);
                 }
-                let own = object.identity().and_then(|identity| changes.get(&identity));
+                let own = object
+                    .identity()
+                    .and_then(|identity| changes.get(&identity));
                 for change in own.into_iter().flatten() {
                     for (name, value) in change.update.iter().flat_map(Object::entries) {
                         fields.insert(name.as_str().into(), value);

@@ -1,16 +1,35 @@
 //! Dates by a picture, as in XPath: `[Y0001]-[M01]-[D01]`, `[FNn], [D1o] [MNn]`.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
-use jiff::Timestamp;
 
 use super::super::error::Error;
 use super::Result;
 use super::integer::Format;
 
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// A piece of a picture.
@@ -55,7 +74,10 @@ fn pieces(picture: &str) -> Result<Vec<Piece>> {
                         Some(c) if c.is_whitespace() => {}
                         Some(c) => inside.push(c),
                         None => {
-                            return Err(Error::new("D3135", "No matching closing bracket ']' in date/time picture string"));
+                            return Err(Error::new(
+                                "D3135",
+                                "No matching closing bracket ']' in date/time picture string",
+                            ));
                         }
                     }
                 }
@@ -90,12 +112,24 @@ fn marker(text: &str) -> Result<Marker> {
     let (least, most) = widths.split_once('-').unwrap_or((widths, ""));
     let zone = matches!(component, 'Z' | 'z');
     let zulu = zone && presentation.ends_with('t');
-    let presentation = if zulu { presentation.trim_end_matches('t') } else { presentation };
-    let presentation = if presentation.is_empty() { default } else { presentation };
-    if presentation.starts_with(['N', 'n']) && !matches!(component, 'M' | 'x' | 'F' | 'd' | 'P' | 'C' | 'E') {
+    let presentation = if zulu {
+        presentation.trim_end_matches('t')
+    } else {
+        presentation
+    };
+    let presentation = if presentation.is_empty() {
+        default
+    } else {
+        presentation
+    };
+    if presentation.starts_with(['N', 'n'])
+        && !matches!(component, 'M' | 'x' | 'F' | 'd' | 'P' | 'C' | 'E')
+    {
         return Err(Error::new(
             "D3133",
-            format!("The 'name' modifier can only be applied to months and days in the date/time picture string, not \"{component}\""),
+            format!(
+                "The 'name' modifier can only be applied to months and days in the date/time picture string, not \"{component}\""
+            ),
         ));
     }
     Ok(Marker {
@@ -141,7 +175,9 @@ impl Marker {
         let number = match self.component {
             'Y' => {
                 let mut year = f64::from(at.year());
-                let width = self.most.or_else(|| Some(self.presentation.len()).filter(|n| *n >= 2));
+                let width = self
+                    .most
+                    .or_else(|| Some(self.presentation.len()).filter(|n| *n >= 2));
                 if let Some(width) = width.filter(|n| *n < 4) {
                     year %= 10_f64.powi(i32::try_from(width).unwrap_or(4));
                 }
@@ -160,14 +196,21 @@ impl Marker {
             'h' => f64::from((at.hour() + 11) % 12 + 1),
             'P' => {
                 let text = if at.hour() < 12 { "am" } else { "pm" };
-                return Ok(if self.presentation.starts_with('N') { text.to_uppercase() } else { text.to_owned() });
+                return Ok(if self.presentation.starts_with('N') {
+                    text.to_uppercase()
+                } else {
+                    text.to_owned()
+                });
             }
             'm' => f64::from(at.minute()),
             's' => f64::from(at.second()),
             'f' => {
                 let digits = self.presentation.len().clamp(1, 9);
                 let text = format!("{:09}", at.subsec_nanosecond());
-                return Ok(text.get(..digits.max(if digits == 1 { 3 } else { digits })).unwrap_or_default().to_owned());
+                return Ok(text
+                    .get(..digits.max(if digits == 1 { 3 } else { digits }))
+                    .unwrap_or_default()
+                    .to_owned());
             }
             'Z' | 'z' => return self.write_zone(offset),
             'C' | 'E' => return Ok("ISO".to_owned()),
@@ -198,11 +241,23 @@ impl Marker {
             None => match self.presentation.len() {
                 1 | 2 => {
                     let width = self.presentation.len();
-                    let minutes = if minutes > 0 { format!(":{minutes:02}") } else { String::new() };
+                    let minutes = if minutes > 0 {
+                        format!(":{minutes:02}")
+                    } else {
+                        String::new()
+                    };
                     format!("{sign}{hours:0width$}{minutes}")
                 }
-                3 | 4 => format!("{sign}{hours:0width$}{minutes:02}", width = self.presentation.len() - 2),
-                _ => return Err(Error::new("D3134", "The timezone integer format specifier cannot have more than four digits")),
+                3 | 4 => format!(
+                    "{sign}{hours:0width$}{minutes:02}",
+                    width = self.presentation.len() - 2
+                ),
+                _ => {
+                    return Err(Error::new(
+                        "D3134",
+                        "The timezone integer format specifier cannot have more than four digits",
+                    ));
+                }
             },
         };
         Ok(format!("{prefix}{text}"))
@@ -260,14 +315,20 @@ impl Marker {
         if self.component == 'P' {
             let lower = text.to_ascii_lowercase();
             found.afternoon = lower.starts_with("pm");
-            return Ok((lower.starts_with("am") || found.afternoon).then(|| text.get(2..).unwrap_or_default()));
+            return Ok((lower.starts_with("am") || found.afternoon)
+                .then(|| text.get(2..).unwrap_or_default()));
         }
         if self.presentation.starts_with(['N', 'n']) {
-            let names: &[&str] = if self.component == 'M' { &MONTHS } else { &DAYS };
+            let names: &[&str] = if self.component == 'M' {
+                &MONTHS
+            } else {
+                &DAYS
+            };
             let hit = names.iter().enumerate().find_map(|(index, name)| {
                 let name = name.get(..self.most.unwrap_or(name.len()).min(name.len()))?;
                 let head = text.get(..name.len())?;
-                head.eq_ignore_ascii_case(name).then_some((index, name.len()))
+                head.eq_ignore_ascii_case(name)
+                    .then_some((index, name.len()))
             });
             return Ok(hit.map(|(index, length)| {
                 if self.component == 'M' {
@@ -279,19 +340,45 @@ impl Marker {
         let format = Format::parse(&self.ordinal_picture())?;
         let length = match format.least_digits() {
             Some(least) => {
-                let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b',').count();
-                let width = self.most.or(self.least).or(tight.then_some(least));
-                let ordinal = if self.presentation.ends_with('o') { 2 } else { 0 };
+                let digits = text
+                    .bytes()
+                    .take_while(|b| b.is_ascii_digit() || *b == b',')
+                    .count();
+                let width = self.most.or(self.least).or_else(|| tight.then_some(least));
+                let ordinal = if self.presentation.ends_with('o') {
+                    2
+                } else {
+                    0
+                };
                 width.map_or(digits, |width| digits.min(width)) + ordinal
             }
-            None => text.bytes().take_while(|b| b.is_ascii_alphabetic() || b" -,".contains(b)).count(),
+            None => text
+                .bytes()
+                .take_while(|b| b.is_ascii_alphabetic() || b" -,".contains(b))
+                .count(),
         };
-        let Some(value) = text.get(..length).filter(|t| !t.is_empty()).and_then(|t| format.read(t.trim())) else {
+        let Some(value) = text
+            .get(..length)
+            .filter(|t| !t.is_empty())
+            .and_then(|t| format.read(t.trim()))
+        else {
             return Ok(None);
         };
         let value = value as i64;
         match self.component {
-            'Y' => found.year = Some(if length <= 2 && self.presentation.len() <= 2 && value < 100 && format.least_digits() == Some(2) { 2000 + value } else { value }),
+            'Y' => {
+                found.year = Some(
+                    if length <= 2
+                        && self.presentation.len() <= 2
+                        && value < 100
+                        && format.least_digits() == Some(2)
+                    {
+                        2000 + value
+                    } else {
+                        value
+                    },
+                )
+            }
             'M' => found.month = Some(value),
             'D' => found.day = Some(value),
             'd' => found.day_of_year = Some(value),
@@ -311,7 +398,10 @@ impl Marker {
 }
 
 fn underspecified() -> Error {
-    Error::new("D3136", "The date/time picture string is missing specifiers required to parse the timestamp")
+    Error::new(
+        "D3136",
+        "The date/time picture string is missing specifiers required to parse the timestamp",
+    )
 }
 
 fn read_zone<'t>(text: &'t str, found: &mut Found) -> Option<&'t str> {
@@ -321,12 +411,23 @@ fn read_zone<'t>(text: &'t str, found: &mut Found) -> Option<&'t str> {
     let text = text.strip_prefix("GMT").unwrap_or(text);
     let negative = text.starts_with('-');
     let rest = text.strip_prefix(['+', '-'])?;
-    let length = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b':').count().min(5);
-    let digits: String = rest.get(..length)?.chars().filter(char::is_ascii_digit).collect();
+    let length = rest
+        .bytes()
+        .take_while(|b| b.is_ascii_digit() || *b == b':')
+        .count()
+        .min(5);
+    let digits: String = rest
+        .get(..length)?
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     let (hours, minutes) = match digits.len() {
         0 => return None,
         1 | 2 => (digits.parse::<i64>().ok()?, 0),
-        n => (digits.get(..n - 2)?.parse().ok()?, digits.get(n - 2..)?.parse().ok()?),
+        n => (
+            digits.get(..n - 2)?.parse().ok()?,
+            digits.get(n - 2..)?.parse().ok()?,
+        ),
     };
     let seconds = hours * 3600 + minutes * 60;
     found.offset = if negative { -seconds } else { seconds };
@@ -342,12 +443,15 @@ impl Found {
             _ => None,
         };
         let today = Offset::UTC.to_datetime(now).date();
-        let no_date = self.year.is_none() && self.month.is_none() && self.day.is_none() && self.day_of_year.is_none();
+        let no_date = self.year.is_none()
+            && self.month.is_none()
+            && self.day.is_none()
+            && self.day_of_year.is_none();
         let within = |value: i64| i16::try_from(value).ok();
         let date = if no_date {
             Some(today)
         } else {
-            let year = within(self.year.unwrap_or(i64::from(today.year())));
+            let year = within(self.year.unwrap_or_else(|| i64::from(today.year())));
             match self.day_of_year {
                 Some(day) => year
                     .and_then(|y| Date::new(y, 1, 1).ok())
@@ -374,8 +478,11 @@ impl Found {
             .zip(small(self.second))
             .zip(nanos)
             .and_then(|(((h, m), s), n)| Time::new(h, m, s, n).ok());
-        let at = date.zip(time).and_then(|(date, time)| Offset::UTC.to_timestamp(DateTime::from_parts(date, time)).ok());
+        let at = date.zip(time).and_then(|(date, time)| {
+            Offset::UTC
+                .to_timestamp(DateTime::from_parts(date, time))
+                .ok()
+        });
         Ok(at.map(|at| at.as_millisecond() - self.offset * 1000))
     }
 }
-

@@ -18,9 +18,17 @@ pub(super) const FUNCTIONS: &[Row] = &[
 ];
 
 /// Calls a callback with as many arguments as it takes.
-fn call<'a>(run: &Evaluator<'a>, function: &Rc<Function<'a>>, arguments: [Item<'a>; 3]) -> Result<Item<'a>> {
+fn call<'a>(
+    run: &Evaluator<'a>,
+    function: &Rc<Function<'a>>,
+    arguments: [Item<'a>; 3],
+) -> Result<Item<'a>> {
     let count = function.arity().clamp(1, 3);
-    run.apply(function, arguments.into_iter().take(count).collect(), &Item::Undefined)
+    run.apply(
+        function,
+        arguments.into_iter().take(count).collect(),
+        &Item::Undefined,
+    )
 }
 
 fn map<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
@@ -45,7 +53,11 @@ fn filter<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     let mut kept = Vec::new();
     for (index, item) in list.iter().enumerate() {
         let index = Item::float(index as f64);
-        if operator::truth(&call(run, function, [item.clone(), index, Item::Array(list.clone())])?) {
+        if operator::truth(&call(
+            run,
+            function,
+            [item.clone(), index, Item::Array(list.clone())],
+        )?) {
             kept.push(item);
         }
     }
@@ -61,7 +73,11 @@ fn single<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
         let fits = match arguments.get(1) {
             Some(Item::Function(function)) => {
                 let index = Item::float(index as f64);
-                operator::truth(&call(run, function, [item.clone(), index, Item::Array(list.clone())])?)
+                operator::truth(&call(
+                    run,
+                    function,
+                    [item.clone(), index, Item::Array(list.clone())],
+                )?)
             }
             _ => true,
         };
@@ -97,8 +113,17 @@ fn reduce<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
         _ => items.next().map_or(Item::Undefined, |(_, first)| first),
     };
     for (index, item) in items {
-        let all = [result, item, Item::float(index as f64), Item::Array(list.clone())];
-        result = run.apply(function, all.into_iter().take(arity).collect(), &Item::Undefined)?;
+        let all = [
+            result,
+            item,
+            Item::float(index as f64),
+            Item::Array(list.clone()),
+        ];
+        result = run.apply(
+            function,
+            all.into_iter().take(arity).collect(),
+            &Item::Undefined,
+        )?;
     }
     Ok(result)
 }
@@ -109,7 +134,11 @@ fn sift<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     };
     let mut kept = Fields::new();
     for (name, value) in object.entries() {
-        let all = [value.clone(), Item::Text(name.clone()), Item::Object(object.clone())];
+        let all = [
+            value.clone(),
+            Item::Text(name.clone()),
+            Item::Object(object.clone()),
+        ];
         if operator::truth(&call(run, function, all)?) {
             kept.insert(name.as_str().into(), value);
         }
@@ -126,7 +155,11 @@ fn each<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     };
     let mut results = Vec::new();
     for (name, value) in object.entries() {
-        match call(run, function, [value, Item::Text(name), Item::Object(object.clone())])? {
+        match call(
+            run,
+            function,
+            [value, Item::Text(name), Item::Object(object.clone())],
+        )? {
             Item::Undefined => {}
             result => results.push(result),
         }

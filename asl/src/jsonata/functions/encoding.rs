@@ -18,7 +18,10 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("decodeUrl", "<s-:s>", decode_url),
 ];
 
-const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    NO_PAD.with_decode_allow_trailing_bits(true),
+);
 
 /// What a URL may hold beside letters and digits, as JavaScript has it.
 const UNRESERVED: &[u8] = b"-_.!~*'()";
@@ -34,7 +37,10 @@ fn base64_decode<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item
     };
     // What is not base64 is left out, as in the reference.
     let text = text.split_once('=').map_or(text, |(before, _)| before);
-    let mut letters: Vec<u8> = text.bytes().filter(|b| b.is_ascii_alphanumeric() || b"+/".contains(b)).collect();
+    let mut letters: Vec<u8> = text
+        .bytes()
+        .filter(|b| b.is_ascii_alphanumeric() || b"+/".contains(b))
+        .collect();
     if letters.len() % 4 == 1 {
         letters.pop();
     }
@@ -75,17 +81,31 @@ fn decode_url<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a
 }
 
 /// Escapes of the `kept` characters stay as they are.
-fn decode<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>], name: &str, kept: &[u8]) -> Result<Item<'a>> {
+fn decode<'a>(
+    run: &Evaluator<'a>,
+    arguments: &[Item<'a>],
+    name: &str,
+    kept: &[u8],
+) -> Result<Item<'a>> {
     let Some(text) = text_of(arguments.first()) else {
         return Ok(Item::Undefined);
     };
-    let malformed = || Error::new("D3140", format!("Malformed URL passed to ${name}(): \"{text}\""));
+    let malformed = || {
+        Error::new(
+            "D3140",
+            format!("Malformed URL passed to ${name}(): \"{text}\""),
+        )
+    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
         bytes.extend_from_slice(before.as_bytes());
-        let digits = after.get(..2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        let byte = digits.and_then(|d| u8::from_str_radix(d, 16).ok()).ok_or_else(malformed)?;
+        let digits = after
+            .get(..2)
+            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits
+            .and_then(|d| u8::from_str_radix(d, 16).ok())
+            .ok_or_else(malformed)?;
         if kept.contains(&byte) {
             bytes.push(b'%');
             bytes.extend_from_slice(after.get(..2).unwrap_or_default().as_bytes());

@@ -17,7 +17,11 @@ pub(super) struct Format {
 #[derive(Debug, Clone)]
 enum Style {
     /// Digits: how many at least, and separators by their distance from the end.
-    Digits { least: usize, separators: Vec<(usize, char)>, regular: bool },
+    Digits {
+        least: usize,
+        separators: Vec<(usize, char)>,
+        regular: bool,
+    },
     Letters(Case),
     Roman(Case),
     Words(Case),
@@ -31,18 +35,67 @@ enum Case {
 }
 
 const ONES: [&str; 20] = [
-    "Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve", "Thirteen",
-    "Fourteen", "Fifteen", "Sixteen", "Seventeen", "Eighteen", "Nineteen",
+    "Zero",
+    "One",
+    "Two",
+    "Three",
+    "Four",
+    "Five",
+    "Six",
+    "Seven",
+    "Eight",
+    "Nine",
+    "Ten",
+    "Eleven",
+    "Twelve",
+    "Thirteen",
+    "Fourteen",
+    "Fifteen",
+    "Sixteen",
+    "Seventeen",
+    "Eighteen",
+    "Nineteen",
 ];
 const ORDINALS: [&str; 20] = [
-    "Zeroth", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth", "Eleventh",
-    "Twelfth", "Thirteenth", "Fourteenth", "Fifteenth", "Sixteenth", "Seventeenth", "Eighteenth", "Nineteenth",
+    "Zeroth",
+    "First",
+    "Second",
+    "Third",
+    "Fourth",
+    "Fifth",
+    "Sixth",
+    "Seventh",
+    "Eighth",
+    "Ninth",
+    "Tenth",
+    "Eleventh",
+    "Twelfth",
+    "Thirteenth",
+    "Fourteenth",
+    "Fifteenth",
+    "Sixteenth",
+    "Seventeenth",
+    "Eighteenth",
+    "Nineteenth",
 ];
-const TENS: [&str; 10] = ["", "", "Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety"];
+const TENS: [&str; 10] = [
+    "", "", "Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety",
+];
 const POWERS: [&str; 5] = ["", "Thousand", "Million", "Billion", "Trillion"];
 const ROMAN: [(u64, &str); 13] = [
-    (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
-    (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
+    (1000, "m"),
+    (900, "cm"),
+    (500, "d"),
+    (400, "cd"),
+    (100, "c"),
+    (90, "xc"),
+    (50, "l"),
+    (40, "xl"),
+    (10, "x"),
+    (9, "ix"),
+    (5, "v"),
+    (4, "iv"),
+    (1, "i"),
 ];
 
 pub(super) fn format_integer<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
@@ -85,7 +138,11 @@ impl Format {
             Style::Letters(case) => cased(&letters(whole), *case),
             Style::Roman(case) => cased(&roman(whole), *case),
             Style::Words(case) => cased(&words(size, self.ordinal), *case),
-            Style::Digits { least, separators, regular } => {
+            Style::Digits {
+                least,
+                separators,
+                regular,
+            } => {
                 let mut digits = show(size);
                 if digits.len() < *least {
                     digits = "0".repeat(least - digits.len()) + &digits;
@@ -97,20 +154,33 @@ impl Format {
                 text
             }
         };
-        if value < 0.0 { format!("-{text}") } else { text }
+        if value < 0.0 {
+            format!("-{text}")
+        } else {
+            text
+        }
     }
 
     pub(super) fn read(&self, text: &str) -> Option<f64> {
         match &self.style {
             Style::Letters(_) => text.chars().try_fold(0.0, |sum, c| {
                 let digit = c.to_ascii_lowercase();
-                digit.is_ascii_lowercase().then(|| sum * 26.0 + f64::from(digit as u32 - 96))
+                digit
+                    .is_ascii_lowercase()
+                    .then(|| sum * 26.0 + f64::from(digit as u32 - 96))
             }),
             Style::Roman(_) => read_roman(&text.to_ascii_lowercase()),
             Style::Words(_) => read_words(&text.to_ascii_lowercase()),
             Style::Digits { separators, .. } => {
-                let text = if self.ordinal { text.get(..text.len().saturating_sub(2))? } else { text };
-                let digits: String = text.chars().filter(|c| !separators.iter().any(|(_, s)| s == c)).collect();
+                let text = if self.ordinal {
+                    text.get(..text.len().saturating_sub(2))?
+                } else {
+                    text
+                };
+                let digits: String = text
+                    .chars()
+                    .filter(|c| !separators.iter().any(|(_, s)| s == c))
+                    .collect();
                 digits.parse().ok()
             }
         }
@@ -143,12 +213,17 @@ fn digit_style(picture: &str) -> Result<Style> {
             }
             '#' => place += 1,
             c if c.is_numeric() => {
-                return Err(Error::new("D3131", "In a decimal digit pattern, all digits must be from the same decimal group"));
+                return Err(Error::new(
+                    "D3131",
+                    "In a decimal digit pattern, all digits must be from the same decimal group",
+                ));
             }
             c if c.is_alphabetic() => {
                 return Err(Error::new(
                     "D3130",
-                    format!("Formatting or parsing an integer as a sequence starting with \"{picture}\" is not supported by this implementation"),
+                    format!(
+                        "Formatting or parsing an integer as a sequence starting with \"{picture}\" is not supported by this implementation"
+                    ),
                 ));
             }
             separator => separators.push((place, separator)),
@@ -157,14 +232,24 @@ fn digit_style(picture: &str) -> Result<Style> {
     if least == 0 {
         return Err(Error::new(
             "D3130",
-            format!("Formatting or parsing an integer as a sequence starting with \"{picture}\" is not supported by this implementation"),
+            format!(
+                "Formatting or parsing an integer as a sequence starting with \"{picture}\" is not supported by this implementation"
+            ),
         ));
     }
     // Separators at equal distances go on beyond the picture.
     let regular = separators.first().is_some_and(|(step, first)| {
-        *step > 0 && separators.iter().enumerate().all(|(i, (at, c))| *at == step * (i + 1) && c == first)
+        *step > 0
+            && separators
+                .iter()
+                .enumerate()
+                .all(|(i, (at, c))| *at == step * (i + 1) && c == first)
     });
-    Ok(Style::Digits { least, separators, regular })
+    Ok(Style::Digits {
+        least,
+        separators,
+        regular,
+    })
 }
 
 fn separated(digits: &str, separators: &[(usize, char)], regular: bool) -> String {
@@ -173,8 +258,11 @@ fn separated(digits: &str, separators: &[(usize, char)], regular: bool) -> Strin
     for (index, digit) in digits.chars().enumerate() {
         let rest = length - index;
         let separator = match separators.first() {
-            Some((step, c)) if regular => (rest % step == 0).then_some(*c),
-            _ => separators.iter().find(|(at, _)| *at == rest).map(|(_, c)| *c),
+            Some((step, c)) if regular => rest.is_multiple_of(*step).then_some(*c),
+            _ => separators
+                .iter()
+                .find(|(at, _)| *at == rest)
+                .map(|(_, c)| *c),
         };
         if let (Some(separator), true) = (separator, index > 0) {
             out.push(separator);
@@ -228,7 +316,9 @@ fn read_roman(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut value = 0;
     while !rest.is_empty() {
-        let (size, numeral) = ROMAN.iter().find(|(_, numeral)| rest.starts_with(numeral))?;
+        let (size, numeral) = ROMAN
+            .iter()
+            .find(|(_, numeral)| rest.starts_with(numeral))?;
         value += size;
         rest = rest.get(numeral.len()..)?;
     }
@@ -244,7 +334,11 @@ fn say(value: f64, inner: bool, ordinal: bool) -> String {
     if value < 20.0 {
         let names = if ordinal { ORDINALS } else { ONES };
         let name = names.get(place).copied().unwrap_or_default();
-        return if inner { format!(" and {name}") } else { name.to_owned() };
+        return if inner {
+            format!(" and {name}")
+        } else {
+            name.to_owned()
+        };
     }
     if value < 100.0 {
         let tens = TENS.get(place / 10).copied().unwrap_or_default();
@@ -283,13 +377,21 @@ fn say(value: f64, inner: bool, ordinal: bool) -> String {
 
 fn read_words(text: &str) -> Option<f64> {
     let mut total = Vec::<f64>::new();
-    for word in text.split([',', ' ', '-']).filter(|w| !w.is_empty() && *w != "and") {
+    for word in text
+        .split([',', ' ', '-'])
+        .filter(|w| !w.is_empty() && *w != "and")
+    {
         let word = word.to_owned();
         let small = ONES.iter().position(|w| w.to_lowercase() == word);
         let small = small.or_else(|| ORDINALS.iter().position(|w| w.to_lowercase() == word));
         let tens = || {
-            let plain = word.strip_suffix("ieth").map(|w| format!("{w}y")).unwrap_or_else(|| word.clone());
-            TENS.iter().position(|w| !w.is_empty() && w.to_lowercase() == plain).map(|n| n * 10)
+            let plain = word
+                .strip_suffix("ieth")
+                .map(|w| format!("{w}y"))
+                .unwrap_or_else(|| word.clone());
+            TENS.iter()
+                .position(|w| !w.is_empty() && w.to_lowercase() == plain)
+                .map(|n| n * 10)
         };
         if let Some(value) = small.or_else(tens) {
             match total.last_mut() {
@@ -302,7 +404,9 @@ fn read_words(text: &str) -> Option<f64> {
         let factor = if plain == "hundred" {
             100.0
         } else {
-            let power = POWERS.iter().position(|w| !w.is_empty() && w.to_lowercase() == plain)?;
+            let power = POWERS
+                .iter()
+                .position(|w| !w.is_empty() && w.to_lowercase() == plain)?;
             1000_f64.powi(i32::try_from(power).ok()?)
         };
         let last = total.pop()?;

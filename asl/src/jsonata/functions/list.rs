@@ -89,10 +89,13 @@ fn distinct<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>>
 }
 
 fn zip<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    let lists: Vec<Array<'a>> = arguments.iter().map(|item| match item {
-        Item::Undefined => Array::plain(Vec::new()),
-        other => other.listed(),
-    }).collect();
+    let lists: Vec<Array<'a>> = arguments
+        .iter()
+        .map(|item| match item {
+            Item::Undefined => Array::plain(Vec::new()),
+            other => other.listed(),
+        })
+        .collect();
     let length = lists.iter().map(Array::len).min().unwrap_or(0);
     let mut zipped = Vec::new();
     for index in 0..length {
@@ -128,7 +131,9 @@ fn sort<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
             merge_sort(items, &mut |a, b| {
                 run.purse.work(1)?;
                 Ok(match (a, b) {
-                    (Item::Text(a), Item::Text(b)) => operator::compare_texts(a.as_str(), b.as_str()).is_gt(),
+                    (Item::Text(a), Item::Text(b)) => {
+                        operator::compare_texts(a.as_str(), b.as_str()).is_gt()
+                    }
                     (a, b) => number_of(Some(a)) > number_of(Some(b)),
                 })
             })?
@@ -152,6 +157,7 @@ fn not<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
 }
 
 fn exists<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    Ok(Item::Bool(arguments.first().is_some_and(|value| !value.is_undefined())))
+    Ok(Item::Bool(
+        arguments.first().is_some_and(|value| !value.is_undefined()),
+    ))
 }
-

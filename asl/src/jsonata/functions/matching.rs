@@ -15,11 +15,18 @@ pub(super) const FUNCTIONS: &[Row] = &[
 ];
 
 /// All matches of a pattern, paid for by the length of the text.
-fn matches(run: &Evaluator<'_>, function: &Function<'_>, text: &str, name: &str) -> Result<Vec<Match>> {
+fn matches(
+    run: &Evaluator<'_>,
+    function: &Function<'_>,
+    text: &str,
+    name: &str,
+) -> Result<Vec<Match>> {
     let Function::Regex(pattern) = function else {
         return Err(Error::new(
             "T1010",
-            format!("The matcher function argument passed to function \"{name}\" does not return the correct object structure"),
+            format!(
+                "The matcher function argument passed to function \"{name}\" does not return the correct object structure"
+            ),
         ));
     };
     run.purse.work(text.len() / 16 + 1)?;
@@ -31,9 +38,19 @@ fn matches(run: &Evaluator<'_>, function: &Function<'_>, text: &str, name: &str)
         };
         // One that does not move on would be found for ever.
         if one.start == one.end && !found.is_empty() {
-            return Err(Error::new("D1004", "Regular expression matches zero length string"));
+            return Err(Error::new(
+                "D1004",
+                "Regular expression matches zero length string",
+            ));
         }
-        run.purse.hold(64 + one.groups.iter().flatten().map(|g| g.len() + 24).sum::<usize>())?;
+        run.purse.hold(
+            64 + one
+                .groups
+                .iter()
+                .flatten()
+                .map(|g| g.len() + 24)
+                .sum::<usize>(),
+        )?;
         run.purse.work((one.end - at) / 16 + 1)?;
         at = one.end;
         found.push(one);
@@ -55,7 +72,11 @@ struct Places<'t> {
 
 impl<'t> Places<'t> {
     fn of(text: &'t str) -> Self {
-        Places { text, byte: 0, place: 0 }
+        Places {
+            text,
+            byte: 0,
+            place: 0,
+        }
     }
 
     fn find(&mut self, byte: usize) -> f64 {
@@ -75,18 +96,26 @@ fn limit(item: Option<&Item<'_>>, code: &'static str, message: &str) -> Result<u
 }
 
 fn find_all<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    let (Some(text), Some(Item::Function(function))) = (text_of(arguments.first()), arguments.get(1)) else {
+    let (Some(text), Some(Item::Function(function))) =
+        (text_of(arguments.first()), arguments.get(1))
+    else {
         return Ok(Item::Undefined);
     };
     let message = "Third argument of match function must evaluate to a positive number";
     let limit = limit(arguments.get(2), "D3040", message)?;
     let mut found = Vec::new();
     let mut places = Places::of(text);
-    for one in matches(run, function, text, "match")?.into_iter().take(limit) {
+    for one in matches(run, function, text, "match")?
+        .into_iter()
+        .take(limit)
+    {
         let index = places.find(one.start);
         let groups = one.groups.into_iter().map(group).collect();
         let mut fields = Fields::new();
-        fields.insert("match".into(), Item::text(text.get(one.start..one.end).unwrap_or_default()));
+        fields.insert(
+            "match".into(),
+            Item::text(text.get(one.start..one.end).unwrap_or_default()),
+        );
         fields.insert("index".into(), Item::float(index));
         fields.insert("groups".into(), Item::Array(run.array(groups)?));
         found.push(run.object(fields)?);
@@ -160,14 +189,21 @@ fn replace<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> 
     let limit = limit(arguments.get(3), "D3011", message)?;
     let found: Vec<Match> = match arguments.get(1) {
         Some(Item::Text(token)) if token.as_str().is_empty() => {
-            return Err(Error::new("D3010", "Second argument of replace function cannot be an empty string"));
+            return Err(Error::new(
+                "D3010",
+                "Second argument of replace function cannot be an empty string",
+            ));
         }
         Some(Item::Text(token)) => {
             let mut found = Vec::new();
             for (start, part) in text.match_indices(token.as_str()).take(limit) {
                 run.purse.hold(size_of::<Match>())?;
                 let end = start + part.len();
-                found.push(Match { start, end, groups: Vec::new() });
+                found.push(Match {
+                    start,
+                    end,
+                    groups: Vec::new(),
+                });
             }
             found
         }
@@ -205,7 +241,10 @@ fn replace<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> 
                 match run.apply(with, vec![description], &Item::Undefined)? {
                     Item::Text(with) => put(&mut out, with.as_str())?,
                     _ => {
-                        return Err(Error::new("D3012", "Attempted to replace a matched string with a non-string value"));
+                        return Err(Error::new(
+                            "D3012",
+                            "Attempted to replace a matched string with a non-string value",
+                        ));
                     }
                 }
             }
@@ -244,7 +283,12 @@ fn filled(with: &str, matched: &str, groups: &[Option<String>]) -> String {
                 rest = rest.get(length..).unwrap_or_default();
             }
             Some((index, length)) => {
-                out.push_str(groups.get(index - 1).and_then(Option::as_deref).unwrap_or_default());
+                out.push_str(
+                    groups
+                        .get(index - 1)
+                        .and_then(Option::as_deref)
+                        .unwrap_or_default(),
+                );
                 rest = rest.get(length..).unwrap_or_default();
             }
             // There is no such group.

@@ -33,7 +33,7 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 type Call = for<'a> fn(&Evaluator<'a>, &[Item<'a>]) -> Result<Item<'a>>;
 
 /// A function of the library.
-pub(super) struct Native {
+pub(crate) struct Native {
     pub(super) name: &'static str,
     types: &'static str,
     pub(super) call: Call,
@@ -44,13 +44,19 @@ impl Native {
     /// With how many arguments it is called back.
     pub(super) fn arity(&self) -> usize {
         // `$string` would take a position for its second parameter.
-        if self.name == "string" { 1 } else { self.signature().parameters.len() }
+        if self.name == "string" {
+            1
+        } else {
+            self.signature().parameters.len()
+        }
     }
 
     pub(super) fn signature(&self) -> &Signature {
         self.signature.get_or_init(|| {
             // All of them are read by a test.
-            Signature::parse(self.types).unwrap_or(Signature { parameters: Vec::new() })
+            Signature::parse(self.types).unwrap_or(Signature {
+                parameters: Vec::new(),
+            })
         })
     }
 }

@@ -40,26 +40,38 @@ fn fold<'a>(
 }
 
 fn sum<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    Ok(fold(run, arguments, 0.0, |a, b| a + b)?.map_or(Item::Undefined, |(sum, _)| Item::float(sum)))
+    Ok(fold(run, arguments, 0.0, |a, b| a + b)?
+        .map_or(Item::Undefined, |(sum, _)| Item::float(sum)))
 }
 
 fn max<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     let found = fold(run, arguments, f64::NEG_INFINITY, f64::max)?;
-    Ok(found.filter(|(_, n)| *n > 0).map_or(Item::Undefined, |(max, _)| Item::float(max)))
+    Ok(found
+        .filter(|(_, n)| *n > 0)
+        .map_or(Item::Undefined, |(max, _)| Item::float(max)))
 }
 
 fn min<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     let found = fold(run, arguments, f64::INFINITY, f64::min)?;
-    Ok(found.filter(|(_, n)| *n > 0).map_or(Item::Undefined, |(min, _)| Item::float(min)))
+    Ok(found
+        .filter(|(_, n)| *n > 0)
+        .map_or(Item::Undefined, |(min, _)| Item::float(min)))
 }
 
 fn average<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     let found = fold(run, arguments, 0.0, |a, b| a + b)?;
-    Ok(found.filter(|(_, n)| *n > 0).map_or(Item::Undefined, |(sum, n)| Item::float(sum / n as f64)))
+    Ok(found
+        .filter(|(_, n)| *n > 0)
+        .map_or(Item::Undefined, |(sum, n)| Item::float(sum / n as f64)))
 }
 
 fn number<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    let wrong = |text: &str| Error::new("D3030", format!("Unable to cast value to a number: \"{text}\""));
+    let wrong = |text: &str| {
+        Error::new(
+            "D3030",
+            format!("Unable to cast value to a number: \"{text}\""),
+        )
+    };
     Ok(match arguments.first() {
         Some(Item::Number(number)) => Item::Number(*number),
         Some(Item::Bool(value)) => Item::float(f64::from(u8::from(*value))),
@@ -82,7 +94,10 @@ fn number<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
             // JSON's numbers, and no others.
             let value = serde_json::from_str::<serde_json::Number>(text).ok();
             let plain = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-            match value.and_then(|n| n.as_f64()).filter(|n| plain && n.is_finite()) {
+            match value
+                .and_then(|n| n.as_f64())
+                .filter(|n| plain && n.is_finite())
+            {
                 Some(value) => Item::float(value),
                 None => return Err(wrong(text)),
             }
@@ -120,7 +135,9 @@ pub(super) fn rounded(value: f64, precision: f64) -> f64 {
         let text = format!("{value:e}");
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let exponent: i32 = exponent.parse().unwrap_or(0);
-        format!("{mantissa}e{}", exponent.saturating_add(by)).parse().unwrap_or(value)
+        format!("{mantissa}e{}", exponent.saturating_add(by))
+            .parse()
+            .unwrap_or(value)
     };
     let shifted = shift(value, precision);
     if !shifted.is_finite() {
@@ -135,14 +152,18 @@ fn sqrt<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     match number_of(arguments.first()) {
         Some(n) if n < 0.0 => Err(Error::new(
             "D3060",
-            format!("The sqrt function cannot be applied to a negative number: {}", show(n)),
+            format!(
+                "The sqrt function cannot be applied to a negative number: {}",
+                show(n)
+            ),
         )),
         _ => Ok(one(arguments, f64::sqrt)),
     }
 }
 
 fn power<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    let (Some(base), Some(exponent)) = (number_of(arguments.first()), number_of(arguments.get(1))) else {
+    let (Some(base), Some(exponent)) = (number_of(arguments.first()), number_of(arguments.get(1)))
+    else {
         return Ok(Item::Undefined);
     };
     let result = base.powf(exponent);
@@ -168,7 +189,10 @@ fn format_base<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>
     if !(2.0..=36.0).contains(&radix) {
         return Err(Error::new(
             "D3100",
-            format!("The radix of the formatBase function must be between 2 and 36. It was given {}", show(radix)),
+            format!(
+                "The radix of the formatBase function must be between 2 and 36. It was given {}",
+                show(radix)
+            ),
         ));
     }
     let (mut rest, radix) = (value.abs() as u128, radix as u32);

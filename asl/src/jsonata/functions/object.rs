@@ -18,7 +18,11 @@ pub(super) const FUNCTIONS: &[Row] = &[
 
 fn keys<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     let mut names = Fields::new();
-    collect_names(run, arguments.first().unwrap_or(&Item::Undefined), &mut names)?;
+    collect_names(
+        run,
+        arguments.first().unwrap_or(&Item::Undefined),
+        &mut names,
+    )?;
     let found = names.into_keys().map(Item::text).collect();
     Ok(Item::Array(run.sequence(found)?))
 }
@@ -104,12 +108,18 @@ fn type_of<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
 }
 
 fn error<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    Err(Error::new("D3137", text_of(arguments.first()).unwrap_or("$error() function evaluated")))
+    Err(Error::new(
+        "D3137",
+        text_of(arguments.first()).unwrap_or("$error() function evaluated"),
+    ))
 }
 
 fn assert<'a>(_: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     match arguments.first() {
         Some(Item::Bool(true)) => Ok(Item::Undefined),
-        _ => Err(Error::new("D3141", text_of(arguments.get(1)).unwrap_or("$assert() statement failed"))),
+        _ => Err(Error::new(
+            "D3141",
+            text_of(arguments.get(1)).unwrap_or("$assert() statement failed"),
+        )),
     }
 }

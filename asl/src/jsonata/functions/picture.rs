@@ -46,7 +46,12 @@ pub(super) fn format_number<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> 
     let (positive, negative) = match halves.as_slice() {
         [one] => (*one, None),
         [one, two] => (*one, Some(*two)),
-        _ => return Err(Error::new("D3080", "The picture string must only contain a maximum of two sub-pictures")),
+        _ => {
+            return Err(Error::new(
+                "D3080",
+                "The picture string must only contain a maximum of two sub-pictures",
+            ));
+        }
     };
     let (half, sign) = match (value < 0.0, negative) {
         (true, Some(negative)) => (negative, ""),
@@ -70,7 +75,12 @@ impl Symbols {
             },
             _ => default.to_owned(),
         };
-        let letter = |name: &str, default: char| text(name, &default.to_string()).chars().next().unwrap_or(default);
+        let letter = |name: &str, default: char| {
+            text(name, &default.to_string())
+                .chars()
+                .next()
+                .unwrap_or(default)
+        };
         Symbols {
             decimal: letter("decimal-separator", '.'),
             grouping: letter("grouping-separator", ','),
@@ -97,12 +107,20 @@ impl Symbols {
     fn part(&self, text: &str) -> Result<Part> {
         let letters: Vec<char> = text.chars().collect();
         let counted = |code, what: &str| {
-            Error::new(code, format!("The sub-picture must not contain more than one instance of the '{what}' character"))
+            Error::new(
+                code,
+                format!(
+                    "The sub-picture must not contain more than one instance of the '{what}' character"
+                ),
+            )
         };
         if letters.iter().filter(|c| **c == self.decimal).count() > 1 {
             return Err(counted("D3081", "decimal-separator"));
         }
-        let (percents, per_milles) = (text.matches(&self.percent).count(), text.matches(&self.per_mille).count());
+        let (percents, per_milles) = (
+            text.matches(&self.percent).count(),
+            text.matches(&self.per_mille).count(),
+        );
         if percents > 1 {
             return Err(counted("D3082", "percent"));
         }
@@ -110,7 +128,10 @@ impl Symbols {
             return Err(counted("D3083", "per-mille"));
         }
         if percents > 0 && per_milles > 0 {
-            return Err(Error::new("D3084", "The sub-picture must not contain both a 'percent' and a 'per-mille' character"));
+            return Err(Error::new(
+                "D3084",
+                "The sub-picture must not contain both a 'percent' and a 'per-mille' character",
+            ));
         }
         let first = letters.iter().position(|c| self.is_active(*c));
         let last = letters.iter().rposition(|c| self.is_active(*c));
@@ -120,12 +141,21 @@ impl Symbols {
         let string = |part: &[char]| part.iter().collect::<String>();
         let active = letters.get(first..=last).unwrap_or_default();
         // An exponent: its separator between active characters, with nothing but digits behind it.
-        let exponent_at = active.iter().position(|c| *c == self.exponent).filter(|at| *at > 0 && *at + 1 < active.len());
+        let exponent_at = active
+            .iter()
+            .position(|c| *c == self.exponent)
+            .filter(|at| *at > 0 && *at + 1 < active.len());
         let (mantissa, exponent) = match exponent_at {
-            Some(at) => (active.get(..at).unwrap_or_default(), active.get(at + 1..).unwrap_or_default()),
+            Some(at) => (
+                active.get(..at).unwrap_or_default(),
+                active.get(at + 1..).unwrap_or_default(),
+            ),
             None => (active, &[][..]),
         };
-        if !mantissa.iter().any(|c| self.is_digit(*c) || *c == self.digit) {
+        if !mantissa
+            .iter()
+            .any(|c| self.is_digit(*c) || *c == self.digit)
+        {
             return Err(no_digits());
         }
         if mantissa.iter().any(|c| !self.is_active(*c)) {
@@ -147,7 +177,10 @@ impl Symbols {
             ));
         }
         let (whole, fraction) = match mantissa.iter().position(|c| *c == self.decimal) {
-            Some(at) => (mantissa.get(..at).unwrap_or_default(), mantissa.get(at + 1..).unwrap_or_default()),
+            Some(at) => (
+                mantissa.get(..at).unwrap_or_default(),
+                mantissa.get(at + 1..).unwrap_or_default(),
+            ),
             None => (mantissa, &[][..]),
         };
         self.check(whole, fraction, mantissa.contains(&self.decimal))?;
@@ -161,7 +194,9 @@ impl Symbols {
             .map(|i| places(fraction.get(..i).unwrap_or_default()))
             .collect();
         let regular = groups.iter().min().copied().filter(|step| {
-            *step > 0 && groups.iter().all(|g| g % step == 0) && (1..=groups.len()).all(|n| groups.contains(&(n * step)))
+            *step > 0
+                && groups.iter().all(|g| g % step == 0)
+                && (1..=groups.len()).all(|n| groups.contains(&(n * step)))
         });
         let digits = |part: &[char]| part.iter().filter(|c| self.is_digit(**c)).count();
         let (mut least_whole, scaling) = (digits(whole), digits(whole));
@@ -196,21 +231,33 @@ impl Symbols {
     }
 
     fn check(&self, whole: &[char], fraction: &[char], has_decimal: bool) -> Result<()> {
-        let pairs = |part: &[char]| part.windows(2).any(|two| two == [self.grouping, self.grouping]);
-        if has_decimal && (whole.last() == Some(&self.grouping) || fraction.first() == Some(&self.grouping)) {
+        let pairs = |part: &[char]| {
+            part.windows(2)
+                .any(|two| two == [self.grouping, self.grouping])
+        };
+        if has_decimal
+            && (whole.last() == Some(&self.grouping) || fraction.first() == Some(&self.grouping))
+        {
             return Err(Error::new(
                 "D3087",
                 "The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' character",
             ));
         }
         if !has_decimal && whole.last() == Some(&self.grouping) {
-            return Err(Error::new("D3088", "The sub-picture must not contain a 'grouping-separator' at the end of the integer part"));
+            return Err(Error::new(
+                "D3088",
+                "The sub-picture must not contain a 'grouping-separator' at the end of the integer part",
+            ));
         }
         if pairs(whole) || pairs(fraction) {
-            return Err(Error::new("D3089", "The sub-picture must not contain two adjacent instances of the 'grouping-separator' character"));
+            return Err(Error::new(
+                "D3089",
+                "The sub-picture must not contain two adjacent instances of the 'grouping-separator' character",
+            ));
         }
         let digit = |part: &[char]| part.iter().position(|c| self.is_digit(*c));
-        if let (Some(digit), Some(optional)) = (digit(whole), whole.iter().rposition(|c| *c == self.digit))
+        if let (Some(digit), Some(optional)) =
+            (digit(whole), whole.iter().rposition(|c| *c == self.digit))
             && digit < optional
         {
             return Err(Error::new(
@@ -218,9 +265,10 @@ impl Symbols {
                 "The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is followed by an instance of the 'optional digit character'",
             ));
         }
-        if let (Some(digit), Some(optional)) =
-            (fraction.iter().rposition(|c| self.is_digit(*c)), fraction.iter().position(|c| *c == self.digit))
-            && optional < digit
+        if let (Some(digit), Some(optional)) = (
+            fraction.iter().rposition(|c| self.is_digit(*c)),
+            fraction.iter().position(|c| *c == self.digit),
+        ) && optional < digit
         {
             return Err(Error::new(
                 "D3091",
@@ -256,7 +304,9 @@ impl Symbols {
         let mut out = part.prefix.clone();
         for (index, digit) in whole.chars().enumerate() {
             let rest = whole.len() - index;
-            let groups = part.regular.map_or_else(|| part.groups.contains(&rest), |step| rest % step == 0);
+            let groups = part
+                .regular
+                .map_or_else(|| part.groups.contains(&rest), |step| rest % step == 0);
             if groups && index > 0 {
                 out.push(self.grouping);
             }
@@ -276,7 +326,11 @@ impl Symbols {
             if exponent < 0 {
                 out.push_str(&self.minus);
             }
-            let digits = format!("{:0width$}", exponent.unsigned_abs(), width = part.least_exponent.min(100));
+            let digits = format!(
+                "{:0width$}",
+                exponent.unsigned_abs(),
+                width = part.least_exponent.min(100)
+            );
             out.extend(digits.chars().map(|digit| self.own(digit)));
         }
         out + &part.suffix

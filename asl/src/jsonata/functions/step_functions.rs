@@ -20,11 +20,18 @@ pub(super) const FUNCTIONS: &[Row] = &[
 ];
 
 fn partition<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    let (Some(Item::Array(list)), Some(size)) = (arguments.first(), number_of(arguments.get(1))) else {
+    let (Some(Item::Array(list)), Some(size)) = (arguments.first(), number_of(arguments.get(1)))
+    else {
         return Ok(Item::Undefined);
     };
     if size < 1.0 || size.fract() != 0.0 {
-        return Err(Error::new("D3137", format!("The size of the parts of $partition must be a positive integer but is {}", show(size))));
+        return Err(Error::new(
+            "D3137",
+            format!(
+                "The size of the parts of $partition must be a positive integer but is {}",
+                show(size)
+            ),
+        ));
     }
     run.purse.work(list.len())?;
     let items: Vec<Item<'a>> = list.iter().collect();
@@ -45,13 +52,18 @@ fn range<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     }
     let count = ((last - first) / step).floor() + 1.0;
     let count = if count >= 1.0 { count } else { 0.0 };
-    run.purse.hold((count.min(1e12) as usize).saturating_mul(size_of::<Item<'a>>()))?;
-    let items = (0..count as usize).map(|index| Item::float(first + index as f64 * step)).collect();
-    Ok(Item::Array(run.array(items)?))
+    run.purse
+        .hold((count.min(1e12) as usize).saturating_mul(size_of::<Item<'a>>()))?;
+    let items = (0..count as usize)
+        .map(|index| Item::float(first + index as f64 * step))
+        .collect();
+    // A lone number stands for itself, as AWS has it.
+    Ok(Item::Array(run.sequence(items)?))
 }
 
 fn hash<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    let (Some(text), Some(algorithm)) = (text_of(arguments.first()), text_of(arguments.get(1))) else {
+    let (Some(text), Some(algorithm)) = (text_of(arguments.first()), text_of(arguments.get(1)))
+    else {
         return Ok(Item::Undefined);
     };
     run.purse.work(text.len() / 16 + 1)?;
@@ -101,7 +113,10 @@ fn owned<'a>(run: &Evaluator<'a>, value: &Value) -> Result<Item<'a>> {
         Value::Number(number) => Item::float(number.as_f64().unwrap_or(f64::NAN)),
         Value::String(text) => Item::text(text.as_str()),
         Value::Array(list) => {
-            let items = list.iter().map(|value| owned(run, value)).collect::<Result<_>>()?;
+            let items = list
+                .iter()
+                .map(|value| owned(run, value))
+                .collect::<Result<_>>()?;
             Item::Array(run.array(items)?)
         }
         Value::Object(map) => {

@@ -45,15 +45,24 @@ fn substring<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>
         None => letters,
     };
     let count = (to.min(letters) - from).max(0.0);
-    run.text(text.chars().skip(from as usize).take(count as usize).collect())
+    run.text(
+        text.chars()
+            .skip(from as usize)
+            .take(count as usize)
+            .collect(),
+    )
 }
 
 fn substring_before<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    around(run, arguments, |text, chars| text.split_once(chars).map(|(before, _)| before))
+    around(run, arguments, |text, chars| {
+        text.split_once(chars).map(|(before, _)| before)
+    })
 }
 
 fn substring_after<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    around(run, arguments, |text, chars| text.split_once(chars).map(|(_, after)| after))
+    around(run, arguments, |text, chars| {
+        text.split_once(chars).map(|(_, after)| after)
+    })
 }
 
 fn around<'a>(
@@ -85,7 +94,10 @@ fn trim<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     let Some(text) = text_of(arguments.first()) else {
         return Ok(Item::Undefined);
     };
-    let words: Vec<&str> = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text
+        .split([' ', '\t', '\n', '\r'])
+        .filter(|word| !word.is_empty())
+        .collect();
     run.text(words.join(" "))
 }
 
@@ -94,10 +106,14 @@ fn pad<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
         return Ok(Item::Undefined);
     };
     let width = number_of(arguments.get(1)).unwrap_or(0.0);
-    let padding = text_of(arguments.get(2)).filter(|p| !p.is_empty()).unwrap_or(" ");
+    let padding = text_of(arguments.get(2))
+        .filter(|p| !p.is_empty())
+        .unwrap_or(" ");
     let missing = (width.abs().trunc() - text.chars().count() as f64).max(0.0);
     // Paid for before it is made: the width may be anything.
-    run.purse.hold((missing.min(1e15)) as usize * padding.len().max(1) / padding.chars().count().max(1))?;
+    run.purse.hold(
+        (missing.min(1e15)) as usize * padding.len().max(1) / padding.chars().count().max(1),
+    )?;
     let padding: String = padding.chars().cycle().take(missing as usize).collect();
     run.text(if width < 0.0 {
         padding + text
@@ -114,7 +130,10 @@ fn join<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     let mut joined = String::new();
     for (index, item) in list.iter().enumerate() {
         let Item::Text(text) = item else {
-            return Err(Error::new("T0412", "Argument 1 of function \"join\" must be an array of strings"));
+            return Err(Error::new(
+                "T0412",
+                "Argument 1 of function \"join\" must be an array of strings",
+            ));
         };
         run.purse.hold(text.as_str().len() + separator.len())?;
         if index > 0 {

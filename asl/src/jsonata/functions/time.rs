@@ -16,7 +16,12 @@ pub(super) const FUNCTIONS: &[Row] = &[
 ];
 
 fn now<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
-    written(run, run.world.now, text_of(arguments.first()), text_of(arguments.get(1)))
+    written(
+        run,
+        run.world.now,
+        text_of(arguments.first()),
+        text_of(arguments.get(1)),
+    )
 }
 
 fn millis<'a>(run: &Evaluator<'a>, _: &[Item<'a>]) -> Result<Item<'a>> {
@@ -29,12 +34,25 @@ fn from_millis<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'
     };
     let at = Timestamp::from_millisecond(millis as i64)
         .map_err(|_| Error::new("D1001", format!("Number out of range: {millis}")))?;
-    written(run, at, text_of(arguments.get(1)), text_of(arguments.get(2)))
+    written(
+        run,
+        at,
+        text_of(arguments.get(1)),
+        text_of(arguments.get(2)),
+    )
 }
 
-fn written<'a>(run: &Evaluator<'a>, at: Timestamp, picture: Option<&str>, zone: Option<&str>) -> Result<Item<'a>> {
+fn written<'a>(
+    run: &Evaluator<'a>,
+    at: Timestamp,
+    picture: Option<&str>,
+    zone: Option<&str>,
+) -> Result<Item<'a>> {
     let offset = zone.map_or(Some(Offset::UTC), offset).ok_or_else(|| {
-        Error::new("D3134", "The timezone integer format specifier cannot have more than four digits")
+        Error::new(
+            "D3134",
+            "The timezone integer format specifier cannot have more than four digits",
+        )
     })?;
     let picture = picture.unwrap_or("[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01t]");
     run.text(calendar::write(at, offset, picture)?)

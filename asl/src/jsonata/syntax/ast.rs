@@ -7,57 +7,57 @@ use super::signature::Signature;
 
 /// A whole expression.
 #[derive(Debug)]
-pub(in crate::jsonata) struct Tree {
-    pub(in crate::jsonata) root: Node,
+pub(crate) struct Tree {
+    pub(crate) root: Node,
     /// For each `%` the name under which the value it stands for is bound.
-    pub(in crate::jsonata) labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
 }
 
 /// A part of an expression.
 #[derive(Debug)]
-pub(in crate::jsonata) struct Node {
-    pub(in crate::jsonata) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
     /// Where it begins, in characters from 0.
-    pub(in crate::jsonata) at: usize,
+    pub(crate) at: usize,
     /// `[…]` behind it, and `#$i` behind those.
-    pub(in crate::jsonata) stages: Vec<Stage>,
+    pub(crate) stages: Vec<Stage>,
     /// Whether its stages are a path's matter: applied to each result of the step, settled one by one.
-    pub(in crate::jsonata) staged: bool,
+    pub(crate) staged: bool,
     /// `{…}` behind it.
-    pub(in crate::jsonata) group: Option<Vec<(Node, Node)>>,
+    pub(crate) group: Option<Vec<(Node, Node)>>,
     /// `[]` behind it.
-    pub(in crate::jsonata) keep_array: bool,
+    pub(crate) keep_array: bool,
     /// `[…]` at the start or end of a path.
-    pub(in crate::jsonata) whole: bool,
+    pub(crate) whole: bool,
     /// `@$x`
-    pub(in crate::jsonata) focus: Option<Arc<str>>,
+    pub(crate) focus: Option<Arc<str>>,
     /// `#$i`
-    pub(in crate::jsonata) index: Option<Arc<str>>,
+    pub(crate) index: Option<Arc<str>>,
     /// The `%` that stands for what this step works on.
-    pub(in crate::jsonata) ancestor: Option<usize>,
+    pub(crate) ancestor: Option<usize>,
     /// Whether bindings go on from here.
-    pub(in crate::jsonata) tuple: bool,
+    pub(crate) tuple: bool,
     /// `%`s inside that are still to be resolved; empty once shaped.
-    pub(in crate::jsonata) seeking: Vec<usize>,
+    pub(crate) seeking: Vec<usize>,
 }
 
 /// What is done with the result of a step.
 #[derive(Debug)]
-pub(in crate::jsonata) enum Stage {
+pub(crate) enum Stage {
     Filter(Node),
     Index(Arc<str>),
 }
 
 /// One term of an order-by.
 #[derive(Debug)]
-pub(in crate::jsonata) struct Term {
-    pub(in crate::jsonata) descending: bool,
-    pub(in crate::jsonata) by: Node,
+pub(crate) struct Term {
+    pub(crate) descending: bool,
+    pub(crate) by: Node,
 }
 
 /// What a part is.
 #[derive(Debug)]
-pub(in crate::jsonata) enum Kind {
+pub(crate) enum Kind {
     Text(Arc<str>),
     Number(f64),
     Bool(bool),
@@ -105,23 +105,23 @@ pub(in crate::jsonata) enum Kind {
 
 /// `function($x) {…}`
 #[derive(Debug)]
-pub(in crate::jsonata) struct Lambda {
-    pub(in crate::jsonata) parameters: Vec<Arc<str>>,
-    pub(in crate::jsonata) signature: Option<Signature>,
-    pub(in crate::jsonata) body: Node,
+pub(crate) struct Lambda {
+    pub(crate) parameters: Vec<Arc<str>>,
+    pub(crate) signature: Option<Signature>,
+    pub(crate) body: Node,
 }
 
 /// `|pattern|update, delete|`
 #[derive(Debug)]
-pub(in crate::jsonata) struct Transform {
-    pub(in crate::jsonata) pattern: Node,
-    pub(in crate::jsonata) update: Node,
-    pub(in crate::jsonata) delete: Option<Node>,
+pub(crate) struct Transform {
+    pub(crate) pattern: Node,
+    pub(crate) update: Node,
+    pub(crate) delete: Option<Node>,
 }
 
 /// An operator between two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::jsonata) enum Operator {
+pub(crate) enum Operator {
     Add,
     Subtract,
     Multiply,
@@ -145,7 +145,7 @@ pub(in crate::jsonata) enum Operator {
 }
 
 impl Operator {
-    pub(in crate::jsonata) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Operator::Add => "+",
             Operator::Subtract => "-",
@@ -195,7 +195,7 @@ impl Operator {
 }
 
 impl Node {
-    pub(in crate::jsonata) fn new(kind: Kind, at: usize) -> Node {
+    pub(crate) fn new(kind: Kind, at: usize) -> Node {
         Node {
             kind,
             at,

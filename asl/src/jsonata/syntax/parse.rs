@@ -70,8 +70,16 @@ impl Parser {
             return self.advance(operand).map(drop);
         }
         Err(match &self.token {
-            Token::End => Error::at("S0203", self.at, format!("Expected {operator} before end of expression")),
-            other => Error::at("S0202", self.at, format!("Expected {operator}, got {}", other.shown())),
+            Token::End => Error::at(
+                "S0203",
+                self.at,
+                format!("Expected {operator} before end of expression"),
+            ),
+            other => Error::at(
+                "S0202",
+                self.at,
+                format!("Expected {operator}, got {}", other.shown()),
+            ),
         })
     }
 
@@ -109,8 +117,12 @@ impl Parser {
     fn prefix(&mut self) -> Result<Node, Error> {
         // After a value an operator comes, after an operator a value.
         let is_value = !matches!(self.token, Token::Operator(_))
-            || self.is("*") || self.is("**") || self.is("%")
-            || self.is("and") || self.is("or") || self.is("in");
+            || self.is("*")
+            || self.is("**")
+            || self.is("%")
+            || self.is("and")
+            || self.is("or")
+            || self.is("in");
         let (token, at) = self.advance(!is_value)?;
         let kind = match token {
             Token::End => return Err(Error::at("S0207", at, "Unexpected end of expression")),
@@ -162,7 +174,10 @@ impl Parser {
                     let at = self.at;
                     self.advance(true)?;
                     let end = self.expression(0)?;
-                    item = Node::new(Kind::Binary(Operator::Range, Box::new(item), Box::new(end)), at);
+                    item = Node::new(
+                        Kind::Binary(Operator::Range, Box::new(item), Box::new(end)),
+                        at,
+                    );
                 }
                 items.push(item);
                 if !self.is(",") {
@@ -233,10 +248,15 @@ impl Parser {
             "@" | "#" => {
                 let right = self.expression(80)?;
                 let Kind::Variable(name) = right.kind else {
-                    let message = format!("The right side of {text} must be a variable name (start with $)");
+                    let message =
+                        format!("The right side of {text} must be a variable name (start with $)");
                     return Err(Error::at("S0214", at, message));
                 };
-                if text == "@" { Kind::Focus(left, name) } else { Kind::Index(left, name) }
+                if text == "@" {
+                    Kind::Focus(left, name)
+                } else {
+                    Kind::Index(left, name)
+                }
             }
             "?" => {
                 let then = Box::new(self.expression(0)?);
@@ -271,7 +291,10 @@ impl Parser {
         }
         let condition = self.expression(0)?;
         self.expect("]", false)?;
-        Ok(Node::new(Kind::Predicate(Box::new(left), Box::new(condition)), at))
+        Ok(Node::new(
+            Kind::Predicate(Box::new(left), Box::new(condition)),
+            at,
+        ))
     }
 
     fn terms(&mut self) -> Result<Vec<Term>, Error> {
@@ -318,9 +341,15 @@ impl Parser {
         }
         let procedure = Box::new(procedure);
         let kind = if partial {
-            Kind::Partial { procedure, arguments }
+            Kind::Partial {
+                procedure,
+                arguments,
+            }
         } else {
-            Kind::Call { procedure, arguments }
+            Kind::Call {
+                procedure,
+                arguments,
+            }
         };
         Ok(Node::new(kind, at))
     }

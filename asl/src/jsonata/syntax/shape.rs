@@ -80,7 +80,11 @@ impl Shaper {
             Kind::Grouped(left, pairs) => {
                 let mut left = self.node(*left)?;
                 if left.group.is_some() {
-                    return Err(Error::at("S0210", at, "Each step can only have one grouping expression"));
+                    return Err(Error::at(
+                        "S0210",
+                        at,
+                        "Each step can only have one grouping expression",
+                    ));
                 }
                 left.group = Some(self.pairs(pairs, &mut seeking)?);
                 return Ok(left);
@@ -97,7 +101,10 @@ impl Shaper {
             }
             Kind::Parent(_) => {
                 let slot = self.slots.len();
-                self.slots.push(Slot { label: slot, level: 1 });
+                self.slots.push(Slot {
+                    label: slot,
+                    level: 1,
+                });
                 seeking.push(slot);
                 Kind::Parent(slot)
             }
@@ -144,24 +151,41 @@ impl Shaper {
             }
             Kind::Lambda(lambda) => {
                 // The parser has just made it: nobody else holds it.
-                let Lambda { parameters, signature, body } = Arc::into_inner(lambda).ok_or_else(|| no_parent(at))?;
+                let Lambda {
+                    parameters,
+                    signature,
+                    body,
+                } = Arc::into_inner(lambda).ok_or_else(|| no_parent(at))?;
                 let body = self.node(body)?;
-                Kind::Lambda(Arc::new(Lambda { parameters, signature, body }))
+                Kind::Lambda(Arc::new(Lambda {
+                    parameters,
+                    signature,
+                    body,
+                }))
             }
             Kind::Transform(transform) => {
-                let Transform { pattern, update, delete } =
-                    Arc::into_inner(transform).ok_or_else(|| no_parent(at))?;
+                let Transform {
+                    pattern,
+                    update,
+                    delete,
+                } = Arc::into_inner(transform).ok_or_else(|| no_parent(at))?;
                 Kind::Transform(Arc::new(Transform {
                     pattern: self.node(pattern)?,
                     update: self.node(update)?,
                     delete: delete.map(|node| self.node(node)).transpose()?,
                 }))
             }
-            Kind::Call { procedure, arguments } => Kind::Call {
+            Kind::Call {
+                procedure,
+                arguments,
+            } => Kind::Call {
                 procedure: self.boxed(*procedure)?,
                 arguments: self.all(arguments, &mut seeking)?,
             },
-            Kind::Partial { procedure, arguments } => Kind::Partial {
+            Kind::Partial {
+                procedure,
+                arguments,
+            } => Kind::Partial {
                 procedure: self.boxed(*procedure)?,
                 arguments: self.all(arguments, &mut seeking)?,
             },
@@ -177,9 +201,17 @@ impl Shaper {
         let (mut path, mut steps) = into_path(left, at);
         let right = self.node(right)?;
         match right {
-            Node { kind: Kind::Path { steps: more, keep_singleton }, stages, group, seeking, .. }
-                if stages.is_empty() && group.is_none() =>
-            {
+            Node {
+                kind:
+                    Kind::Path {
+                        steps: more,
+                        keep_singleton,
+                    },
+                stages,
+                group,
+                seeking,
+                ..
+            } if stages.is_empty() && group.is_none() => {
                 steps.extend(more);
                 path.seeking.extend(seeking);
                 if keep_singleton {
@@ -199,15 +231,17 @@ impl Shaper {
                         Kind::Bool(value) => value.to_string(),
                         _ => "null".to_owned(),
                     };
-                    let message =
-                        format!("The literal value {value} cannot be used as a step within a path expression");
+                    let message = format!(
+                        "The literal value {value} cannot be used as a step within a path expression"
+                    );
                     return Err(Error::at("S0213", step.at, message));
                 }
                 Kind::Text(text) => step.kind = Kind::Name(Arc::clone(text)),
                 _ => {}
             }
         }
-        let keep_singleton = path.keep_array || keep_array || steps.iter().any(|step| step.keep_array);
+        let keep_singleton =
+            path.keep_array || keep_array || steps.iter().any(|step| step.keep_array);
         path.keep_array = false;
         let last = steps.len().saturating_sub(1);
         for (index, step) in steps.iter_mut().enumerate() {
@@ -215,7 +249,10 @@ impl Shaper {
                 step.whole = true;
             }
         }
-        path.kind = Kind::Path { steps, keep_singleton };
+        path.kind = Kind::Path {
+            steps,
+            keep_singleton,
+        };
         self.look_back(&mut path)?;
         Ok(path)
     }
@@ -228,7 +265,11 @@ impl Shaper {
         let step = last_step(&mut left).ok_or_else(|| no_parent(at))?;
         step.staged |= in_path;
         if step.group.is_some() {
-            return Err(Error::at("S0209", condition.at, "A predicate cannot follow a grouping expression in a step"));
+            return Err(Error::at(
+                "S0209",
+                condition.at,
+                "A predicate cannot follow a grouping expression in a step",
+            ));
         }
         let mut open = Vec::new();
         for slot in &condition.seeking {
@@ -259,12 +300,21 @@ impl Shaper {
         }
         sort.kind = Kind::Sort(shaped);
         steps.push(sort);
-        path.kind = Kind::Path { steps, keep_singleton };
+        path.kind = Kind::Path {
+            steps,
+            keep_singleton,
+        };
         self.look_back(&mut path)?;
         Ok(path)
     }
 
-    fn focus(&mut self, left: Node, name: Arc<str>, at: usize, keep_array: bool) -> Result<Node, Error> {
+    fn focus(
+        &mut self,
+        left: Node,
+        name: Arc<str>,
+        at: usize,
+        keep_array: bool,
+    ) -> Result<Node, Error> {
         let mut node = self.node(left)?;
         let step = last_step(&mut node).ok_or_else(|| no_parent(at))?;
         if !step.stages.is_empty() {
@@ -292,7 +342,10 @@ impl Shaper {
         let at = node.at;
         let (mut path, steps) = into_path(node, at);
         let keep_singleton = std::mem::take(&mut path.keep_array);
-        path.kind = Kind::Path { steps, keep_singleton };
+        path.kind = Kind::Path {
+            steps,
+            keep_singleton,
+        };
         let step = last_step(&mut path).ok_or_else(|| no_parent(at))?;
         step.staged = true;
         if step.stages.is_empty() {
@@ -374,7 +427,9 @@ impl Shaper {
                 // Steps that bind a focus do not go on: they count as one.
                 while index > 0
                     && before.get(index).is_some_and(|step| step.focus.is_some())
-                    && before.get(index - 1).is_some_and(|step| step.focus.is_some())
+                    && before
+                        .get(index - 1)
+                        .is_some_and(|step| step.focus.is_some())
                 {
                     index -= 1;
                 }
@@ -395,7 +450,17 @@ fn starts_whole(node: &Node) -> bool {
 /// The path that a node is or becomes, without its steps; `keep_array` says whether it keeps singletons.
 fn into_path(node: Node, at: usize) -> (Node, Vec<Node>) {
     match node {
-        Node { kind: Kind::Path { steps, keep_singleton }, at, group, seeking, tuple, .. } => {
+        Node {
+            kind: Kind::Path {
+                steps,
+                keep_singleton,
+            },
+            at,
+            group,
+            seeking,
+            tuple,
+            ..
+        } => {
             let mut path = Node::new(Kind::Null, at);
             path.group = group;
             (path.keep_array, path.seeking, path.tuple) = (keep_singleton, seeking, tuple);

@@ -4,30 +4,30 @@ use super::super::error::Error;
 
 /// A signature that has been read.
 #[derive(Debug, Clone)]
-pub(in crate::jsonata) struct Signature {
-    pub(in crate::jsonata) parameters: Vec<Parameter>,
+pub(crate) struct Signature {
+    pub(crate) parameters: Vec<Parameter>,
 }
 
 /// One parameter.
 #[derive(Debug, Clone)]
-pub(in crate::jsonata) struct Parameter {
+pub(crate) struct Parameter {
     /// The letters of the types that it takes; `m` (missing) is always taken.
-    pub(in crate::jsonata) takes: String,
+    pub(crate) takes: String,
     /// A list; anything else is wrapped into one.
-    pub(in crate::jsonata) array: bool,
+    pub(crate) array: bool,
     /// What the list holds.
-    pub(in crate::jsonata) of: Option<String>,
+    pub(crate) of: Option<String>,
     /// `?`
-    pub(in crate::jsonata) optional: bool,
+    pub(crate) optional: bool,
     /// `-`: the context value takes its place.
-    pub(in crate::jsonata) context: bool,
+    pub(crate) context: bool,
     /// `+`
-    pub(in crate::jsonata) many: bool,
+    pub(crate) many: bool,
 }
 
 impl Signature {
     /// Reads a signature with its angle brackets.
-    pub(in crate::jsonata) fn parse(text: &str) -> Result<Signature, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Signature, Error> {
         let letters: Vec<char> = text.chars().collect();
         let mut parameters: Vec<Parameter> = Vec::new();
         let mut at = 1;
@@ -61,7 +61,11 @@ impl Signature {
                 }
                 '(' => {
                     let end = closing(&letters, at, '(', ')');
-                    let inner: String = letters.get(at + 1..end).unwrap_or_default().iter().collect();
+                    let inner: String = letters
+                        .get(at + 1..end)
+                        .unwrap_or_default()
+                        .iter()
+                        .collect();
                     if inner.contains('<') {
                         return Err(Error::new(
                             "S0402",
@@ -73,7 +77,11 @@ impl Signature {
                 }
                 '<' => {
                     let end = closing(&letters, at, '<', '>');
-                    let inner: String = letters.get(at + 1..end).unwrap_or_default().iter().collect();
+                    let inner: String = letters
+                        .get(at + 1..end)
+                        .unwrap_or_default()
+                        .iter()
+                        .collect();
                     match parameters.last_mut() {
                         Some(last) if last.array => last.of = Some(inner),
                         Some(last) if last.takes == "f" => {}
@@ -94,7 +102,7 @@ impl Signature {
     }
 
     /// Gives each parameter its arguments' letters, if the letters fit: how many arguments each one takes.
-    pub(in crate::jsonata) fn fit(&self, letters: &[char]) -> Option<Vec<usize>> {
+    pub(crate) fn fit(&self, letters: &[char]) -> Option<Vec<usize>> {
         let mut taken = Vec::with_capacity(self.parameters.len());
         fit(&self.parameters, letters, &mut taken).then_some(taken)
     }

@@ -36,8 +36,8 @@ impl Token {
 
 /// Longest first.
 const OPERATORS: [&str; 34] = [
-    "..", ":=", "!=", ">=", "<=", "**", "~>", "?:", "??", ".", "[", "]", "{", "}", "(", ")", ",", "@", "#", ";", ":",
-    "?", "+", "-", "*", "/", "%", "|", "=", "<", ">", "^", "&", "!",
+    "..", ":=", "!=", ">=", "<=", "**", "~>", "?:", "??", ".", "[", "]", "{", "}", "(", ")", ",",
+    "@", "#", ";", ":", "?", "+", "-", "*", "/", "%", "|", "=", "<", ">", "^", "&", "!",
 ];
 
 /// Characters that end a name.
@@ -119,7 +119,12 @@ impl Tokens {
         {
             self.at += 1;
         }
-        let text: String = self.text.get(start..self.at).unwrap_or_default().iter().collect();
+        let text: String = self
+            .text
+            .get(start..self.at)
+            .unwrap_or_default()
+            .iter()
+            .collect();
         if let Some(name) = text.strip_prefix('$') {
             return Token::Variable(name.to_owned());
         }
@@ -180,10 +185,19 @@ impl Tokens {
             self.at += 1 + sign;
             digits(self);
         }
-        let text: String = self.text.get(start..self.at).unwrap_or_default().iter().collect();
+        let text: String = self
+            .text
+            .get(start..self.at)
+            .unwrap_or_default()
+            .iter()
+            .collect();
         match text.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Token::Number(value)),
-            _ => Err(Error::at("S0102", start, format!("Number out of range: {text}"))),
+            _ => Err(Error::at(
+                "S0102",
+                start,
+                format!("Number out of range: {text}"),
+            )),
         }
     }
 
@@ -229,7 +243,9 @@ impl Tokens {
     /// Four hexadecimal digits, or two such groups for a character outside the first plane.
     fn unicode(&mut self) -> Result<char, Error> {
         let high = self.hex()?;
-        if (0xd800..0xdc00).contains(&high) && (self.peek(0), self.peek(1)) == (Some('\\'), Some('u')) {
+        if (0xd800..0xdc00).contains(&high)
+            && (self.peek(0), self.peek(1)) == (Some('\\'), Some('u'))
+        {
             self.at += 2;
             let low = self.hex()?;
             if (0xdc00..0xe000).contains(&low) {
@@ -261,7 +277,11 @@ impl Tokens {
         let (mut source, mut depth) = (String::new(), 0_i32);
         loop {
             let Some(c) = self.peek(0) else {
-                return Err(Error::at("S0302", start, "No terminating / in regular expression"));
+                return Err(Error::at(
+                    "S0302",
+                    start,
+                    "No terminating / in regular expression",
+                ));
             };
             self.at += 1;
             match c {
@@ -281,7 +301,11 @@ impl Tokens {
             source.push(c);
         }
         if source.is_empty() {
-            return Err(Error::at("S0301", start, "Empty regular expressions are not allowed"));
+            return Err(Error::at(
+                "S0301",
+                start,
+                "Empty regular expressions are not allowed",
+            ));
         }
         let mut flags = String::new();
         while let Some(flag @ ('i' | 'm')) = self.peek(0) {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::operator::{self, Operator};
 use crate::data::context::Scope;
 use crate::data::path::Path;
+use crate::data::query::Query;
 use crate::failure::Failure;
 use crate::program::fields::Fields;
 use crate::program::problem::Code;
@@ -18,6 +19,10 @@ pub enum Condition {
     Or(Vec<Condition>),
     /// Not that.
     Not(Box<Condition>),
+    /// JSONata's `Condition`.
+    Query(Query),
+    /// A `Condition` that is `true` or `false` as it stands.
+    Fixed(bool),
     /// A test of one variable.
     Test {
         /// Where it is.
@@ -73,6 +78,32 @@ pub(super) fn parse(rule: &mut Fields<'_>) -> Option<Condition> {
             let message = format!("a choice rule has exactly one operator, this one has {count}");
             let problem = rule.place.problem(Code::SchemaValidationFailed, message);
             rule.problems.push(problem);
+            None
+        }
+    }
+}
+
+/// Reads the `Condition` of a rule in JSONata.
+pub(super) fn parse_query(rule: &mut Fields<'_>) -> Option<Condition> {
+    rule.text("Comment");
+    match rule.required("Condition")? {
+        Value::Bool(holds) => Some(Condition::Fixed(*holds)),
+        Value::String(_) => {
+            let before = rule.problems.len();
+            let query = rule.query("Condition");
+            if query.is_none() && rule.problems.len() == before {
+                rule.wrong(
+                    "Condition",
+                    "'Condition' must be true, false or an expression: {% … %}",
+                );
+            }
+            query.map(Condition::Query)
+        }
+        _ => {
+            rule.wrong(
+                "Condition",
+                "'Condition' must be true, false or an expression: {% … %}",
+            );
             None
         }
     }
@@ -158,6 +189,8 @@ impl Condition {
                 }
                 Ok(false)
             }
+            Condition::Fixed(holds) => Ok(*holds),
+            Condition::Query(query) => query.typed(scope, "boolean", Value::as_bool),
             Condition::Not(part) => Ok(!part.holds(input, scope)?),
             Condition::Test {
                 variable,

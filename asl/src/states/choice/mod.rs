@@ -10,7 +10,7 @@ pub mod require;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::io::{Has, InputOutput, assign, assigned};
+use super::io::{Has, InputOutput, assign, assigned, template};
 use crate::data::context::Scope;
 use crate::data::payload_template::Template;
 use crate::failure::{Failure, names};
@@ -41,6 +41,8 @@ pub struct Rule {
     pub next: String,
     /// Variables to set.
     pub assign: Option<Template>,
+    /// JSONata's `Output`.
+    pub output: Option<Template>,
 }
 
 /// What a Choice decided: where to, with what output and variables.
@@ -74,14 +76,26 @@ impl Choice {
             else {
                 continue;
             };
+            (rule.speaks, rule.within) = (fields.speaks, format!("Choices[{index}]/"));
             let next = rule.required_text("Next").unwrap_or_default().to_owned();
             let assign = assign(&mut rule);
-            let condition = condition::parse(&mut rule);
+            let is_query = rule.speaks.jsonata();
+            let output = if is_query {
+                template(&mut rule, "Output")
+            } else {
+                None
+            };
+            let condition = if is_query {
+                condition::parse_query(&mut rule)
+            } else {
+                condition::parse(&mut rule)
+            };
             rule.finish();
             rules.extend(condition.map(|condition| Rule {
                 condition,
                 next,
                 assign,
+                output,
             }));
         }
         Some(Choice {
@@ -105,23 +119,26 @@ impl Choice {
         let mut chosen = None;
         for rule in &self.rules {
             if rule.condition.holds(&input, scope)? {
-                chosen = Some((&rule.next, rule.assign.as_ref()));
+                chosen = Some((&rule.next, rule.assign.as_ref(), rule.output.as_ref()));
                 break;
             }
         }
         let fallback = || {
             self.default
                 .as_ref()
-                .map(|next| (next, self.io.assign.as_ref()))
+                .map(|next| (next, self.io.assign.as_ref(), self.io.output.as_ref()))
         };
-        let Some((next, assign)) = chosen.or_else(fallback) else {
+        let Some((next, assign, output)) = chosen.or_else(fallback) else {
             return Err(Failure::new(
                 names::NO_CHOICE_MATCHED,
                 "Failed to transition out of the state. The state does not point to a next state.",
             ));
         };
         let assigned = assigned(assign, &input, scope)?;
-        let output = self.io.output_path.select(&input, scope)?.into_owned();
+        let output = match output {
+            Some(output) => output.evaluate(&input, scope)?,
+            None => self.io.output_path.select(&input, scope)?.into_owned(),
+        };
         Ok((next.clone(), output, assigned))
     }
 }
