@@ -46,12 +46,15 @@ def make(arch, flavour="slim", source="auto", file=None):
 
 
 def cached(arch, flavour="slim"):
-    """The image's file, made only when its recipe changed since the last time."""
+    """The image's file, made only when its recipe changed since the last time. Raises Lacking."""
     file = file_of(arch, flavour)
     recipe, stamp = image.recipe_digest(SERVER), file.with_suffix(".recipe")
     if not (file.exists() and stamp.exists() and stamp.read_text() == recipe):
         print(f"making {file}", flush=True)
-        make(arch, flavour)
+        try:
+            make(arch, flavour)
+        except Failed as failed:
+            raise Lacking(str(failed)) from failed
         stamp.write_text(recipe)
     return file
 

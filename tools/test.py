@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from cluster import ROOT, end_on_signals, target
 import func_base as base
+from emulation import emulation
 from engine import engine
 from packages import Lacking
 
@@ -134,9 +136,19 @@ def units():
 
 
 def containers():
-    with engine() as host:
-        variables = {"TROUPE_TEST_DOCKER_HOST": host, "TROUPE_TEST_BASE_IMAGE": str(base.cached(base.machine()))}
-        return rust("containers", "package(node-agent) & binary(docker)", ["-p", "node-agent", "--test", "docker"], **variables)
+    near = base.machine()
+    far = next(arch for arch in base.ARCHITECTURES if arch != near)
+    with ExitStack() as stack:
+        variables = {"TROUPE_TEST_DOCKER_HOST": stack.enter_context(engine()), "TROUPE_TEST_BASE_IMAGE": str(base.cached(near))}
+        note = ""
+        try:
+            stack.enter_context(emulation(far))
+            variables["TROUPE_TEST_FOREIGN_BASE_IMAGE"] = str(base.cached(far))
+        except Lacking as lacking:
+            note = f"nothing on {far}: {lacking}"
+        result = rust("containers", "package(node-agent) & binary(docker)", ["-p", "node-agent", "--test", "docker"], **variables)
+        result.note = result.note or note
+        return result
 
 
 def end_to_end():

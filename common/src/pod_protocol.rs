@@ -46,6 +46,8 @@ pub mod env {
     pub const SOCKET: &str = "TROUPE_SOCKET";
     /// Directory with the user's files.
     pub const FUNCTION_DIR: &str = "TROUPE_FUNCTION_DIR";
+    /// Directory with more packages.
+    pub const PACKAGES: &str = "TROUPE_PACKAGES";
     /// `module.function`, when not found by itself.
     pub const HANDLER: &str = "TROUPE_HANDLER";
     /// `params`, `env` or `lambda`, when not found by itself.

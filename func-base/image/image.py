@@ -23,12 +23,11 @@ def server_digest(server):
     return sha256.hexdigest()
 
 
-def _settings(python, flavour, labels):
+def _settings(python, labels):
     home = "/" + str(python.home.relative_to(python.root) / "bin")
     path = ["/usr/local/bin", home, "/usr/bin", "/bin"]
-    environment = {"PATH": ":".join(dict.fromkeys(path)), "LANG": "C.UTF-8", "HOME": "/tmp"}
-    if flavour == "full":
-        environment["TROUPE_PACKAGES"] = f"/{settle.PACKAGES}"
+    # The packages may also be mounted there by a node-agent.
+    environment = {"PATH": ":".join(dict.fromkeys(path)), "LANG": "C.UTF-8", "HOME": "/tmp", "TROUPE_PACKAGES": f"/{settle.PACKAGES}"}
     return {
         "Env": [f"{key}={value}" for key, value in environment.items()],
         "Entrypoint": ["python3", "-I", f"/{settle.SERVER}"],
@@ -78,7 +77,7 @@ def make(arch, flavour, server, file, source, tools):
             layers.append((*layer.write(work / "packages", "", work / "packages.layer"), work / "packages.layer"))
             history.append("packages that functions often use")
             labels["troupe.dev/packages"] = " ".join(installed)
-        settings = _settings(python, flavour, labels)
+        settings = _settings(python, labels)
         partial = file.with_suffix(".partial")
         partial.parent.mkdir(parents=True, exist_ok=True)
         digest = archive.write(partial, f"{flavour}-{arch}", archive.config(arch, layers, settings, history), layers)

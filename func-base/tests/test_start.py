@@ -206,7 +206,13 @@ def lay(directory, files):
 
 def test_check_imports_nothing(tmp_path):
     lay(tmp_path, {"func.py": "import not_there\nraise SystemExit\ndef main(params): pass\n", "lib/util.py": "1/0", "site-packages/broken.py": "def", ".hidden/x.py": "def"})
-    assert check(tmp_path) == {"ok": True, "handler": "func.main", "style": "params", "modules": ["func", "lib.util"]}
+    assert check(tmp_path) == {"ok": True, "handler": "func.main", "style": "params", "modules": ["func", "lib.util"], "imports": ["not_there"]}
+
+
+def test_check_tells_what_is_imported_from_elsewhere(tmp_path):
+    code = "import json, lib.util\nfrom . import x\nfrom PIL.Image import open\ndef main(params):\n    import numpy as np\n"
+    lay(tmp_path, {"func.py": code, "lib/util.py": "import func"})
+    assert check(tmp_path)["imports"] == ["PIL", "json", "numpy"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import warnings
@@ -20,16 +21,26 @@ def _sources(directory: str):
                 yield os.path.relpath(path, directory)
 
 
+def _imported(tree: ast.Module):
+    """The top-level names that a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.split(".")[0]
+
+
 def check(directory: str, handler: str | None, style: str | None) -> int:
     """Prints the verdict as one JSON line; returns the exit code."""
     warnings.simplefilter("ignore")
     try:
-        modules = []
+        modules, imports = [], set()
         for file in _sources(directory):
-            parse(directory, file)
+            imports.update(_imported(parse(directory, file)))
             modules.append(file[:-3].replace(os.sep, "."))
+        imports -= {module.split(".")[0] for module in modules}
         handler, style = find(directory, handler, style)
-        verdict = {"ok": True, "handler": handler, "style": style, "modules": modules}
+        verdict = {"ok": True, "handler": handler, "style": style, "modules": modules, "imports": sorted(imports)}
     except EntryError as error:
         verdict = {"ok": False, "reason": error.reason, "message": str(error), "file": error.file, "line": error.line}
     print(json.dumps(verdict))

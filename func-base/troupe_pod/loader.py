@@ -24,15 +24,17 @@ class Function:
         self.cold_ms = cold_ms
 
 
-def _add_paths(directory: str) -> None:
+def _add_paths(directory: str, preinstalled) -> None:
     """The function's files come first, as for a script; its requirements before the preinstalled ones but after the standard library."""
     sys.path.insert(0, directory)
     packages = os.path.join(directory, "site-packages")
-    if os.path.isdir(packages):
+    found = [path for path in (packages, preinstalled) if path and os.path.isdir(path)]
+    if found:
         import site
 
         before = len(sys.path)
-        site.addsitedir(packages)
+        for path in found:
+            site.addsitedir(path)
         added = sys.path[before:]
         del sys.path[before:]
         place = next((index for index, path in enumerate(sys.path) if path.endswith(("site-packages", "dist-packages"))), len(sys.path))
@@ -50,7 +52,7 @@ def load(settings) -> Function:
         handler, style = find(directory, handler, style)
     module_name, _, name = handler.rpartition(".")
     os.chdir(directory)
-    _add_paths(directory)
+    _add_paths(directory, settings.packages)
     sys.argv[:] = [os.path.join(directory, *module_name.split(".")) + ".py"]
     __import__(module_name)
     entry = getattr(sys.modules[module_name], name)

@@ -28,6 +28,7 @@ class Settings:
         self.socket = None
         self.listen = None
         self.function_dir = "/function"
+        self.packages = None
         self.handler = None
         self.style = None
         self.concurrency = None
@@ -83,6 +84,7 @@ TEXTS = {
     "SOCKET": "socket",
     "LISTEN": "listen",
     "FUNCTION_DIR": "function_dir",
+    "PACKAGES": "packages",
     "HANDLER": "handler",
     "FUNCTION_NAME": "name",
     "FUNCTION_NAMESPACE": "namespace",

@@ -107,19 +107,6 @@ impl Agent {
             boot_id: boot_id(),
         };
         let layers = Arc::new(Layers::open(options, blobs.clone()).map_err(failed)?);
-        let pods = Pods::new(
-            PodRoom {
-                runtime: runtime.clone(),
-                layers: layers.clone(),
-                layout: layout.clone(),
-                uids: uids.clone(),
-                clock: clock.clone(),
-                chance: chance.clone(),
-                start_timeout: settings.pods.start_timeout,
-            },
-            settings.pods.max,
-        );
-        pods.adopt().await;
         clean_builds(&layout);
         let builder = BuilderOptions {
             settings: settings.builds.clone(),
@@ -128,12 +115,26 @@ impl Agent {
         let room = BuildRoom {
             runtime: runtime.clone(),
             blobs,
-            layers,
+            layers: layers.clone(),
             layout: layout.clone(),
-            uids,
+            uids: uids.clone(),
             options: builder,
         };
         let builds = Builds::new(room, settings.builds.parallel);
+        let pods = Pods::new(
+            PodRoom {
+                runtime: runtime.clone(),
+                layers,
+                preinstalled: builds.preinstalled(),
+                layout: layout.clone(),
+                uids,
+                clock: clock.clone(),
+                chance: chance.clone(),
+                start_timeout: settings.pods.start_timeout,
+            },
+            settings.pods.max,
+        );
+        pods.adopt().await;
         let listener = TcpListener::bind(&settings.data.listen)
             .await
             .map_err(|error| {

@@ -9,6 +9,7 @@
 //! <data>/func-base/<digest>/ the Python server, as embedded in this program
 //! <data>/layers/             unpacked layers by digest; not listable by pods
 //! <data>/builds/<id>/        running builds
+//! <data>/preinstalled/       the packages of base full, where functions need them
 //! <data>/pods/<uid>/         record.json, exit.json, log, control.sock; run/http.sock, tmp/
 //! ```
 //!
@@ -73,6 +74,7 @@ impl Layout {
             make_directory(&path, PASSABLE)?;
         }
         make_directory(&layout.builds(), PASSABLE)?;
+        make_directory(&layout.preinstalled(), PASSABLE)?;
         let path = data.join("agent.lock");
         let file = OpenOptions::new()
             .write(true)
@@ -124,6 +126,12 @@ impl Layout {
     #[must_use]
     pub fn builds(&self) -> PathBuf {
         self.data.join("builds")
+    }
+
+    /// What base full has beyond base slim.
+    #[must_use]
+    pub fn preinstalled(&self) -> PathBuf {
+        self.data.join("preinstalled")
     }
 
     /// The Python server.

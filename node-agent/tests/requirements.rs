@@ -6,9 +6,11 @@ mod harness;
 
 use std::path::Path;
 
-use common::link::{BuildFailure, BuildOrder, BuildOutcome, Built, NEEDS_ARCHITECTURE, ToAgent};
+use common::link::{
+    BuildFailure, BuildOrder, BuildOutcome, Built, NEEDS_ARCHITECTURE, Origin, PodState, ToAgent,
+};
 use harness::agent::Agent;
-use harness::functions::build;
+use harness::functions::{build, simple};
 use harness::index::Index;
 use harness::master::FakeMaster;
 use harness::{is_root, until};
@@ -162,6 +164,57 @@ async fn what_has_no_wheel_is_built_here_when_it_is_pure_and_waits_for_its_archi
     assert!(needs.message.contains(OTHER), "{needs:?}");
     let absent = room.failure(foreign("b3", "nosuchpackage\n")).await;
     assert_eq!(absent.reason, "RequirementsFailed");
+}
+
+const USES_PREINSTALLED: &str = "from yaml import PINNED\ndef main(params):\n    return PINNED\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_base_full_promises_is_there_for_functions_that_use_it() {
+    let room = Room::start(&[]).await;
+    let slim = build(&room.master, "b1", &[("func.py", USES_PREINSTALLED)]);
+    let full = BuildOrder {
+        id: "b2".to_owned(),
+        full_base: true,
+        ..slim.clone()
+    };
+    let without = room.built(slim).await;
+    let with = room.built(full).await;
+    assert_eq!(room.read(&with, ".preinstalled"), "yaml\n");
+    assert!(
+        with.layer != without.layer && with.size < 100_000,
+        "{with:?}"
+    );
+    let started = |uid: &str, built: &Built| {
+        let mut pod = simple(&room.master, uid, MAIN);
+        pod.origin = Origin::Layer {
+            digest: built.layer,
+            size: built.size,
+            full_base: true,
+            image: None,
+        };
+        room.master.say(ToAgent::EnsurePod(Box::new(pod)));
+    };
+    started("p1", &with);
+    room.master.pod("p1", PodState::Ready).await;
+    started("p2", &without);
+    let failed = room.master.pod("p2", PodState::Failed).await;
+    assert_eq!(failed.reason.as_deref(), Some("ImportError"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_have_what_base_full_promises_says_so_only_to_those_that_use_it() {
+    let index = Index::start();
+    let other = Index::start();
+    let trusted = other.trusted().display().to_string();
+    let room = Room::with(index, &trusted, &[]).await;
+    let order = |id: &str, code: &str| BuildOrder {
+        full_base: true,
+        ..build(&room.master, id, &[("func.py", code)])
+    };
+    let failure = room.failure(order("b1", USES_PREINSTALLED)).await;
+    assert_eq!(failure.reason, "BaseUnavailable", "{}", failure.message);
+    assert!(failure.message.contains("yaml"), "{}", failure.message);
+    room.built(order("b2", MAIN)).await;
 }
 
 /// A requirement beside the function whose set-up runs this code.

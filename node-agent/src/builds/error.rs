@@ -48,6 +48,17 @@ pub enum BuildError {
         "the build used up its memory of {0} bytes; take requirements that have wheels, or raise builds.memory on the nodes"
     )]
     OutOfMemory(u64),
+    /// It needs packages that the base has preinstalled, and this node cannot get them.
+    #[error(
+        "{packages} comes preinstalled with base full, which this node cannot prepare: {problem}; \
+         or name it in requirements.txt"
+    )]
+    Base {
+        /// What it needs.
+        packages: String,
+        /// What is in the way.
+        problem: String,
+    },
     /// It took too long.
     #[error("not built within {0} s")]
     Timeout(u32),
@@ -93,6 +104,7 @@ impl BuildError {
             Self::NeedsArchitecture { .. } => (NEEDS_ARCHITECTURE, false),
             Self::DiskFull(_) => ("DiskFull", false),
             Self::OutOfMemory(_) => ("OutOfMemory", false),
+            Self::Base { .. } => ("BaseUnavailable", true),
             Self::Timeout(_) => ("Timeout", false),
             Self::TooLarge(_) => ("TooLarge", false),
             Self::Store(error) => ("StoreFailed", error.transient),

@@ -17,7 +17,10 @@ const PASSED: [&str; 10] = [
     "SSL_CERT_FILE",
 ];
 
-/// What is wrong with a `requirements.txt` that holds nothing to install.
+/// In place of an index's address: there is none.
+const NO_INDEX: &str = "none";
+
+/// Whether a `requirements.txt` holds something to install.
 pub(super) fn has_entries(requirements: &str) -> bool {
     requirements
         .lines()
@@ -34,9 +37,15 @@ pub(super) fn environment(
         .filter(|(key, _)| PASSED.iter().any(|passed| passed.eq_ignore_ascii_case(key)))
         .collect();
     let ca = settings.ca_bundle.display().to_string();
+    let (index, no_index) = match settings.index_url.as_str() {
+        NO_INDEX => ("", "1"),
+        url => (url, ""),
+    };
     for (key, value) in [
-        ("PIP_INDEX_URL", settings.index_url.as_str()),
+        ("PIP_INDEX_URL", index),
+        ("PIP_NO_INDEX", no_index),
         ("PIP_EXTRA_INDEX_URL", &settings.extra_index_url),
+        ("PIP_FIND_LINKS", &settings.find_links),
         ("PIP_CERT", &ca),
         ("HTTPS_PROXY", &settings.proxy),
         ("HTTP_PROXY", &settings.proxy),
@@ -237,6 +246,18 @@ mod tests {
         assert_eq!(find("PIP_INDEX_URL"), Some("set"));
         assert_eq!(find("https_proxy"), Some("own"));
         assert_eq!(find("SECRET"), None);
+        let alone = Settings {
+            index_url: "none".into(),
+            find_links: "/wheels".into(),
+            ..Settings::default()
+        };
+        let all = environment(&alone, std::iter::empty());
+        let find = |key: &str| all.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+        assert_eq!(
+            (find("PIP_NO_INDEX"), find("PIP_INDEX_URL")),
+            (Some("1"), None)
+        );
+        assert_eq!(find("PIP_FIND_LINKS"), Some("/wheels"));
     }
 
     #[test]

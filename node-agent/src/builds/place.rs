@@ -50,6 +50,11 @@ impl Place {
         self.build().join("function")
     }
 
+    /// What was built, packed.
+    pub(super) fn tar(&self) -> PathBuf {
+        self.root.join("layer.tar")
+    }
+
     pub(super) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

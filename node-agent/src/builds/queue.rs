@@ -6,9 +6,11 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::build::{Build, BuildRoom};
 use super::error::BuildError;
+use super::preinstalled::Preinstalled;
 use super::progress::Progress;
-use super::recipe::{Build, BuildRoom};
+
 use crate::layout::is_uid;
 
 /// Builds that wait; more are refused.
@@ -18,6 +20,7 @@ const MAX_WAITING: usize = 1000;
 #[derive(Clone)]
 pub struct Builds {
     room: Arc<BuildRoom>,
+    preinstalled: Arc<Preinstalled>,
     progress: Arc<Progress>,
     turns: Arc<Semaphore>,
     running: Arc<Mutex<HashMap<String, CancellationToken>>>,
@@ -30,12 +33,20 @@ impl Builds {
         let turns = usize::try_from(parallel)
             .unwrap_or(1)
             .clamp(1, Semaphore::MAX_PERMITS);
+        let room = Arc::new(room);
         Self {
-            room: Arc::new(room),
+            preinstalled: Preinstalled::new(room.clone()),
+            room,
             progress: Arc::default(),
             turns: Arc::new(Semaphore::new(turns)),
             running: Arc::default(),
         }
+    }
+
+    /// The packages of base full, for pods.
+    #[must_use]
+    pub fn preinstalled(&self) -> Arc<Preinstalled> {
+        self.preinstalled.clone()
     }
 
     /// Builds a layer. One that runs goes on; one that ended is told again.
@@ -72,6 +83,7 @@ impl Builds {
                     order: &order,
                     say: &say,
                     cancel: &cancel,
+                    preinstalled: Some(&self.preinstalled),
                 }
                 .run()
                 .await

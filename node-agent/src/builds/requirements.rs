@@ -1,8 +1,9 @@
+use super::build::{Build, succeeded};
 use super::error::BuildError;
 use super::files::read_small;
 use super::pip;
 use super::place::Place;
-use super::recipe::{Build, succeeded};
+
 use super::step::Output;
 use crate::runtime::StepEnd;
 
@@ -29,7 +30,7 @@ impl Build<'_> {
         self.check_pip(place).await?;
         let own = self.own_platform();
         if let Some(target) = pip::Target::new(&self.order.arch, &self.order.python, &own) {
-            let (end, output) = self.pip(place, &target.flags()).await?;
+            let (end, output) = self.pip(place, "wheels", &target.flags()).await?;
             if succeeded(end) {
                 self.tidy(place).await?;
                 return Ok(Serves::Ordered);
@@ -41,13 +42,25 @@ impl Build<'_> {
             let text = "not all requirements have wheels for {}; building them on this node";
             (self.say)(&text.replace("{}", &target.to_string()));
         }
-        let (end, output) = self.pip(place, &[]).await?;
+        let (end, output) = self.pip(place, "pip", &[]).await?;
         if !succeeded(end) {
             let (message, transient) = pip::explain(&output.lines);
             return Err(BuildError::Requirements { message, transient });
         }
         self.tidy(place).await?;
         Ok(Serves::Own)
+    }
+
+    /// Installs the requirements from wheels alone: nothing of them runs.
+    pub(super) async fn install_wheels(&self, place: &Place) -> Result<(), BuildError> {
+        self.check_pip(place).await?;
+        let flags = ["--only-binary=:all:".to_owned()];
+        let (end, output) = self.pip(place, "wheels", &flags).await?;
+        if !succeeded(end) {
+            let (message, transient) = pip::explain(&output.lines);
+            return Err(BuildError::Requirements { message, transient });
+        }
+        self.tidy(place).await
     }
 
     async fn check_pip(&self, place: &Place) -> Result<(), BuildError> {
@@ -69,10 +82,15 @@ impl Build<'_> {
         })
     }
 
-    async fn pip(&self, place: &Place, flags: &[String]) -> Result<(StepEnd, Output), BuildError> {
+    async fn pip(
+        &self,
+        place: &Place,
+        name: &'static str,
+        flags: &[String],
+    ) -> Result<(StepEnd, Output), BuildError> {
         let mut arguments = pip::install();
         arguments.extend_from_slice(flags);
-        self.step(place, "pip", &arguments, true, self.say).await
+        self.step(place, name, &arguments, true, self.say).await
     }
 
     /// As the build's user too: what packages left there may be links to anywhere.

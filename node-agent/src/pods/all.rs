@@ -125,6 +125,7 @@ impl Pods {
         let parts = Parts {
             layer: layer.and_then(|digest| self.room.layers.hold(digest)),
             image: None,
+            packages: None,
         };
         let assignment = assignment.map(Arc::new);
         let actor = PodActor::new(record, assignment, parts, room, register, first);

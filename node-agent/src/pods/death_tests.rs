@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{PodRoom, Pods};
+use crate::builds::{BuildRoom, BuilderOptions, Preinstalled};
 use crate::clock::Clock;
 use crate::layers::{BlobError, Blobs, Layers, LayersOptions};
 use crate::layout::Layout;
@@ -187,12 +188,23 @@ fn a_pod_whose_actor_panics_runs_on_and_can_still_be_removed() {
             boot_id: String::new(),
         };
         let trap = Arc::new(Trap::default());
+        let layers = Arc::new(Layers::open(options, Arc::new(NoBlobs)).unwrap());
+        let uids = Arc::new(Uids::new(1000, 10, 0, false));
+        let builds = BuildRoom {
+            runtime: Arc::clone(&fake) as Arc<dyn Runtime>,
+            blobs: Arc::new(NoBlobs),
+            layers: layers.clone(),
+            layout: layout.clone(),
+            uids: uids.clone(),
+            options: BuilderOptions::default(),
+        };
         let pods = Pods::new(
             PodRoom {
                 runtime: Arc::clone(&fake) as Arc<dyn Runtime>,
-                layers: Arc::new(Layers::open(options, Arc::new(NoBlobs)).unwrap()),
+                layers,
+                preinstalled: Preinstalled::new(Arc::new(builds)),
                 layout,
-                uids: Arc::new(Uids::new(1000, 10, 0, false)),
+                uids,
                 clock: Arc::clone(&trap) as Arc<dyn Clock>,
                 chance: crate::clock::Chance::seeded(1),
                 start_timeout: Duration::from_secs(3600),

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::machine::Event;
 use super::probe::{self, Readiness};
 use super::register::Register;
 use crate::backoff::Backoff;
+use crate::builds::Preinstalled;
 use crate::chain::chain;
 use crate::clock::{Chance, Clock};
 use crate::layers::{Layer, Layers};
@@ -22,6 +24,8 @@ pub struct PodRoom {
     pub runtime: Arc<dyn Runtime>,
     /// What they run.
     pub layers: Arc<Layers>,
+    /// What lies beneath those of base full.
+    pub preinstalled: Arc<Preinstalled>,
     /// Where they stand.
     pub layout: Layout,
     /// Whom they run as.
@@ -39,6 +43,8 @@ pub struct PodRoom {
 pub(super) struct Parts {
     pub(super) layer: Option<Layer>,
     pub(super) image: Option<Arc<Image>>,
+    /// Where the layer's base is to have more than this node's has.
+    pub(super) packages: Option<PathBuf>,
 }
 
 /// After so many failed removals somebody is told.
@@ -67,8 +73,17 @@ impl PodRoom {
             }
             _ => None,
         };
+        let packages = match &layer {
+            Some(layer) => self.preinstalled.for_function(&layer.function()).await,
+            None => Ok(None),
+        };
+        let packages = packages.map_err(|problem| ("BaseUnavailable", problem))?;
         let image = image.map(Arc::new);
-        Ok(Parts { layer, image })
+        Ok(Parts {
+            layer,
+            image,
+            packages,
+        })
     }
 
     /// Starts a pod.
@@ -86,6 +101,7 @@ impl PodRoom {
             directory: &directory,
             function: function.as_deref(),
             image: parts.image.as_deref(),
+            packages: parts.packages.as_deref(),
             user,
         };
         match self.runtime.start(start).await {

@@ -52,6 +52,8 @@ pub struct PodStart<'a> {
     pub function: Option<&'a Path>,
     /// The image it is made of, where [`Runtime::image`] gave one.
     pub image: Option<&'a Image>,
+    /// The directory with packages of base full, for layers that need some.
+    pub packages: Option<&'a Path>,
     /// The pod's user id.
     pub user: Option<u32>,
 }

@@ -87,10 +87,12 @@ pub struct Builds {
     pub disk: ByteCount,
     /// Largest source once unpacked.
     pub max_source: ByteCount,
-    /// Package index. Empty: pip's default.
+    /// Package index. Empty: pip's default; `none`: no index at all.
     pub index_url: String,
     /// A second package index.
     pub extra_index_url: String,
+    /// A directory with packages, or a page with links to some, besides the index.
+    pub find_links: String,
     /// File with the certificates that the index is trusted by.
     pub ca_bundle: PathBuf,
     /// Proxy for pip.
@@ -106,6 +108,7 @@ impl Default for Builds {
             max_source: ByteCount(256 << 20),
             index_url: String::new(),
             extra_index_url: String::new(),
+            find_links: String::new(),
             ca_bundle: PathBuf::new(),
             proxy: String::new(),
         }

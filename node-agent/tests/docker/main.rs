@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests: helpers too may panic")]
 
+mod builds;
 mod custom;
 mod engine;
 mod escapes;
 mod faults;
+mod foreign;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod life;

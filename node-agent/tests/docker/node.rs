@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::link::{PodAssignment, PodReport, PodState, RuntimeKind, ToAgent};
+use common::link::{Hello, PodAssignment, PodReport, PodState, RuntimeKind, ToAgent};
 use common::trust::MASTERS;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
@@ -19,6 +19,7 @@ pub(crate) struct Node {
     pub(crate) master: FakeMaster,
     pub(crate) agent: Agent,
     pub(crate) data: String,
+    pub(crate) hello: Hello,
     host: String,
     label: String,
 }
@@ -67,7 +68,8 @@ impl Node {
         Self {
             master,
             agent,
-            data: hello.data_addr,
+            data: hello.data_addr.clone(),
+            hello,
             host: host.to_owned(),
             label,
         }

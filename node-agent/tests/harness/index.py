@@ -1,16 +1,18 @@
 """A package index over HTTPS, with a few packages of every kind, until its input ends.
 
-Arguments: the file with certificate and key. Prints its port.
+Arguments: the directory for the packages, a list of requirements to have packages for, and the file with
+certificate and key. Prints its port.
 """
 
 import functools
 import http.server
 import io
 import pathlib
+import re
+import shutil
 import ssl
 import sys
 import tarfile
-import tempfile
 import threading
 import zipfile
 
@@ -20,25 +22,25 @@ BACKEND = '''
 import os, zipfile
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     name, files = {name!r}, {files!r}
-    file = name + "-1.0-{tag}.whl"
+    file = name + "-{version}-{tag}.whl"
     with zipfile.ZipFile(os.path.join(directory, file), "w") as wheel:
         for path, content in files.items():
             wheel.writestr(path, content)
-        wheel.writestr(name + "-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: " + name + "\\nVersion: 1.0\\n")
-        wheel.writestr(name + "-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: {tag}\\n")
-        wheel.writestr(name + "-1.0.dist-info/RECORD", "")
+        wheel.writestr(name + "-{version}.dist-info/METADATA", "Metadata-Version: 2.1\\nName: " + name + "\\nVersion: {version}\\n")
+        wheel.writestr(name + "-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: {tag}\\n")
+        wheel.writestr(name + "-{version}.dist-info/RECORD", "")
     return file
 '''
 PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\nname = "{name}"\nversion = "1.0"\n'
 
 
-def backend(name, tag, files):
-    return BACKEND.format(name=name, tag=tag, files=files)
+def backend(name, tag, files, version="1.0"):
+    return BACKEND.format(name=name, tag=tag, files=files, version=version)
 
 
-def wheel(place, name, tag, files):
+def wheel(place, name, tag, files, version="1.0"):
     space = {}
-    exec(backend(name, tag, files), space)
+    exec(backend(name, tag, files, version), space)
     space["build_wheel"](place)
 
 
@@ -64,6 +66,18 @@ def fill(root):
         wheel(place, "in_machine_code", f"py3-none-manylinux_2_17_{machine}", files)
     sdist(package("source_only"), "source_only", "py3-none-any", {"source_only.py": "VALUE = 43\n"})
     sdist(package("source_of_machine_code"), "source_of_machine_code", "py3-none-any", {"x/code.so": ELF})
+    for line in pathlib.Path(sys.argv[2]).read_text().splitlines():
+        found = re.match(r"([\w.-]+)==([\w.]+)", line)
+        if found:
+            name, version = found.groups()
+            module = line.partition("# import ")[2] or name.lower().replace("-", "_")
+            place = root / "simple" / name.lower().replace("_", "-")
+            place.mkdir(exist_ok=True)
+            wheel(place, name.replace("-", "_"), "py3-none-any", {f"{module}.py": f"PINNED = '{version}'\n"}, version)
+    # The same for those who have no index.
+    (root / "files").mkdir()
+    for file in (root / "simple").glob("*/*-*"):
+        shutil.copy(file, root / "files" / file.name)
     for place in (root / "simple").iterdir():
         links = "".join(f'<a href="{file.name}">{file.name}</a>\n' for file in sorted(place.iterdir()))
         (place / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
@@ -75,16 +89,16 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def main():
+    directory, _, certificate = sys.argv[1:]
+    fill(pathlib.Path(directory))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(sys.argv[1])
-    with tempfile.TemporaryDirectory() as directory:
-        fill(pathlib.Path(directory))
-        handler = functools.partial(Quiet, directory=directory)
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        print(server.server_address[1], flush=True)
-        sys.stdin.read()
+    context.load_cert_chain(certificate)
+    handler = functools.partial(Quiet, directory=directory)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    sys.stdin.read()
 
 
 main()

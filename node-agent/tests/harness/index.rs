@@ -30,6 +30,11 @@ impl Index {
         std::fs::write(directory.path().join("trusted.pem"), authority.ca_pem()).unwrap();
         let mut child = Command::new("python3")
             .args(["-c", include_str!("index.py")])
+            .arg(directory.path())
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../func-base/image/full.txt"
+            ))
             .arg(&pem)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -48,6 +53,11 @@ impl Index {
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}/simple", self.port)
+    }
+
+    /// A directory with all its packages.
+    pub fn files(&self) -> PathBuf {
+        self.directory.path().join("files")
     }
 
     /// The certificate that vouches for it.

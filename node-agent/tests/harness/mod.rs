@@ -15,7 +15,7 @@ pub mod node;
 use std::time::Duration;
 
 /// Longest wait for anything; only ever reached by a failure.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(180);
 
 /// Waits until a condition holds.
 pub async fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {

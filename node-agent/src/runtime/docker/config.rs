@@ -22,6 +22,7 @@ const NAME_LABEL: &str = "troupe.dev/name";
 
 const SERVER: &str = "/opt/troupe/troupe_pod";
 const FUNCTION: &str = "/function";
+const PACKAGES: &str = "/opt/troupe/packages";
 const RUN: &str = "/run/pod";
 const BUILD: &str = "/build";
 const OPEN_FILES: i64 = 8192;
@@ -38,6 +39,9 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
     }
     if let Some(function) = pod.function {
         mounts.push(bind(function, FUNCTION, true));
+    }
+    if let Some(packages) = pod.packages {
+        mounts.push(bind(packages, PACKAGES, true));
     }
     // What an image says to be a volume would be a directory on the host without a limit.
     let volumes = pod.image.map(|image| image.volumes.as_slice());

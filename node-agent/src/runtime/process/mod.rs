@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::link::{Exit, Origin, RuntimeKind};
-use common::pod_protocol::SOCKET_NAME;
+use common::pod_protocol::{SOCKET_NAME, env};
 use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 
@@ -183,8 +183,11 @@ impl Runtime for ProcessRuntime {
             tasks: self.options.max_tasks,
         };
         let home = pod.directory.join("tmp");
-        let environment =
+        let mut environment =
             function_environment(assignment, SOCKET_NAME, &text(function), &text(&home));
+        if let Some(packages) = pod.packages {
+            environment.push((env::PACKAGES.to_owned(), text(packages)));
+        }
         let task = Task {
             arguments: vec!["-I".to_owned(), text(&self.options.server)],
             environment,
