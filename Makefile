@@ -49,8 +49,7 @@ func-base:
 	@$(PYTHON) tools/func_base.py $(if $(ARCH),--arch $(ARCH)) --flavour $(FLAVOUR)
 
 conformance:
-	@if [ ! -d "$(CASES)" ]; then echo "no recordings at $(CASES): make conformance CASES=DIR" >&2; exit 1; fi
-	ASL_CASES="$(abspath $(CASES))" $(CARGO) test -p asl --test cases -- --nocapture
+	@$(PYTHON) tools/conformance.py --profile $(PROFILE) "$(CASES)"
 
 lint:
 	$(CARGO) fmt --all --check

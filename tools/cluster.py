@@ -68,7 +68,7 @@ def tail(path, lines=40):
 class Cluster:
     """Master and node-agent, from nothing to Ready and back to nothing."""
 
-    def __init__(self, programs, runtime="process", ports=None):
+    def __init__(self, programs, runtime="process", ports=None, step_functions=False):
         self.programs = programs
         self.runtime = runtime
         # Pods run under users of their own when root starts them: they must be able to pass.
@@ -76,6 +76,7 @@ class Cluster:
         self.home.chmod(0o711)
         self.api, self.gateway_port = ports or free_ports(2)
         self.gateway = f"http://127.0.0.1:{self.gateway_port}"
+        self.step_functions = f"http://127.0.0.1:{free_ports(1)[0]}" if step_functions else None
         self.kubeconfig = self.home / "master" / "admin.kubeconfig"
         self.processes = {}
 
@@ -118,16 +119,32 @@ class Cluster:
         raise Failure(f"waited {seconds} s for {what}; last seen: {seen}")
 
     def start(self):
+        self._start_master()
+        self._wait("the master is up", 60, self.kubeconfig.exists)
+        self._start_agent()
+        self._wait("node node-1 is Ready", 120, self._is_ready)
+
+    def restart(self, name, how=signal.SIGTERM):
+        """Ends a program with a signal, starts it again and waits until all is well."""
+        process = self.processes.pop(name)
+        process.send_signal(how)
+        process.wait(STOP_SECONDS)
+        self._start_master() if name == "master" else self._start_agent()
+        self._wait("node node-1 is Ready again", 120, self._is_ready)
+
+    def _start_master(self):
         master = self.home / "master"
         self._spawn(
             "master",
             *("--data-dir", master),
             *("--api-listen", f"127.0.0.1:{self.api}"),
             *("--gateway-listen", f"127.0.0.1:{self.gateway_port}"),
+            *(("--sfn-listen", self.step_functions.removeprefix("http://")) if self.step_functions else ()),
             # Both are on one machine: the gateway need not go through the agent.
             TROUPE_MASTER__GATEWAY__LOCAL_PODS_DIR=str(self.home / "agent" / "pods"),
         )
-        self._wait("the master is up", 60, self.kubeconfig.exists)
+
+    def _start_agent(self):
         self._spawn(
             "node-agent",
             *("--data-dir", self.home / "agent"),
@@ -137,7 +154,6 @@ class Cluster:
             *self._base_image(),
             TROUPE_AGENT__TOKEN=self.token(),
         )
-        self._wait("node node-1 is Ready", 120, self._is_ready)
 
     def _base_image(self):
         if self.runtime != "docker":

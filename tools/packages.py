@@ -4,6 +4,8 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 
 class Lacking(Exception):
@@ -54,3 +56,22 @@ def need(program, package, why):
     if not found:
         raise Lacking(f"{program} is missing, and installing {package} failed: {done.stderr.strip()[-300:]}")
     return found
+
+
+def python_with(modules, *requirements, home):
+    """A Python that has these modules: this one, or a private environment in `home` with what they require."""
+    if subprocess.run([sys.executable, "-c", f"import {modules}"], capture_output=True).returncode == 0:
+        return sys.executable
+    home = Path(home) / f"python-{modules.replace(', ', '-')}"
+    python = home / "bin" / "python"
+    wanted = "\n".join(requirements or modules.split(", "))
+    stamp = home / "installed"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        shutil.rmtree(home, ignore_errors=True)
+        install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted.splitlines()]
+        for command in ([sys.executable, "-m", "venv", home], install):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise Lacking(f"no {modules}, and {' '.join(map(str, command))} failed: {done.stderr.strip()[-300:]}")
+        stamp.write_text(wanted)
+    return python

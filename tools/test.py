@@ -17,7 +17,7 @@ from cluster import ROOT, end_on_signals, target
 import func_base as base
 from emulation import emulation
 from engine import engine
-from packages import Lacking
+from packages import Lacking, python_with
 
 OLDEST_KUBECTL = (1, 27)
 # End-to-end tests mostly wait for processes to start.
@@ -95,24 +95,9 @@ def rust(suite, nextest_filter, cargo_selection, threads=None, **variables):
 
 
 def python_for_tests():
-    """A Python with pytest: this one, or a private environment."""
-    if subprocess.run([sys.executable, "-c", "import pytest"], capture_output=True).returncode == 0:
-        return sys.executable
-    home = target() / "test-python"
-    python = home / "bin" / "python"
-    wanted = (ROOT / "func-base" / "tests" / "requirements.txt").read_text()
-    stamp = home / "installed"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(home, ignore_errors=True)
-        for command in (
-            [sys.executable, "-m", "venv", home],
-            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", ROOT / "func-base" / "tests" / "requirements.txt"],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode != 0:
-                raise Lacking(f"no pytest, and {' '.join(map(str, command))} failed: {done.stderr.strip()[-300:]}")
-        stamp.write_text(wanted)
-    return python
+    """A Python with what the tests of func-base need."""
+    wanted = (ROOT / "func-base" / "tests" / "requirements.txt").read_text().split()
+    return python_with("pytest", *wanted, home=target())
 
 
 def func_base():
@@ -156,6 +141,13 @@ def end_to_end():
     return rust("end to end", "package(tests) - binary(real_kubectl)", arguments, THREADS)
 
 
+def step_functions():
+    """AWS's SDK against a running cluster."""
+    wanted = (ROOT / "tests" / "step_functions" / "requirements.txt").read_text().split()
+    python = python_with("boto3, pytest", *wanted, home=target())
+    return counted("step functions", *run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/step_functions"]))
+
+
 def selected(wanted):
     """The arguments that choose test files of the crate `tests`, for a plain cargo test."""
     names = sorted(file.stem for file in (ROOT / "tests" / "tests").glob("*.rs"))
@@ -179,7 +171,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "end to end": end_to_end, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "end to end": end_to_end, "step functions": step_functions, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):

@@ -8,7 +8,7 @@ def test_an_exception(start):
     found = answer.json
     assert (found["errorType"], found["errorMessage"]) == ("ValueError", "because")
     assert len(found["stackTrace"]) == 2
-    assert "func.py" in found["stackTrace"][0] and "line 3, in main" in found["stackTrace"][0]
+    assert found["stackTrace"][0] == '  File "/function/func.py", line 3, in main\n    helper.go()\n'
     assert "raise ValueError('because')" in found["stackTrace"][1]
     assert ("e", "i7", "ValueError: because") in pod.lines()
     assert pod.call().status == 500

@@ -77,3 +77,15 @@ def test_responses(start):
     assert body("'Hello'").body == b'"Hello"'
     assert body("None").body == b"null"
     assert body("b'{\"a\":  1}'", EVENT).body == b'{"a":  1}'
+
+
+def test_an_exception_looks_as_on_aws(start):
+    pod = start({"handler.py": "def handler(event, context):\n    raise Exception('because')\n"})
+    answer = pod.call(headers={"X-Invocation-Id": "i7"})
+    assert answer.status == 500
+    assert answer.json == {
+        "errorMessage": "because",
+        "errorType": "Exception",
+        "requestId": "i7",
+        "stackTrace": ['  File "/var/task/handler.py", line 2, in handler\n    raise Exception(\'because\')\n'],
+    }

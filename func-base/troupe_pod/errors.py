@@ -7,6 +7,14 @@ import os
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 MAX_MESSAGE = 64 * 1024
 
+_places = [("", "")]
+"""Where the function's files are, and how that is shown: the machine's own paths are nobody's business."""
+
+
+def show_beneath(directory: str, shown: str) -> None:
+    """From now on stacks name the files in `directory` as if they stood in `shown`."""
+    _places[0] = (os.path.join(os.path.abspath(directory), ""), shown.rstrip("/") + "/")
+
 
 class EntryError(Exception):
     """Why a directory cannot be served. `reason` is one of SyntaxError, NoEntry, AmbiguousEntry, BadHandler."""
@@ -22,6 +30,11 @@ def _is_own(file: str) -> bool:
     return file.startswith((OWN, "<frozen importlib")) or file.endswith(os.path.join("importlib", "__init__.py"))
 
 
+def _shown(file: str) -> str:
+    directory, shown = _places[0]
+    return shown + file[len(directory) :] if directory and file.startswith(directory) else file
+
+
 def error_document(error: BaseException) -> dict:
     """{"errorType", "errorMessage", "stackTrace"}; never raises, whatever the exception's own methods do."""
     import traceback
@@ -32,7 +45,9 @@ def error_document(error: BaseException) -> dict:
         message = "the exception's message cannot be shown"
     try:
         frames = traceback.extract_tb(error.__traceback__)
-        stack = traceback.StackSummary.from_list([frame for frame in frames if not _is_own(frame.filename)]).format()
+        # (file, line, name, text): without the marks below the text, which differ between Pythons.
+        stack = [(_shown(one.filename), one.lineno, one.name, one.line) for one in frames if not _is_own(one.filename)]
+        stack = traceback.StackSummary.from_list(stack).format()
     except Exception:
         stack = []
     kind = error.reason if isinstance(error, EntryError) else type(error).__name__

@@ -80,6 +80,7 @@ def _answer(pod, call, request, headers: bytes) -> bytes | None:
     if call.interrupted is not None:
         return _interrupted(call, request, run_ms)
     if failure is not None:
+        failure = function.style.failed(failure, call)
         return answer(500, headers, json_bytes(failure), b"error", run_ms, request.keep, call.head_only)
     try:
         code, kind, body = function.style.answer(value, request)

@@ -6,7 +6,9 @@ import os
 import sys
 import time
 
+from troupe_pod.errors import show_beneath
 from troupe_pod.slots import Slots
+from troupe_pod.styles import Style
 from troupe_pod.styles import style as make_style
 
 CO_COROUTINE = 0x80
@@ -20,6 +22,7 @@ class Function:
         self.handler = handler
         self.style_name = style
         self.style = make_style(style, settings)
+        show_beneath(settings.function_dir, self.style.home)
         self.slots = Slots(settings.slots(style))
         self.cold_ms = cold_ms
 
@@ -45,6 +48,7 @@ def load(settings) -> Function:
     """Raises whatever the import raises, and EntryError."""
     began = time.monotonic()
     directory = os.path.abspath(settings.function_dir)
+    show_beneath(directory, Style.home)
     handler, style = settings.handler, settings.style
     if not (handler and style):
         from troupe_pod.entry import find

@@ -8,9 +8,11 @@
 //! - [`functions`], [`workflows`], [`invocations`], [`nodes`], [`scheduler`], [`images`], [`router`]:
 //!   the rooms of the tree, one folder each; [`house`] puts them together.
 //! - [`api`]: the Kubernetes-style face; [`join`]: how nodes get in.
-//! - [`calls`] and [`upstream`]: one call's way to a pod and back; [`gateway`]: the same over HTTP.
+//! - [`calls`] and [`upstream`]: one call's way to a pod and back; [`gateway`]: the same over HTTP;
+//!   [`step_functions`]: the API of AWS Step Functions.
 
 pub mod api;
+pub mod arn;
 pub mod calls;
 pub mod clock;
 pub mod functions;
@@ -26,6 +28,7 @@ pub mod platform;
 pub mod router;
 pub mod scheduler;
 pub mod settings;
+pub mod step_functions;
 pub mod store;
 pub mod supervisor;
 pub mod upstream;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use common::settings::{ByteCount, duration};
 use serde::Deserialize;
 
+use crate::workflows::Allowed;
+
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -33,6 +35,18 @@ pub struct Settings {
     pub builds: BuildSettings,
     /// Runs.
     pub runs: RunSettings,
+    /// The Step Functions API.
+    pub step_functions: StepFunctionsSettings,
+}
+
+/// The Step Functions API.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StepFunctionsSettings {
+    /// The region that ARNs name.
+    pub region: String,
+    /// The account that ARNs name.
+    pub account: String,
 }
 
 /// The gateway.
@@ -82,6 +96,13 @@ pub struct RunSettings {
     pub keep: Duration,
     /// Most ended runs of one workflow or state machine that are kept.
     pub keep_last: usize,
+    /// Most events in the history of one run, at most 1,000,000; past it the run fails.
+    pub max_events: u64,
+    /// Largest input or output of a state.
+    pub max_payload: ByteCount,
+    /// URLs beneath which runs may send requests (`http:invoke`). Empty: none.
+    #[serde(deserialize_with = "common::settings::list")]
+    pub http_allow: Vec<String>,
 }
 
 impl Default for Settings {
@@ -97,6 +118,7 @@ impl Default for Settings {
             gateway: GatewaySettings::default(),
             builds: BuildSettings::default(),
             runs: RunSettings::default(),
+            step_functions: StepFunctionsSettings::default(),
         }
     }
 }
@@ -125,12 +147,24 @@ impl Default for BuildSettings {
     }
 }
 
+impl Default for StepFunctionsSettings {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            account: "111111111111".to_owned(),
+        }
+    }
+}
+
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
             wait_for_function: Duration::from_secs(60),
             keep: Duration::from_secs(30 * 24 * 3600),
             keep_last: 1000,
+            max_events: 25_000,
+            max_payload: ByteCount(256 << 10),
+            http_allow: Vec::new(),
         }
     }
 }
@@ -171,12 +205,38 @@ impl Settings {
             let want = "auto or none (external registries are not supported by this version)";
             return refuse("registry", &self.registry, want);
         }
-        if !self.sfn_listen.is_empty() {
-            let want = "nothing (the Step Functions API is not supported by this version)";
+        if !self.sfn_listen.is_empty() && !is_loopback(&self.sfn_listen) {
+            let want = "an address on loopback, as 127.0.0.1:8083: there any credentials pass";
             return refuse("sfn-listen", &self.sfn_listen, want);
+        }
+        if !(1..=MOST_EVENTS).contains(&self.runs.max_events) {
+            let found = self.runs.max_events.to_string();
+            return refuse("runs.max-events", &found, "1 to 1000000");
+        }
+        if let Err(text) = Allowed::parse(&self.runs.http_allow) {
+            return refuse(
+                "runs.http-allow",
+                &text,
+                "URLs, as https://api.example.org/v1",
+            );
+        }
+        let account = &self.step_functions.account;
+        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+            return refuse("step-functions.account", account, "twelve digits");
         }
         Ok(self)
     }
+}
+
+/// Most events that one history may have.
+const MOST_EVENTS: u64 = 1_000_000;
+
+/// Whether an address to listen on is this machine's own.
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = host.parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn default_data_dir() -> PathBuf {
@@ -214,5 +274,18 @@ mod tests {
                 .to_string()
                 .starts_with("setting store: found")
         );
+    }
+
+    #[test]
+    fn a_port_where_any_credentials_pass_is_on_loopback() {
+        let listen = |address: &str| {
+            let settings = Settings {
+                sfn_listen: address.to_owned(),
+                ..Settings::default()
+            };
+            settings.complete().is_ok()
+        };
+        assert!(listen("127.0.0.1:8083") && listen("[::1]:8083") && listen("localhost:0"));
+        assert!(!listen("0.0.0.0:8083") && !listen("10.0.0.1:8083") && !listen(":8083"));
     }
 }

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use super::name::{NameError, check_dns_label, check_dns_subdomain, check_name};
 use super::{
     Activity, ConfigMap, Event, Function, Namespace, Node, ObjectMeta, Pod, ReplicaSet, Secret,
-    Service, StateMachine, Workflow, WorkflowRun,
+    Service, StateMachine, Task, Workflow, WorkflowRun,
 };
 
 /// What the API says of a kind: the facts that discovery, tables and paths are made from.
@@ -152,6 +152,7 @@ resource!(WorkflowRun, "workflowruns", "workflowrun", ["run", "runs"],
     categories: &["troupe"], name_rule: NameRule::Troupe);
 resource!(Activity, "activities", "activity", [],
     categories: &["troupe"], name_rule: NameRule::Troupe);
+resource!(Task, "tasks", "task", [], categories: &["troupe"]);
 resource!(Pod, "pods", "pod", ["po"], categories: &["all"]);
 resource!(ReplicaSet, "replicasets", "replicaset", ["rs"], group: "apps", categories: &["all"]);
 resource!(Service, "services", "service", ["svc"], categories: &["all"], name_rule: NameRule::Troupe);
@@ -163,12 +164,13 @@ resource!(ConfigMap, "configmaps", "configmap", ["cm"], has_status: false);
 resource!(Event, "events", "event", ["ev"], has_status: false);
 
 /// All kinds the API serves.
-pub const KINDS: [&Kind; 13] = [
+pub const KINDS: [&Kind; 14] = [
     Function::KIND,
     Workflow::KIND,
     StateMachine::KIND,
     WorkflowRun::KIND,
     Activity::KIND,
+    Task::KIND,
     Pod::KIND,
     ReplicaSet::KIND,
     Service::KIND,

@@ -17,6 +17,7 @@ mod secret;
 mod service;
 mod state_machine;
 mod status;
+mod task;
 mod workflow;
 mod workflow_run;
 
@@ -45,6 +46,7 @@ pub use secret::{ConfigMap, Secret};
 pub use service::{Service, ServiceEndpoint, ServicePort, ServiceSpec, ServiceStatus};
 pub use state_machine::{StateMachine, StateMachineSpec, StateMachineStatus, StateMachineType};
 pub use status::{Status, StatusCause, StatusDetails};
+pub use task::{Task, TaskAnswer, TaskSpec, TaskStatus};
 pub use workflow::{
     ChoiceData, FuncData, NodeType, Workflow, WorkflowNode, WorkflowSpec, WorkflowStatus,
 };

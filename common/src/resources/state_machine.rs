@@ -33,6 +33,9 @@ pub struct StateMachineSpec {
     /// `open` lets the gateway start runs without a token on any address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// The role that clients of the Step Functions API name. Runs show it; it grants nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
 }
 
 /// How much of a run is kept.

@@ -1,8 +1,8 @@
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Condition, ObjectMeta};
+use super::{Condition, ObjectMeta, StateMachineType};
 
 /// One execution of a workflow or state machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +31,10 @@ pub struct WorkflowRunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_machine: Option<String>,
     /// The input; `{}` when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "even_null"
+    )]
     pub input: Option<Value>,
     /// Set by the server: the definition as it stood when the run began. Later changes of the
     /// workflow do not touch runs under way.
@@ -40,6 +43,24 @@ pub struct WorkflowRunSpec {
     /// Set to end the run early.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stop: bool,
+    /// With `stop`: the error's name that the run shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_error: Option<String>,
+    /// With `stop`: why it was stopped, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_cause: Option<String>,
+    /// The execution's name in the Step Functions API, where it is another than the object's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_name: Option<String>,
+    /// Set by the server: the uid of the run and the task in it that started this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<String>,
+    /// Set by the server: how much of the run is kept, as its state machine said when it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<StateMachineType>,
+    /// Set by the server: the state machine's role when the run began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
 }
 
 /// How far a run came.
@@ -50,7 +71,10 @@ pub struct WorkflowRunStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<RunPhase>,
     /// The output of a run that succeeded.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "even_null"
+    )]
     pub output: Option<Value>,
     /// The error's name of a run that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,4 +161,21 @@ pub struct RunStep {
     /// The error it ended with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A value that is there, though it may be `null`: inputs and outputs are any JSON.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_of_null_is_not_the_lack_of_one() {
+        let read = |text: &str| serde_json::from_str::<WorkflowRunSpec>(text).map(|s| s.input);
+        assert_eq!(read(r#"{"input": null}"#).unwrap(), Some(Value::Null));
+        assert_eq!(read("{}").unwrap(), None);
+    }
 }

@@ -7,6 +7,15 @@ which gives (status code, header lines, body) or raises Unserializable.
 from __future__ import annotations
 
 
+class Style:
+    home = "/function"
+    """Where the user's files seem to stand."""
+
+    def failed(self, document: dict, call) -> dict:
+        """What the caller gets for an exception."""
+        return document
+
+
 def style(name: str, settings):
     """Imports only the one that is used."""
     if name == "params":

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from troupe_pod.http_answer import JSON_TYPE, json_bytes
 from troupe_pod.json_input import parse_text
+from troupe_pod.styles import Style
 from troupe_pod.styles.shaped import bytes_answer, is_shaped, shaped_answer, text_answer
 
 
@@ -65,7 +66,7 @@ class Env:
             return None
 
 
-class EnvStyle:
+class EnvStyle(Style):
     def arguments(self, request, call):
         return (Env(request),)
 

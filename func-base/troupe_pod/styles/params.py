@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from troupe_pod.http_answer import JSON_TYPE, json_bytes
 from troupe_pod.json_input import parse_body
+from troupe_pod.styles import Style
 
 
-class Params:
+class Params(Style):
     def arguments(self, request, call):
         return (parse_body(request.body),)
 

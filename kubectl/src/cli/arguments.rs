@@ -11,6 +11,7 @@ use crate::commands::execute::ExecuteArgs;
 use crate::commands::get::GetArgs;
 use crate::commands::logs::LogsArgs;
 use crate::commands::scale::ScaleArgs;
+use crate::commands::task::TaskArgs;
 use crate::commands::update::UpdateArgs;
 use crate::commands::version::VersionArgs;
 
@@ -61,6 +62,8 @@ pub enum Command {
     Execute(ExecuteArgs),
     /// Apply, with a say in what becomes of running pods
     Update(UpdateArgs),
+    /// Answer a task that a run waits for
+    Task(TaskArgs),
     /// Show the versions of this program and the server
     Version(VersionArgs),
     /// Print a shell's completion script

@@ -9,7 +9,7 @@ use super::arguments::{Cli, Command, Plugin};
 use super::hand_over;
 use crate::commands::error::Error;
 use crate::commands::{
-    apply, completion, delete, describe, execute, get, logs, scale, update, version,
+    apply, completion, delete, describe, execute, get, logs, scale, task, update, version,
 };
 
 /// `kubectl`; under the name `kubectl-execute` the plugin.
@@ -59,6 +59,7 @@ fn run_command(cli: Cli) -> Result<(), Error> {
             Command::Delete(args) => delete::delete(&args, &globals).await,
             Command::Logs(args) => logs::logs(&args, &globals).await,
             Command::Scale(args) => scale::scale(&args, &globals).await,
+            Command::Task(args) => task::task(&args, &globals).await,
             Command::Execute(args) => execute::execute(&args, &globals).await,
             Command::Update(args) => update::update(&args, &globals).await,
             Command::Version(args) => version::version(&args, &globals).await,

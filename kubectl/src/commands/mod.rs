@@ -10,5 +10,6 @@ pub mod get;
 pub mod logs;
 pub mod scale;
 mod target;
+pub mod task;
 pub mod update;
 pub mod version;

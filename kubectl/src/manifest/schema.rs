@@ -2,7 +2,7 @@
 
 use common::resources::{
     Activity, ConfigMap, Event, Function, Kind, Namespace, Node, Pod, ReplicaSet, Secret, Service,
-    StateMachine, Workflow, WorkflowRun,
+    StateMachine, Task, Workflow, WorkflowRun,
 };
 use schemars::schema_for;
 use serde_json::Value;
@@ -20,6 +20,7 @@ pub(super) fn schema_of(kind: &Kind) -> Value {
         "StateMachine" => schema_for!(StateMachine),
         "WorkflowRun" => schema_for!(WorkflowRun),
         "Activity" => schema_for!(Activity),
+        "Task" => schema_for!(Task),
         "Pod" => schema_for!(Pod),
         "ReplicaSet" => schema_for!(ReplicaSet),
         "Service" => schema_for!(Service),

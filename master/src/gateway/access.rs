@@ -64,6 +64,16 @@ fn check_browser(request: &HttpRequest, access: Access) -> Result<(), String> {
     if access == Access::Open {
         return Ok(());
     }
+    check_local(request)
+        .map_err(|message| format!("{message}, or mark what is called with spec.access: open"))
+}
+
+/// Whether a request on a loopback port was meant for this machine: its Host says so, and no web page from
+/// elsewhere made it.
+///
+/// # Errors
+/// The words for the caller.
+pub fn check_local(request: &HttpRequest) -> Result<(), String> {
     let named = request
         .headers()
         .get(HOST)
@@ -73,7 +83,7 @@ fn check_browser(request: &HttpRequest, access: Access) -> Result<(), String> {
         && !is_loopback(host)
     {
         return Err(format!(
-            "Host is {host:?}; call this gateway as localhost or by its address, or mark what is called with spec.access: open"
+            "Host is {host:?}; call this port as localhost or by its address"
         ));
     }
     let origin = request
@@ -88,7 +98,7 @@ fn check_browser(request: &HttpRequest, access: Access) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "Origin is {origin:?}; pages from elsewhere may call only what says spec.access: open"
+        "Origin is {origin:?}; pages from elsewhere may not call this port"
     ))
 }
 

@@ -16,7 +16,7 @@ mod prefer;
 mod run;
 mod state;
 
-pub use access::{Access, Doorkeeper};
+pub use access::{Access, Doorkeeper, check_local};
 pub use departure::{Connection, note_connection};
 pub use state::{Gateway, Limits};
 

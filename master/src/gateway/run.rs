@@ -12,7 +12,7 @@ use super::{Gateway, Limits, answer, body, path, prefer};
 use crate::calls::InvocationId;
 use crate::key::ObjectKey;
 use crate::objects::ObjectError;
-use crate::workflows::{StartError, Target, run_name, start};
+use crate::workflows::{NewRun, StartError, Target, run_name, start};
 
 /// `ANY /workflow/[NS/]NAME`
 pub(super) async fn workflow(
@@ -76,14 +76,8 @@ async fn serve(
     };
     // Whoever knows the name may read the run: it must not be guessed.
     let suffix = format!("{:032x}", rand::random::<u128>());
-    let started = start(
-        &gateway.objects,
-        target,
-        &key,
-        run_name(&key.name, &suffix),
-        input,
-    )
-    .await;
+    let new = NewRun::named(run_name(&key.name, &suffix), input);
+    let started = start(&gateway.objects, target, &key, new).await;
     match started {
         Ok(run) => match wait_time(request, &gateway.limits) {
             Some(wait) => finish(&run, wait, gateway).await,
@@ -200,11 +194,11 @@ async fn finish(run: &WorkflowRun, wait: Duration, gateway: &Gateway) -> HttpRes
 fn end(run: &WorkflowRun) -> HttpResponse {
     let status = &run.status;
     let name = &run.metadata.name;
-    match (&status.phase, &status.output) {
-        (Some(RunPhase::Succeeded), Some(output)) => HttpResponse::Ok()
+    match status.phase {
+        Some(RunPhase::Succeeded) => HttpResponse::Ok()
             .insert_header(("X-Troupe-Run", name.as_str()))
             .insert_header(("X-Invocation-Id", run.metadata.uid.as_str()))
-            .json(output),
+            .json(status.output.as_ref().unwrap_or(&Value::Null)),
         _ => HttpResponse::InternalServerError()
             .insert_header(("X-Invocation-Id", run.metadata.uid.as_str()))
             .json(json!({

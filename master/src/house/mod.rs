@@ -156,6 +156,7 @@ fn announce(ground: &Ground, ports: &ports::Ports) {
         version = env!("CARGO_PKG_VERSION"),
         api = ports.api_url(),
         gateway = ports.gateway_url(),
+        step_functions = ports.step_functions_url(),
         data = %ground.settings.data_dir.display(),
         epoch = ground.epoch,
         "master is up"

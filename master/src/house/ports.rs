@@ -1,4 +1,4 @@
-//! The two ports: the API (TLS) and the gateway.
+//! The ports: the API (TLS), the gateway and, for development, the Step Functions API on loopback.
 
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -9,13 +9,14 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use common::trust::{ClientAuth, server_config};
 
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use super::{Ground, HouseError};
 use crate::api::{self, ApiState};
 use crate::gateway::{self, Doorkeeper, Gateway, Limits};
 use crate::images::{self, BlobService};
 use crate::join::{self, Joining};
 use crate::nodes::AgentLogs;
+use crate::step_functions::{self, Door, StepFunctions};
 use crate::workflows::AslDefinitions;
 
 /// Seconds that open requests get when the master ends.
@@ -25,11 +26,12 @@ const API_WORKERS: usize = 2;
 /// Largest JSON body of the small paths beside the API's, in bytes.
 const SMALL_BODY: usize = 64 << 10;
 
-/// Both ports, bound.
+/// The ports, bound.
 pub(super) struct Ports {
     api: SocketAddr,
     gateway: SocketAddr,
-    servers: [Server; 2],
+    step_functions: Option<SocketAddr>,
+    servers: Vec<Server>,
 }
 
 impl Ports {
@@ -43,11 +45,16 @@ impl Ports {
         format!("http://{}", reachable(self.gateway))
     }
 
+    /// Where the Step Functions API for development is, if it is on.
+    pub(super) fn step_functions_url(&self) -> Option<String> {
+        self.step_functions
+            .map(|address| format!("http://{address}"))
+    }
+
     /// Serves until the process is told to end.
     pub(super) async fn serve(self) -> std::io::Result<()> {
-        let [api, gateway] = self.servers;
-        let (api, gateway) = tokio::join!(api, gateway);
-        api.and(gateway)
+        futures_util::future::try_join_all(self.servers).await?;
+        Ok(())
     }
 }
 
@@ -132,11 +139,51 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Ports, HouseErr
     .listen(gateway_listener)
     .map_err(fail)?
     .run();
+    let mut servers = vec![api_server, gateway_server];
+    let mut step_functions = None;
+    if !settings.sfn_listen.is_empty() {
+        let (server, address) = serve_step_functions(ground, tree)?;
+        servers.push(server);
+        step_functions = Some(address);
+    }
     Ok(Ports {
         api,
         gateway: gateway_address,
-        servers: [api_server, gateway_server],
+        step_functions,
+        servers,
     })
+}
+
+fn step_functions_service(ground: &Ground, tree: &Tree, door: Door) -> Data<StepFunctions> {
+    Data::new(StepFunctions {
+        objects: ground.objects.clone(),
+        waiters: tree.waiters.clone(),
+        task_queue: tree.task_queue.clone(),
+        realm: tree::realm(&ground.settings),
+        door,
+    })
+}
+
+fn serve_step_functions(ground: &Ground, tree: &Tree) -> Result<(Server, SocketAddr), HouseError> {
+    let address = &ground.settings.sfn_listen;
+    let (listener, bound) = listen("sfn-listen", address)?;
+    let service = step_functions_service(ground, tree, Door::Open);
+    let fail = |source| HouseError::Listen {
+        flag: "sfn-listen",
+        address: address.clone(),
+        source,
+    };
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(service.clone())
+            .configure(step_functions::configure)
+    })
+    .workers(API_WORKERS)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .listen(listener)
+    .map_err(fail)?
+    .run();
+    Ok((server, bound))
 }
 
 fn serve_api(
@@ -163,6 +210,7 @@ fn serve_api(
         max_upload: settings.builds.max_upload.0,
         max_layer: settings.builds.max_layer.0,
     });
+    let step_functions = step_functions_service(ground, tree, Door::Guarded);
     let fail = |source| HouseError::Listen {
         flag: "api-listen",
         address: settings.api_listen.clone(),
@@ -174,11 +222,13 @@ fn serve_api(
             .app_data(gateway.clone())
             .app_data(joining.clone())
             .app_data(blobs.clone())
+            .app_data(step_functions.clone())
             .app_data(web::JsonConfig::default().limit(SMALL_BODY))
             .configure(api::configure)
             .configure(join::configure)
             .configure(images::configure)
             .configure(gateway::configure)
+            .configure(step_functions::configure)
     })
     .on_connect(on_api_connection)
     .workers(API_WORKERS)

@@ -8,6 +8,7 @@ use common::trust::{MASTERS, client_config};
 use tokio::sync::mpsc;
 
 use super::{Ground, HouseError};
+use crate::arn::Realm;
 use crate::calls::{Calls, Directory, PodHealth};
 use crate::functions::plan::Event;
 use crate::functions::{Demanded, Find, Functions, Report, Tools};
@@ -17,8 +18,9 @@ use crate::key::ObjectKey;
 use crate::nodes::{Bases, Grants, LocalPods, NodeBook, Nodes, NodesTools};
 use crate::router::{DemandSink, Route, Router, Routes};
 use crate::scheduler::Scheduler;
+use crate::settings::Settings;
 use crate::supervisor::{AskError, Fatal, Mailbox, Rooms, Root};
-use crate::workflows::{Retention, RunWaiters, Workflows, WorkflowsTools};
+use crate::workflows::{Allowed, Retention, RunWaiters, TaskQueue, Workflows, WorkflowsTools};
 
 /// Longest wait for a room's answer.
 const ASK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -33,6 +35,7 @@ pub(super) struct Tree {
     pub(super) grants: Grants,
     pub(super) build_logs: BuildLogs,
     pub(super) waiters: RunWaiters,
+    pub(super) task_queue: TaskQueue,
     pub(super) invocations: Ledger,
     #[cfg(test)]
     pub(super) router: Mailbox<Router>,
@@ -101,6 +104,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let routes = Routes::default();
     let book = book(ground)?;
     let waiters = RunWaiters::default();
+    let task_queue = TaskQueue::default();
     let grants = Grants::default();
     let build_logs = BuildLogs::default();
     let bases = Bases::default();
@@ -153,6 +157,14 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
             keep: settings.runs.keep,
             keep_last: settings.runs.keep_last,
         },
+        limits: asl::Limits {
+            events: settings.runs.max_events,
+            payload: usize::try_from(settings.runs.max_payload.0).unwrap_or(usize::MAX),
+        },
+        realm: realm(settings),
+        // The settings were checked when they were read.
+        allowed: Allowed::parse(&settings.runs.http_allow).unwrap_or_default(),
+        task_queue: task_queue.clone(),
     });
 
     let ledger = Ledger::new(Arc::clone(objects.store()), clock());
@@ -170,6 +182,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         grants,
         build_logs,
         waiters,
+        task_queue,
         invocations: ledger,
         #[cfg(test)]
         router: router.clone(),
@@ -208,6 +221,14 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         });
     Root::new(rooms, clock(), fatal).start();
     Ok(tree)
+}
+
+/// What ARNs name.
+pub(super) fn realm(settings: &Settings) -> Realm {
+    Realm {
+        region: settings.step_functions.region.clone(),
+        account: settings.step_functions.account.clone(),
+    }
 }
 
 fn book(ground: &Ground) -> Result<NodeBook, HouseError> {

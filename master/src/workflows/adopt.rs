@@ -21,7 +21,7 @@ pub(super) async fn adopt(tools: &WorkflowsTools, run: &WorkflowRun) -> Result<(
         return refuse(tools, run, cause).await;
     };
     let key = ObjectKey::new(&run.metadata.namespace, name);
-    let (owner, definition) = match start::look_up(&tools.objects, target, &key).await {
+    let base = match start::look_up(&tools.objects, target, &key).await {
         Ok(found) => found,
         Err(StartError::Objects(error)) => return Err(error),
         Err(error) => return refuse(tools, run, error.to_string()).await,
@@ -30,12 +30,14 @@ pub(super) async fn adopt(tools: &WorkflowsTools, run: &WorkflowRun) -> Result<(
         if found.metadata.uid != run.metadata.uid || !is_bare(found) {
             return false;
         }
-        found.spec.definition = Some(definition.clone());
+        found.spec.definition = Some(base.definition.clone());
+        found.spec.role_arn.clone_from(&base.role_arn);
+        found.spec.r#type = base.r#type;
         found.status.phase = Some(RunPhase::Pending);
         let owners = &mut found.metadata.owner_references;
-        if !owners.iter().any(|other| other.uid == owner.uid) {
+        if !owners.iter().any(|other| other.uid == base.owner.uid) {
             owners.retain(|other| !other.controller);
-            owners.push(owner.clone());
+            owners.push(base.owner.clone());
         }
         true
     };

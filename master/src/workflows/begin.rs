@@ -4,7 +4,7 @@ use common::resources::{Condition, RunPhase, Workflow, WorkflowRun, set_conditio
 
 use super::definition;
 use super::registry::WorkflowsTools;
-use super::start::{self, StartError, Target};
+use super::start::{self, NewRun, StartError, Target};
 use crate::key::ObjectKey;
 use crate::objects::{EventKind, ObjectError};
 use crate::store::Durability::Durable;
@@ -43,7 +43,8 @@ pub(super) async fn begin(tools: &WorkflowsTools, workflow: &Workflow) -> Result
     let (phase, cause) = match input {
         Ok(input) => {
             let input = input.unwrap_or_default();
-            match start::start(&tools.objects, Target::Workflow, &key, name.clone(), input).await {
+            let new = NewRun::named(name.clone(), input);
+            match start::start(&tools.objects, Target::Workflow, &key, new).await {
                 Ok(_) | Err(StartError::Objects(ObjectError::AlreadyExists { .. })) => {
                     (RunPhase::Pending, None)
                 }

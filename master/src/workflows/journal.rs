@@ -15,7 +15,8 @@ const PAGE: usize = 500;
 /// batch is one decision of the engine, written in one transaction; transactions of many runs share an
 /// fsync.
 pub struct Journal {
-    store: Arc<dyn Store>,
+    /// `None`: nothing is kept.
+    store: Option<Arc<dyn Store>>,
     prefix: String,
     next: u64,
 }
@@ -37,6 +38,16 @@ pub enum JournalError {
 }
 
 impl Journal {
+    /// The journal of a run of which nothing is kept.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            store: None,
+            prefix: String::new(),
+            next: 0,
+        }
+    }
+
     /// Reads the journal of a run from its start.
     ///
     /// # Errors
@@ -72,7 +83,7 @@ impl Journal {
         }
         Ok((
             Self {
-                store,
+                store: Some(store),
                 prefix,
                 next,
             },
@@ -86,6 +97,9 @@ impl Journal {
     /// # Errors
     /// When the store fails.
     pub async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
         let batch = self.next;
         let text = serde_json::to_vec(records)
             .map_err(|source| JournalError::Damaged { batch, source })?;
@@ -93,7 +107,7 @@ impl Journal {
         let txn = Txn::new(Durability::Durable)
             .when(&key, 0)
             .put(key.clone(), text);
-        self.store.commit(txn).await?;
+        store.commit(txn).await?;
         self.next += 1;
         Ok(())
     }

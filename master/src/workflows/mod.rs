@@ -9,6 +9,7 @@ mod adopt;
 mod begin;
 mod check;
 mod definition;
+mod execution;
 mod journal;
 mod object;
 mod registry;
@@ -17,14 +18,20 @@ mod run;
 mod show;
 mod start;
 mod sweep;
-mod task;
+mod task_queue;
+mod tasks;
 mod wait;
 
 pub use check::AslDefinitions;
 pub use definition::{DefinitionError, check_state_machine, check_workflow};
-pub use journal::Journal;
+pub use execution::{
+    Execution, ExecutionError, execution_arn, execution_name, find_execution, start_execution,
+};
+pub use journal::{Journal, JournalError};
 pub use registry::{Workflows, WorkflowsTools};
 pub use retention::Retention;
 pub use run::WorkflowRunActor;
-pub use start::{StartError, Target, run_name, start};
+pub use start::{NewRun, StartError, Target, run_name, start};
+pub use task_queue::TaskQueue;
+pub use tasks::{Allowed, AnswerError, answer, heartbeat, name_of_token};
 pub use wait::{RunWait, RunWaiters};

@@ -1,7 +1,7 @@
 //! Writes what [`super::show`] says.
 
 use asl::{Outcome, Record};
-use common::resources::{StateMachine, Workflow, WorkflowRun};
+use common::resources::{StateMachine, StateMachineType, Workflow, WorkflowRun};
 use jiff::Timestamp;
 
 use super::start::{Target, target_of};
@@ -19,7 +19,8 @@ pub(super) async fn write(
     now: Timestamp,
 ) -> Result<Option<WorkflowRun>, ObjectError> {
     let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
-    let durability = if outcome.is_some() {
+    let express = run.spec.r#type == Some(StateMachineType::Express);
+    let durability = if outcome.is_some() && !express {
         Durability::Durable
     } else {
         Durability::Eventual

@@ -3,13 +3,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
-use common::resources::{Workflow, WorkflowRun};
+use asl::Limits;
+use common::resources::{Task, Workflow, WorkflowRun};
 
 use super::journal::Journal;
 use super::retention::{self, Ended, Retention};
-use super::run::{Removed, Updated, WorkflowRunActor};
+use super::run::{Removed, Said, Updated, WorkflowRunActor};
+use super::task_queue::TaskQueue;
+use super::tasks::Allowed;
 use super::wait::RunWaiters;
 use super::{adopt, begin, object, sweep};
+use crate::arn::Realm;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::key::ObjectKey;
@@ -38,6 +42,14 @@ pub struct WorkflowsTools {
     pub wait_for_function: Duration,
     /// How long ended runs are kept.
     pub retention: Retention,
+    /// What one run may use.
+    pub limits: Limits,
+    /// What ARNs name.
+    pub realm: Realm,
+    /// Endpoints that runs may send requests to.
+    pub allowed: Allowed,
+    /// Tasks that wait for workers.
+    pub task_queue: TaskQueue,
 }
 
 /// The room of the runs.
@@ -52,6 +64,8 @@ pub struct Workflows {
     shown: HashMap<ObjectKey, String>,
     /// Runs that have ended, by uid.
     ended: HashMap<String, Ended>,
+    /// Tasks that somebody answers, by the uid of their run and their name.
+    tasks: HashMap<String, HashMap<String, Arc<Task>>>,
     /// State machines whose last run is not shown yet, and that run.
     last_runs: HashMap<ObjectKey, String>,
     _guard: Guard,
@@ -62,6 +76,7 @@ pub struct Workflows {
 enum Seen {
     Workflow(Box<Change<Workflow>>),
     Run(Box<Change<WorkflowRun>>),
+    Task(Box<Change<Task>>),
 }
 
 #[derive(Message)]
@@ -86,6 +101,7 @@ impl Workflows {
             starting: HashMap::new(),
             shown: HashMap::new(),
             ended: HashMap::new(),
+            tasks: HashMap::new(),
             last_runs: HashMap::new(),
             _guard: guard,
         }
@@ -232,9 +248,45 @@ impl Workflows {
         };
         let tools = Arc::clone(&self.tools);
         if let Some(children) = &mut self.children {
-            children.start(uid, |guard| {
+            let child = children.start(uid, |guard| {
                 WorkflowRunActor::new(run, tools, guard).start()
             });
+            for task in self.tasks.get(uid).into_iter().flat_map(HashMap::values) {
+                child.do_send(Said(Arc::clone(task)));
+            }
+        }
+    }
+
+    fn task_seen(&mut self, change: Change<Task>) {
+        match change {
+            Change::Restarted(tasks) => {
+                self.tasks.clear();
+                self.tools.task_queue.clear();
+                tasks.into_iter().for_each(|task| self.task_applied(task));
+            }
+            Change::Applied(task) => self.task_applied(task),
+            Change::Deleted(task) => {
+                self.tools.task_queue.remove(&task);
+                let uid = &task.spec.run_uid;
+                if let Some(tasks) = self.tasks.get_mut(uid) {
+                    tasks.remove(&task.metadata.name);
+                    if tasks.is_empty() {
+                        self.tasks.remove(uid);
+                    }
+                }
+            }
+        }
+    }
+
+    fn task_applied(&mut self, task: Task) {
+        self.tools.task_queue.set(&task);
+        let task = Arc::new(task);
+        let uid = &task.spec.run_uid;
+        let tasks = self.tasks.entry(uid.clone()).or_default();
+        tasks.insert(task.metadata.name.clone(), Arc::clone(&task));
+        let children = self.children.as_ref();
+        if let Some(child) = children.and_then(|children| children.get(uid)) {
+            child.do_send(Said(task));
         }
     }
 
@@ -294,6 +346,8 @@ impl Actor for Workflows {
             self,
             ctx,
         );
+        let task = |change| Seen::Task(Box::new(change));
+        follow(objects.watch::<Task>(), task, self, ctx);
     }
 }
 
@@ -304,6 +358,7 @@ impl Handler<Seen> for Workflows {
         match seen {
             Seen::Workflow(change) => self.workflow_seen(*change, ctx),
             Seen::Run(change) => self.run_seen(*change, ctx),
+            Seen::Task(change) => self.task_seen(*change),
         }
     }
 }

@@ -1,27 +1,32 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
 };
+use asl::resource::Pattern;
 use asl::{
-    Command, Decision, Effect, ExecutionContext, Moment, Outcome, Program, Record, Run, TaskId,
-    TimerId,
+    Command, Decision, Effect, ExecutionContext, Invocation, Moment, Outcome, Program, Record,
+    Resource, Run, TaskId, TimerId,
 };
-use common::resources::WorkflowRun;
+use common::resources::{StateMachineType, Task, WorkflowRun};
 use serde_json::json;
 
+use super::execution::{execution_arn, execution_name};
 use super::journal::{Journal, JournalError};
 use super::registry::WorkflowsTools;
-use super::start::target_of;
-use super::task::{self, TaskResult};
+use super::start::{Target, target_of};
+use super::tasks::{self, TaskResult};
 use super::{definition, object};
+use crate::arn::Arn;
 use crate::store::StoreError;
 use crate::supervisor::Guard;
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How often a run that goes on is shown in its object; a short run is shown only when it has ended.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
 
 /// The actor of one run: a shell around the engine. Commands are decided one after the other; the
 /// effects of one are carried out after its records are on disk.
@@ -33,14 +38,23 @@ pub struct WorkflowRunActor {
     journal: Option<Journal>,
     records: Vec<Record>,
     commands: VecDeque<Command>,
-    tasks: HashMap<TaskId, tokio::task::AbortHandle>,
+    tasks: HashMap<TaskId, Flight>,
+    /// Tasks that somebody answers, as their objects stand.
+    said: HashMap<TaskId, Arc<Task>>,
     timers: HashMap<TimerId, SpawnHandle>,
     /// Whether the object does not show the last records yet.
     stale: bool,
     /// Whether the journal was replayed and what is owed was not carried out yet.
     resuming: bool,
     showing: bool,
+    shown: Option<Instant>,
     guard: Guard,
+}
+
+/// A task that is being carried out, or that somebody else answers.
+struct Flight {
+    work: tokio::task::AbortHandle,
+    invocation: Invocation,
 }
 
 #[derive(Message)]
@@ -56,6 +70,8 @@ struct Do(Command);
 struct Appended {
     journal: Journal,
     decision: Decision,
+    /// The task that the command was about.
+    task: Option<TaskId>,
     result: Result<(), JournalError>,
 }
 
@@ -76,22 +92,29 @@ pub(super) struct Updated(pub(super) Arc<WorkflowRun>);
 #[rtype(result = "()")]
 pub(super) struct Removed;
 
+/// The object of a task of the run is this now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Said(pub(super) Arc<Task>);
+
 impl WorkflowRunActor {
     /// The actor of a run whose object is this.
     pub(super) fn new(run: Arc<WorkflowRun>, tools: Arc<WorkflowsTools>, guard: Guard) -> Self {
         Self {
+            engine: Run::with_limits(tools.limits),
             run,
             tools,
             program: None,
-            engine: Run::new(),
             journal: None,
             records: Vec::new(),
             commands: VecDeque::new(),
             tasks: HashMap::new(),
+            said: HashMap::new(),
             timers: HashMap::new(),
             stale: false,
             resuming: false,
             showing: false,
+            shown: None,
             guard,
         }
     }
@@ -102,8 +125,17 @@ impl WorkflowRunActor {
             self.run.metadata.uid.clone(),
         );
         let addr = ctx.address();
+        if self.is_express() {
+            addr.do_send(Loaded(Ok((Journal::none(), Vec::new()))));
+            return;
+        }
         let load = async move { addr.do_send(Loaded(Journal::load(store, &uid).await)) };
         ctx.spawn(load.into_actor(self));
+    }
+
+    /// Whether only the run's outcome is kept. After a crash such a run begins anew.
+    fn is_express(&self) -> bool {
+        self.run.spec.r#type == Some(StateMachineType::Express)
     }
 
     /// Folds the journal and goes on where it ends.
@@ -132,32 +164,53 @@ impl WorkflowRunActor {
         } else {
             self.command(self.beginning(), ctx);
         }
+        let said: Vec<Command> = self
+            .said
+            .values()
+            .flat_map(|task| tasks::commands(None, task))
+            .collect();
+        for command in said {
+            self.command(command, ctx);
+        }
         if self.run.spec.stop {
-            self.command(stop_command(), ctx);
+            self.command(stop_command(&self.run), ctx);
         }
     }
 
     /// Forgets everything and loads the journal again.
     fn start_over(&mut self, ctx: &mut Context<Self>) {
-        self.tasks.drain().for_each(|(_, task)| task.abort());
+        self.tasks
+            .drain()
+            .for_each(|(_, flight)| flight.work.abort());
         for (_, timer) in self.timers.drain() {
             ctx.cancel_future(timer);
         }
         self.commands.clear();
-        (self.program, self.journal, self.engine) = (None, None, Run::new());
+        (self.program, self.journal) = (None, None);
+        self.engine = Run::with_limits(self.tools.limits);
         self.load(ctx);
     }
 
     fn beginning(&self) -> Command {
-        let metadata = &self.run.metadata;
-        let (kind, name) = target_of(&self.run).map_or(("", ""), |(t, name)| (t.as_str(), name));
+        let (run, realm) = (&self.run, &self.tools.realm);
+        let (state_machine_id, state_machine_name) = match target_of(run) {
+            Some((Target::StateMachine, name)) => {
+                let arn = Arn::StateMachine(name.to_owned());
+                (arn.within(realm), name.to_owned())
+            }
+            Some((Target::Workflow, name)) => {
+                let id = format!("workflow/{}/{name}", run.metadata.namespace);
+                (id, name.to_owned())
+            }
+            None => (String::new(), String::new()),
+        };
         let context = ExecutionContext {
-            id: metadata.uid.clone(),
-            name: metadata.name.clone(),
-            role: None,
+            id: execution_arn(run).within(realm),
+            name: execution_name(run).to_owned(),
+            role: run.spec.role_arn.clone(),
             start_time: self.tools.clock.now(),
-            state_machine_id: format!("{kind}/{}/{name}", metadata.namespace),
-            state_machine_name: name.to_owned(),
+            state_machine_id,
+            state_machine_name,
         };
         let input = self.run.spec.input.clone().unwrap_or_else(|| json!({}));
         Command::Start { input, context }
@@ -178,15 +231,16 @@ impl WorkflowRunActor {
                 now: self.tools.clock.now(),
                 entropy: rand::random(),
             };
+            let task = task_of(&command);
             match self.engine.decide(program, command, &moment) {
                 Ok(decision) if decision.records.is_empty() => self.carry_out_all(&decision, ctx),
-                Ok(decision) => return self.append(decision, ctx),
+                Ok(decision) => return self.append(decision, task, ctx),
                 Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),
             }
         }
     }
 
-    fn append(&mut self, decision: Decision, ctx: &mut Context<Self>) {
+    fn append(&mut self, decision: Decision, task: Option<TaskId>, ctx: &mut Context<Self>) {
         let Some(mut journal) = self.journal.take() else {
             return;
         };
@@ -196,6 +250,7 @@ impl WorkflowRunActor {
             addr.do_send(Appended {
                 journal,
                 decision,
+                task,
                 result,
             });
         };
@@ -216,26 +271,8 @@ impl WorkflowRunActor {
 
     fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
-            Effect::InvokeTask(invocation) => {
-                let id = invocation.task;
-                let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
-                let namespace = self.run.metadata.namespace.clone();
-                let uid = self.run.metadata.uid.clone();
-                let work = async move {
-                    let wait = tools.wait_for_function;
-                    let result =
-                        task::carry_out(&tools.calls, &namespace, &uid, invocation, wait).await;
-                    addr.do_send(Do(task_command(id, result)));
-                };
-                if let Some(old) = self.tasks.insert(id, tokio::spawn(work).abort_handle()) {
-                    old.abort();
-                }
-            }
-            Effect::CancelTask { task } => {
-                if let Some(task) = self.tasks.remove(&task) {
-                    task.abort();
-                }
-            }
+            Effect::InvokeTask(invocation) => self.invoke(invocation, ctx),
+            Effect::CancelTask { task } => self.cancel(task),
             Effect::StartTimer { timer, at } => {
                 let rest = at.duration_since(self.tools.clock.now());
                 let rest = Duration::try_from(rest).unwrap_or_default();
@@ -257,7 +294,77 @@ impl WorkflowRunActor {
                 }
             }
         }
-        self.show(ctx);
+    }
+
+    fn invoke(&mut self, invocation: Invocation, ctx: &mut Context<Self>) {
+        let id = invocation.task;
+        let (tools, run, addr) = (
+            Arc::clone(&self.tools),
+            Arc::clone(&self.run),
+            ctx.address(),
+        );
+        let asked = invocation.clone();
+        let work = async move {
+            if let Some(result) = tasks::carry_out(&tools, &run, &asked).await {
+                addr.do_send(Do(task_command(id, result)));
+            }
+        };
+        let work = tokio::spawn(work).abort_handle();
+        if let Some(old) = self.tasks.insert(id, Flight { work, invocation }) {
+            old.work.abort();
+        }
+    }
+
+    /// Nobody waits for a task any more.
+    fn cancel(&mut self, task: TaskId) {
+        let Some(flight) = self.tasks.get(&task) else {
+            return;
+        };
+        flight.work.abort();
+        let nested = Resource::StartExecution(Pattern::Sync);
+        let nested_2 = Resource::StartExecution(Pattern::Sync2);
+        if [nested, nested_2].contains(&flight.invocation.resource) {
+            let (tools, run) = (Arc::clone(&self.tools), Arc::clone(&self.run));
+            let invocation = flight.invocation.clone();
+            tokio::spawn(
+                async move { tasks::stop_nested(&tools.objects, &run, &invocation).await },
+            );
+        }
+        self.settle(task);
+    }
+
+    /// A task is over: its object goes.
+    fn settle(&mut self, task: TaskId) {
+        self.said.remove(&task);
+        let Some(flight) = self.tasks.remove(&task) else {
+            return;
+        };
+        let Some(token) = &flight.invocation.token else {
+            return;
+        };
+        let tools = Arc::clone(&self.tools);
+        let (namespace, name) = (
+            self.run.metadata.namespace.clone(),
+            tasks::name_of_token(token),
+        );
+        tokio::spawn(async move { tasks::forget(&tools.objects, &namespace, &name).await });
+    }
+
+    /// Shows the run in its object, in a while if it goes on.
+    fn show_in_time(&mut self, ctx: &mut Context<Self>) {
+        if self.engine.outcome().is_some() {
+            self.show(ctx);
+            return;
+        }
+        if self.is_express() || self.showing || !self.stale {
+            return;
+        }
+        self.showing = true;
+        let passed = self.shown.map(|at| at.elapsed()).unwrap_or_default();
+        ctx.run_later(SHOW_EVERY.saturating_sub(passed), |actor, ctx| {
+            actor.showing = false;
+            actor.show(ctx);
+        });
     }
 
     /// Shows the run in its object; one write at a time.
@@ -266,6 +373,7 @@ impl WorkflowRunActor {
             return;
         }
         (self.showing, self.stale) = (true, false);
+        self.shown = Some(Instant::now());
         let (tools, run, addr) = (
             Arc::clone(&self.tools),
             Arc::clone(&self.run),
@@ -339,10 +447,18 @@ fn task_command(task: TaskId, result: TaskResult) -> Command {
     }
 }
 
-fn stop_command() -> Command {
+fn stop_command(run: &WorkflowRun) -> Command {
     Command::Stop {
-        error: None,
-        cause: Some("stopped by spec.stop".to_owned()),
+        error: run.spec.stop_error.clone(),
+        cause: run.spec.stop_cause.clone(),
+    }
+}
+
+/// The task that a command ends.
+fn task_of(command: &Command) -> Option<TaskId> {
+    match command {
+        Command::TaskSucceeded { task, .. } | Command::TaskFailed { task, .. } => Some(*task),
+        _ => None,
     }
 }
 
@@ -358,9 +474,7 @@ impl Actor for WorkflowRunActor {
 impl Drop for WorkflowRunActor {
     fn drop(&mut self) {
         // After a panic too: the next life of the actor makes the calls again.
-        self.tasks
-            .values()
-            .for_each(tokio::task::AbortHandle::abort);
+        self.tasks.values().for_each(|flight| flight.work.abort());
     }
 }
 
@@ -396,6 +510,7 @@ impl Handler<Appended> for WorkflowRunActor {
         let Appended {
             mut journal,
             decision,
+            task,
             result,
         } = appended;
         if let Err(JournalError::Store(StoreError::Conflict { .. })) = result {
@@ -413,6 +528,7 @@ impl Handler<Appended> for WorkflowRunActor {
                 addr.do_send(Appended {
                     journal,
                     decision,
+                    task,
                     result,
                 });
             };
@@ -422,8 +538,11 @@ impl Handler<Appended> for WorkflowRunActor {
         self.journal = Some(journal);
         self.records.extend(decision.records.iter().cloned());
         self.stale = true;
+        if let Some(task) = task {
+            self.settle(task);
+        }
         self.carry_out_all(&decision, ctx);
-        self.show(ctx);
+        self.show_in_time(ctx);
         self.next(ctx);
     }
 }
@@ -437,7 +556,7 @@ impl Handler<Shown> for WorkflowRunActor {
             ctx.stop();
             return;
         }
-        self.show(ctx);
+        self.show_in_time(ctx);
     }
 }
 
@@ -448,7 +567,22 @@ impl Handler<Updated> for WorkflowRunActor {
         let stop = run.spec.stop && !self.run.spec.stop;
         self.run = run;
         if stop && self.program.is_some() {
-            self.command(stop_command(), ctx);
+            self.command(stop_command(&self.run), ctx);
+        }
+    }
+}
+
+impl Handler<Said> for WorkflowRunActor {
+    type Result = ();
+
+    fn handle(&mut self, Said(task): Said, ctx: &mut Self::Context) {
+        let before = self
+            .said
+            .insert(TaskId(task.spec.attempt), Arc::clone(&task));
+        if self.program.is_some() {
+            for command in tasks::commands(before.as_deref(), &task) {
+                self.command(command, ctx);
+            }
         }
     }
 }

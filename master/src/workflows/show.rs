@@ -2,7 +2,7 @@
 
 use asl::{Outcome, Record, StepView, steps};
 use common::resources::{
-    Condition, RunPhase, RunStep, Workflow, WorkflowRun, set_condition, timestamp,
+    Condition, RunPhase, RunStep, StateMachineType, Workflow, WorkflowRun, set_condition, timestamp,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,9 +29,11 @@ pub(super) fn run(
             .map(|event| event.at);
         status.start_time = Some(timestamp(began.unwrap_or(now)));
     }
-    let all = steps(records);
-    let skip = all.len().saturating_sub(MOST_STEPS);
-    status.steps = all.into_iter().skip(skip).map(step).collect();
+    if object.spec.r#type != Some(StateMachineType::Express) {
+        let all = steps(records);
+        let skip = all.len().saturating_sub(MOST_STEPS);
+        status.steps = all.into_iter().skip(skip).map(step).collect();
+    }
     if let Some(outcome) = outcome {
         end(object, outcome, now);
     }

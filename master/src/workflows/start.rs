@@ -1,15 +1,15 @@
 //! A new run.
 
 use common::resources::{
-    ObjectMeta, OwnerReference, Resource as _, RunPhase, StateMachine, Workflow, WorkflowRun,
-    WorkflowRunSpec,
+    ObjectMeta, OwnerReference, Resource as _, RunPhase, StateMachine, StateMachineType, Workflow,
+    WorkflowRun, WorkflowRunSpec,
 };
 use serde_json::Value;
 
 use super::definition::{self, DefinitionError};
 use crate::key::ObjectKey;
 use crate::objects::{ObjectError, Objects};
-use crate::store::Durability::Durable;
+use crate::store::Durability::{Durable, Eventual};
 
 /// What is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,8 +57,34 @@ pub enum StartError {
     Objects(#[from] ObjectError),
 }
 
-/// Writes the object of a new run of a workflow or state machine, by this name; its actor begins it.
-/// The run keeps the definition as it stands now.
+/// A run to be made.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// Name of its object.
+    pub name: String,
+    /// Its name as an execution, where that is another.
+    pub execution_name: Option<String>,
+    /// What it begins with.
+    pub input: Value,
+    /// The run and task that start it, if it is not a person.
+    pub started_by: Option<String>,
+}
+
+impl NewRun {
+    /// A run by the name of its object.
+    #[must_use]
+    pub fn named(name: String, input: Value) -> Self {
+        Self {
+            name,
+            execution_name: None,
+            input,
+            started_by: None,
+        }
+    }
+}
+
+/// Writes the object of a new run of a workflow or state machine; its actor begins it. The run keeps the
+/// definition as it stands now.
 ///
 /// # Errors
 /// When there is nothing to run, or it cannot be written.
@@ -66,34 +92,52 @@ pub async fn start(
     objects: &Objects,
     target: Target,
     key: &ObjectKey,
-    name: String,
-    input: Value,
+    new: NewRun,
 ) -> Result<WorkflowRun, StartError> {
-    let (owner, definition) = look_up(objects, target, key).await?;
+    let base = look_up(objects, target, key).await?;
     let mut run = WorkflowRun::with_metadata(ObjectMeta {
-        owner_references: vec![owner],
-        ..ObjectMeta::named(&*key.namespace, name)
+        owner_references: vec![base.owner],
+        ..ObjectMeta::named(&*key.namespace, new.name)
     });
     let named = Some(key.name.to_string());
+    let (workflow, state_machine) = match target {
+        Target::Workflow => (named, None),
+        Target::StateMachine => (None, named),
+    };
     run.spec = WorkflowRunSpec {
-        workflow: (target == Target::Workflow)
-            .then(|| named.clone())
-            .flatten(),
-        state_machine: (target == Target::StateMachine).then_some(named).flatten(),
-        input: Some(input),
-        definition: Some(definition),
-        stop: false,
+        workflow,
+        state_machine,
+        input: Some(new.input),
+        definition: Some(base.definition),
+        execution_name: new.execution_name.filter(|name| *name != run.metadata.name),
+        started_by: new.started_by,
+        role_arn: base.role_arn,
+        r#type: base.r#type,
+        ..WorkflowRunSpec::default()
     };
     run.status.phase = Some(RunPhase::Pending);
-    Ok(objects.create(run, Durable).await?)
+    // An EXPRESS run that a crash takes away was never promised.
+    let durability = match base.r#type {
+        Some(StateMachineType::Express) => Eventual,
+        _ => Durable,
+    };
+    Ok(objects.create(run, durability).await?)
 }
 
-/// What a new run needs of a workflow or state machine: who owns the run, and the definition.
+/// What a run takes of its workflow or state machine.
+pub(super) struct Base {
+    pub(super) owner: OwnerReference,
+    pub(super) definition: Value,
+    pub(super) role_arn: Option<String>,
+    pub(super) r#type: Option<StateMachineType>,
+}
+
+/// What a new run takes of a workflow or state machine as it stands now.
 pub(super) async fn look_up(
     objects: &Objects,
     target: Target,
     key: &ObjectKey,
-) -> Result<(OwnerReference, Value), StartError> {
+) -> Result<Base, StartError> {
     let not_found = || StartError::NotFound {
         target,
         key: key.clone(),
@@ -108,7 +152,12 @@ pub(super) async fn look_up(
             let workflow = objects.get::<Workflow>(&key.namespace, &key.name).await?;
             let workflow = workflow.ok_or_else(not_found)?;
             let program = definition::of_workflow(&workflow).map_err(invalid)?.program;
-            (owner(&workflow), program.definition().clone())
+            Base {
+                owner: owner(&workflow),
+                definition: program.definition().clone(),
+                role_arn: None,
+                r#type: None,
+            }
         }
         Target::StateMachine => {
             let machine = objects
@@ -116,7 +165,12 @@ pub(super) async fn look_up(
                 .await?;
             let machine = machine.ok_or_else(not_found)?;
             let program = definition::of_state_machine(&machine).map_err(invalid)?;
-            (owner(&machine), program.definition().clone())
+            Base {
+                owner: owner(&machine),
+                definition: program.definition().clone(),
+                role_arn: machine.spec.role_arn.clone(),
+                r#type: machine.spec.r#type,
+            }
         }
     })
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::commands::error::{Error, message};
 
 /// The input as it is sent: the text itself, so that numbers keep every digit.
-pub(super) fn read(words: &[String]) -> Result<String, Error> {
+pub(in crate::commands) fn read(words: &[String]) -> Result<String, Error> {
     let (text, origin) = match words {
         [] => return Ok("{}".to_owned()),
         [one] if one == "-" => {

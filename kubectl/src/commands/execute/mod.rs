@@ -1,6 +1,6 @@
 //! `execute`: calls a function, or starts a run of a workflow or state machine.
 
-mod arguments;
+pub(super) mod arguments;
 mod function;
 mod run;
 

@@ -5,7 +5,7 @@ mod nulls;
 
 use common::resources::{
     Activity, ConfigMap, Event, Function, Kind, Namespace, Node, Pod, ReplicaSet, Resource, Secret,
-    Service, StateMachine, Workflow, WorkflowRun,
+    Service, StateMachine, Task, Workflow, WorkflowRun,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
@@ -28,12 +28,13 @@ const fn of<R: Resource + JsonSchema>() -> KindType {
     }
 }
 
-pub(super) static TYPES: [KindType; 13] = [
+pub(super) static TYPES: [KindType; 14] = [
     of::<Function>(),
     of::<Workflow>(),
     of::<StateMachine>(),
     of::<WorkflowRun>(),
     of::<Activity>(),
+    of::<Task>(),
     of::<Pod>(),
     of::<ReplicaSet>(),
     of::<Service>(),

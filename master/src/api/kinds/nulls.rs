@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 /// Fields that hold any value.
-const OPAQUE: [(&str, &str); 5] = [
+const OPAQUE: [(&str, &str); 6] = [
     ("spec", "definition"),
     ("spec", "input"),
     ("status", "output"),
+    ("answer", "output"),
     ("choiceData", "compareValue"),
     ("metadata", "managedFields"),
 ];

@@ -27,6 +27,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
         "workflows" => troupe::WORKFLOW,
         "statemachines" => troupe::STATE_MACHINE,
         "workflowruns" => troupe::WORKFLOW_RUN,
+        "tasks" => troupe::TASK,
         "pods" => builtin::POD,
         "replicasets" => builtin::REPLICA_SET,
         "services" => builtin::SERVICE,

@@ -84,6 +84,30 @@ pub(super) const WORKFLOW_RUN: &[Column] = &[
     Column("Cause", 1, |r, _| or_none(text(r, &["status", "cause"]))),
 ];
 
+pub(super) const TASK: &[Column] = &[
+    NAME,
+    Column("Run", 0, |t, _| or_none(text(t, &["spec", "run"]))),
+    Column("State", 0, |t, _| or_none(text(t, &["spec", "state"]))),
+    Column("Activity", 0, |t, _| {
+        or_none(text(t, &["spec", "activity"]))
+    }),
+    Column("Status", 0, |t, _| task_status(t).into()),
+    AGE,
+    Column("Worker", 1, |t, _| or_none(text(t, &["status", "worker"]))),
+];
+
+/// One word for how a task is.
+fn task_status(task: &Value) -> &str {
+    if !task["status"]["answer"].is_null() {
+        return "Answered";
+    }
+    if text(task, &["status", "takenTime"]).is_empty() {
+        "Waiting"
+    } else {
+        "Taken"
+    }
+}
+
 /// One word for how a function is.
 fn function_status(function: &Value) -> &str {
     if !text(function, &["metadata", "deletionTimestamp"]).is_empty() {

@@ -129,7 +129,7 @@ pub(super) async fn create(call: &Call, mut new: Written) -> Result<Written, Api
         return Err(ApiError::forbidden(instead).about(kind, call.name()));
     }
     if kind.plural == "workflowruns" {
-        set_definition(&mut new.object, None);
+        set_base(&mut new.object, None);
     }
     judge(call, None, &mut new)?;
     let objects = call.state.objects();
@@ -241,17 +241,19 @@ fn keep(call: &Call, old: &Value, new: &mut Value) {
         new["spec"] = old["spec"].clone();
     }
     if kind.plural == "workflowruns" {
-        set_definition(new, old["spec"].get("definition"));
+        set_base(new, Some(old));
     }
 }
 
-/// The definition of a run is the platform's: what its workflow or state machine said when it began.
-fn set_definition(run: &mut Value, definition: Option<&Value>) {
+/// What a run takes of its workflow or state machine is the platform's: what it said when the run began.
+fn set_base(run: &mut Value, old: Option<&Value>) {
     let Some(Value::Object(spec)) = run.get_mut("spec") else {
         return;
     };
-    match definition {
-        Some(definition) => spec.insert("definition".to_owned(), definition.clone()),
-        None => spec.shift_remove("definition"),
-    };
+    for field in ["definition", "roleArn", "startedBy", "type"] {
+        match old.and_then(|old| old["spec"].get(field)) {
+            Some(value) => spec.insert(field.to_owned(), value.clone()),
+            None => spec.shift_remove(field),
+        };
+    }
 }

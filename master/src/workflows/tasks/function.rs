@@ -1,16 +1,19 @@
-//! A task of a run: the call it makes, and what the engine learns of the answer.
+//! The function call of a task, and what the engine learns of the answer.
 
 use std::time::Duration;
 
-use asl::{Invocation, Resource};
+use asl::{Answer, FunctionCall, Invocation};
 use bytes::Bytes;
 use common::pod_protocol as pod;
-use serde_json::{Value, json};
+use common::resources::WorkflowRun;
+use serde_json::Value;
 
+use super::{TaskResult, failed};
 use crate::calls::{Call, CallError, CallKind, Calls, InvocationId, Timing};
 use crate::key::ObjectKey;
 use crate::router::Refusal;
-use crate::upstream::Answer;
+use crate::upstream::Answer as HttpAnswer;
+use crate::workflows::WorkflowsTools;
 
 /// Pause between two looks for it, and before an attempt that the platform lost is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -20,94 +23,41 @@ const WAIT_OUT: Duration = Duration::from_secs(3600);
 /// Attempts that may end with the pod before the task fails.
 const MOST_LOST: u32 = 3;
 
-/// How a task ended.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum TaskResult {
-    /// With an output.
-    Succeeded(Value),
-    /// With an error, as Retry and Catch name it.
-    Failed { error: String, cause: String },
-}
-
-fn failed(error: &str, cause: impl Into<String>) -> TaskResult {
-    TaskResult::Failed {
-        error: error.to_owned(),
-        cause: cause.into(),
-    }
-}
-
-/// Carries out a task. Dropping the future cancels its call.
-pub(super) async fn carry_out(
-    calls: &Calls,
-    namespace: &str,
-    run_uid: &str,
-    invocation: Invocation,
-    wait_for_function: Duration,
+/// Calls the function of a task. Dropping the future cancels the call.
+pub(super) async fn call(
+    tools: &WorkflowsTools,
+    run: &WorkflowRun,
+    invocation: &Invocation,
+    wanted: FunctionCall,
 ) -> TaskResult {
-    let (function, input, wrapped) = match target(&invocation, namespace) {
-        Ok(target) => target,
-        Err(result) => return result,
-    };
+    let named = wanted.function.namespace.as_deref();
+    let namespace = named.unwrap_or(&run.metadata.namespace);
+    let id = InvocationId::of_task(&run.metadata.uid, &invocation.task.to_string());
     let call = Call {
-        function,
-        id: InvocationId::of_task(run_uid, &invocation.task.to_string()),
+        function: ObjectKey::new(namespace, &wanted.function.name),
+        id,
         kind: CallKind::Event,
-        body: Bytes::from(input.to_string()),
+        body: Bytes::from(wanted.payload.to_string()),
         patience: invocation.timeout,
         repeatable: false,
     };
-    let result = call_through(calls, &call, wait_for_function).await;
-    match result {
-        TaskResult::Succeeded(output) if wrapped => TaskResult::Succeeded(json!({
-            "ExecutedVersion": "$LATEST",
-            "Payload": output,
-            "StatusCode": 200,
+    match call_through(&tools.calls, &call, tools.wait_for_function).await {
+        Ok((payload, length)) => TaskResult::Succeeded(invocation.function_result(Answer {
+            payload,
+            content_length: Some(length),
+            request_id: call.id.to_string(),
+            at: tools.clock.now(),
         })),
-        result => result,
+        Err(failure) => failure,
     }
 }
 
-/// The function a task calls, with what input, and whether the result is wrapped as
-/// `lambda:invoke` does.
-fn target(
-    invocation: &Invocation,
-    namespace: &str,
-) -> Result<(ObjectKey, Value, bool), TaskResult> {
-    let input = &*invocation.input;
-    match &invocation.resource {
-        Resource::Function { function, .. } => {
-            let namespace = function.namespace.as_deref().unwrap_or(namespace);
-            Ok((
-                ObjectKey::new(namespace, &function.name),
-                input.clone(),
-                false,
-            ))
-        }
-        Resource::LambdaInvoke(asl::resource::Pattern::RequestResponse) => {
-            let name = input
-                .get("FunctionName")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            match name.parse::<Resource>() {
-                Ok(Resource::Function { function, .. }) => {
-                    let payload = input.get("Payload").cloned().unwrap_or_else(|| json!({}));
-                    let namespace = function.namespace.as_deref().unwrap_or(namespace);
-                    Ok((ObjectKey::new(namespace, &function.name), payload, true))
-                }
-                _ => Err(failed(
-                    "States.Runtime",
-                    format!("Parameters.FunctionName is {name:?}; want a function's name or ARN"),
-                )),
-            }
-        }
-        _ => Err(failed(
-            "States.Runtime",
-            "this Resource is not supported here yet; want a function: NAME, NAMESPACE/NAME or a Lambda ARN",
-        )),
-    }
-}
-
-async fn call_through(calls: &Calls, call: &Call, wait_for_function: Duration) -> TaskResult {
+/// The function's result and how many bytes it was, or the failure.
+async fn call_through(
+    calls: &Calls,
+    call: &Call,
+    wait_for_function: Duration,
+) -> Result<(Value, usize), TaskResult> {
     let mut lost = 0_u32;
     let begun = tokio::time::Instant::now();
     loop {
@@ -121,23 +71,23 @@ async fn call_through(calls: &Calls, call: &Call, wait_for_function: Duration) -
                 let waited = wait_for_function.as_secs();
                 let cause =
                     format!("function {function} does not exist (waited {waited} s for it)");
-                return failed("Lambda.ResourceNotFoundException", cause);
+                return Err(failed("Lambda.ResourceNotFoundException", cause));
             }
-            CallError::Deadline { .. } => return failed("States.Timeout", error.explain()),
+            CallError::Deadline { .. } => return Err(failed("States.Timeout", error.explain())),
             // A pod that broke off may have been ended by the call itself.
             CallError::Lost { source, .. } if !source.is_unsent() => {
                 lost += 1;
                 if lost == MOST_LOST {
-                    return failed("Lambda.Unknown", error.explain());
+                    return Err(failed("Lambda.Unknown", error.explain()));
                 }
             }
             CallError::Refused { refusal, .. } if lies_in_function(refusal) => {
-                return failed("Lambda.ServiceException", error.explain());
+                return Err(failed("Lambda.ServiceException", error.explain()));
             }
             // No node, a build under way, a room being restarted: none of it is the function's fault.
             CallError::Directory(..) | CallError::Lost { .. } | CallError::Refused { .. } => {
                 if begun.elapsed() > WAIT_OUT {
-                    return failed("Lambda.ServiceException", error.explain());
+                    return Err(failed("Lambda.ServiceException", error.explain()));
                 }
             }
         }
@@ -170,7 +120,7 @@ fn lies_in_function(refusal: &Refusal) -> bool {
 }
 
 /// What a pod's answer means to a run.
-fn read(answer: &Answer) -> TaskResult {
+fn read(answer: &HttpAnswer) -> Result<(Value, usize), TaskResult> {
     if answer.status.is_success() {
         let json = answer
             .header("content-type")
@@ -181,28 +131,28 @@ fn read(answer: &Answer) -> TaskResult {
         } else {
             None
         };
-        return TaskResult::Succeeded(parsed.unwrap_or_else(text));
+        return Ok((parsed.unwrap_or_else(text), answer.body.len()));
     }
     let cause = String::from_utf8_lossy(&answer.body).into_owned();
     if answer.header(pod::OUTCOME) == Some(pod::OUTCOME_TIMEOUT) {
-        return failed("States.Timeout", cause);
+        return Err(failed("States.Timeout", cause));
     }
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let name = body
         .get("errorType")
         .and_then(Value::as_str)
         .unwrap_or("Lambda.Unknown");
-    failed(name, cause)
+    Err(failed(name, cause))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(status: u16, kind: &'static str, body: &str) -> Answer {
+    fn answer(status: u16, kind: &'static str, body: &str) -> HttpAnswer {
         let mut headers = http::HeaderMap::new();
         headers.insert("content-type", http::HeaderValue::from_static(kind));
-        Answer {
+        HttpAnswer {
             status: http::StatusCode::from_u16(status).unwrap(),
             headers,
             body: Bytes::copy_from_slice(body.as_bytes()),
@@ -213,8 +163,8 @@ mod tests {
     fn json_is_decoded_and_other_text_is_a_string() {
         let big = "12345678901234567890123";
         let read_ok = |kind, body: &str| match read(&answer(200, kind, body)) {
-            TaskResult::Succeeded(value) => value.to_string(),
-            TaskResult::Failed { .. } => panic!(),
+            Ok((value, _)) => value.to_string(),
+            Err(failure) => panic!("{failure:?}"),
         };
         assert_eq!(
             read_ok("application/json", big),
@@ -227,7 +177,7 @@ mod tests {
     #[test]
     fn an_exception_is_an_error_by_its_own_name() {
         let body = r#"{"errorType":"ValueError","errorMessage":"no","stackTrace":[]}"#;
-        let TaskResult::Failed { error, cause } = read(&answer(500, "application/json", body))
+        let Err(TaskResult::Failed { error, cause }) = read(&answer(500, "application/json", body))
         else {
             panic!()
         };

@@ -1,0 +1,305 @@
+//! Executions: start, describe, list, stop.
+
+use std::time::Duration;
+
+use common::resources::{RunPhase, StateMachineType, WorkflowRun, check_name};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::Error;
+use super::http::Asked;
+use super::machines;
+use super::page::Page;
+use super::shapes::{definition_text, machine_arn, seconds, status, without_nulls};
+use crate::arn::Arn;
+use crate::key::ObjectKey;
+use crate::store::Durability::Durable;
+use crate::workflows::{
+    Execution, ExecutionError, StartError, execution_arn, execution_name, find_execution,
+    start_execution,
+};
+
+/// Longest synchronous execution.
+const LONGEST_SYNC: Duration = Duration::from_secs(300);
+/// Largest input, in bytes.
+const MOST_INPUT: usize = 262_144;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Start {
+    state_machine_arn: String,
+    name: Option<String>,
+    input: Option<String>,
+}
+
+/// `StartExecution`. The same name and input again gives the execution that is there.
+pub(super) async fn start(asked: &Asked<'_>, input: Start) -> Result<Value, Error> {
+    let run = begin(asked, input).await?;
+    Ok(json!({
+        "executionArn": execution_arn(&run).within(asked.realm()),
+        "startDate": seconds(run.metadata.creation_timestamp.as_deref()),
+    }))
+}
+
+async fn begin(asked: &Asked<'_>, input: Start) -> Result<WorkflowRun, Error> {
+    let machine = machines::machine_name(&input.state_machine_arn)?;
+    let name = match input.name {
+        Some(name) => {
+            check_name(&name)
+                .map_err(|error| Error::new("InvalidName", format!("Invalid Name: {error}")))?;
+            name
+        }
+        None => uuid(rand::random()),
+    };
+    let value = parse_input(input.input.as_deref().unwrap_or("{}"))?;
+    let key = ObjectKey::new(asked.namespace, &machine);
+    let execution = Execution {
+        name,
+        input: value,
+        started_by: None,
+    };
+    match start_execution(&asked.service.objects, &key, execution).await {
+        Ok(run) => Ok(run),
+        Err(ExecutionError::Taken(there)) => {
+            let arn = execution_arn(&there).within(asked.realm());
+            let message = format!("Execution Already Exists: '{arn}'");
+            Err(Error::new("ExecutionAlreadyExists", message))
+        }
+        Err(ExecutionError::Start(StartError::NotFound { .. })) => {
+            Err(Error::no_machine(&input.state_machine_arn))
+        }
+        Err(ExecutionError::Start(error)) => Err(error.into()),
+    }
+}
+
+fn parse_input(text: &str) -> Result<Value, Error> {
+    if text.len() > MOST_INPUT {
+        let message = format!(
+            "input: found {} bytes, want at most {MOST_INPUT}",
+            text.len()
+        );
+        return Err(Error::validation(message));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("Invalid State Machine Execution Input: '{error}'");
+        Error::new("InvalidExecutionInput", message)
+    })
+}
+
+/// 128 bits as a UUID of version 4.
+fn uuid(bits: u128) -> String {
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    let cuts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
+    cuts.map(|(from, to)| &hex[from..to]).join("-")
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Named {
+    execution_arn: String,
+}
+
+pub(super) async fn describe(asked: &Asked<'_>, input: Named) -> Result<Value, Error> {
+    let run = find(asked, &input.execution_arn).await?;
+    let (spec, state) = (&run.spec, &run.status);
+    let machine = spec.state_machine.as_deref().unwrap_or_default();
+    let included = json!({ "included": true });
+    Ok(without_nulls(json!({
+        "executionArn": input.execution_arn,
+        "stateMachineArn": machine_arn(machine, asked.realm()),
+        "name": execution_name(&run),
+        "status": status(&run),
+        "startDate": seconds(run.metadata.creation_timestamp.as_deref()),
+        "stopDate": seconds(state.completion_time.as_deref()),
+        "input": spec.input.clone().unwrap_or_else(|| json!({})).to_string(),
+        "inputDetails": included,
+        "output": state.output.as_ref().map(Value::to_string),
+        "outputDetails": state.output.as_ref().map(|_| included.clone()),
+        "error": state.error,
+        "cause": state.cause,
+        "redriveCount": 0,
+        "redriveStatus": "NOT_REDRIVABLE",
+        "redriveStatusReason": redrive_reason(&run),
+    })))
+}
+
+fn redrive_reason(run: &WorkflowRun) -> String {
+    let status = status(run);
+    format!("Execution is {status} and cannot be redriven")
+}
+
+/// `DescribeStateMachineForExecution`: the definition that the execution was started with.
+pub(super) async fn machine_of(asked: &Asked<'_>, input: Named) -> Result<Value, Error> {
+    let run = find(asked, &input.execution_arn).await?;
+    let machine = run.spec.state_machine.as_deref().unwrap_or_default();
+    let definition = run.spec.definition.as_ref().map(definition_text);
+    Ok(json!({
+        "stateMachineArn": machine_arn(machine, asked.realm()),
+        "name": machine,
+        "definition": definition.unwrap_or_default(),
+        "roleArn": run.spec.role_arn.clone().unwrap_or_default(),
+        "updateDate": seconds(run.metadata.creation_timestamp.as_deref()),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct List {
+    state_machine_arn: Option<String>,
+    status_filter: Option<String>,
+    max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+pub(super) async fn list(asked: &Asked<'_>, input: List) -> Result<Value, Error> {
+    let page = Page::read(input.max_results, input.next_token.as_deref())?;
+    let Some(arn) = &input.state_machine_arn else {
+        return Err(Error::validation(
+            "stateMachineArn: want the ARN of a state machine",
+        ));
+    };
+    let machine = machines::find(asked, arn).await?.metadata.name;
+    let objects = &asked.service.objects;
+    let listed = objects.list::<WorkflowRun>(Some(asked.namespace)).await?;
+    let mut runs: Vec<WorkflowRun> = listed
+        .items
+        .into_iter()
+        .filter(|run| run.spec.state_machine.as_deref() == Some(machine.as_str()))
+        .filter(|run| {
+            let wanted = input.status_filter.as_deref();
+            wanted.is_none_or(|wanted| status(run) == wanted)
+        })
+        .collect();
+    // The newest first.
+    runs.sort_by(|a, b| {
+        let made = |run: &WorkflowRun| run.metadata.creation_timestamp.clone();
+        made(b).cmp(&made(a))
+    });
+    let (runs, next) = page.of(runs.into_iter());
+    let shown: Vec<Value> = runs
+        .iter()
+        .map(|run| {
+            without_nulls(json!({
+                "executionArn": execution_arn(run).within(asked.realm()),
+                "stateMachineArn": arn,
+                "name": execution_name(run),
+                "status": status(run),
+                "startDate": seconds(run.metadata.creation_timestamp.as_deref()),
+                "stopDate": seconds(run.status.completion_time.as_deref()),
+            }))
+        })
+        .collect();
+    Ok(without_nulls(
+        json!({ "executions": shown, "nextToken": next }),
+    ))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stop {
+    execution_arn: String,
+    error: Option<String>,
+    cause: Option<String>,
+}
+
+pub(super) async fn stop(asked: &Asked<'_>, input: Stop) -> Result<Value, Error> {
+    let run = find(asked, &input.execution_arn).await?;
+    let objects = &asked.service.objects;
+    let change = |run: &mut WorkflowRun| {
+        if run.spec.stop || run.status.phase.is_some_and(RunPhase::is_final) {
+            return false;
+        }
+        run.spec.stop = true;
+        run.spec.stop_error.clone_from(&input.error);
+        run.spec.stop_cause.clone_from(&input.cause);
+        true
+    };
+    objects
+        .modify::<WorkflowRun>(asked.namespace, &run.metadata.name, Durable, change)
+        .await?;
+    let now = objects.clock().now().to_string();
+    Ok(json!({ "stopDate": seconds(Some(&now)) }))
+}
+
+/// `StartSyncExecution`: runs an EXPRESS state machine to its end.
+pub(super) async fn start_sync(asked: &Asked<'_>, input: Start) -> Result<Value, Error> {
+    let arn = input.state_machine_arn.clone();
+    let machine = machines::find(asked, &arn).await?;
+    if machine.spec.r#type.unwrap_or_default() != StateMachineType::Express {
+        let message = "This operation is not supported by this type of state machine";
+        return Err(Error::new("StateMachineTypeNotSupported", message));
+    }
+    let run = begin(asked, input).await?;
+    let waiting = asked.service.waiters.wait(&run.metadata.uid);
+    let objects = &asked.service.objects;
+    let name = &run.metadata.name;
+    let now = objects.get::<WorkflowRun>(asked.namespace, name).await?;
+    let over = |run: &WorkflowRun| run.status.phase.is_some_and(RunPhase::is_final);
+    let ended = match now.filter(over) {
+        Some(ended) => ended,
+        None => match tokio::time::timeout(LONGEST_SYNC, waiting.end()).await {
+            Ok(Some(ended)) => ended,
+            Ok(None) => {
+                return Err(Error::no_execution(
+                    &execution_arn(&run).within(asked.realm()),
+                ));
+            }
+            Err(_) => run,
+        },
+    };
+    let state = &ended.status;
+    let word = if over(&ended) {
+        status(&ended)
+    } else {
+        "TIMED_OUT"
+    };
+    let took = [&state.start_time, &state.completion_time].map(|at| {
+        at.as_ref()
+            .and_then(|text| text.parse::<jiff::Timestamp>().ok())
+    });
+    let took = match took {
+        [Some(from), Some(to)] => to.duration_since(from).as_millis(),
+        _ => 0,
+    };
+    let included = json!({ "included": true });
+    Ok(without_nulls(json!({
+        "executionArn": execution_arn(&ended).within(asked.realm()),
+        "stateMachineArn": arn,
+        "name": execution_name(&ended),
+        "status": word,
+        "startDate": seconds(ended.metadata.creation_timestamp.as_deref()),
+        "stopDate": seconds(state.completion_time.as_deref()),
+        "input": ended.spec.input.clone().unwrap_or_else(|| json!({})).to_string(),
+        "inputDetails": included,
+        "output": state.output.as_ref().map(Value::to_string),
+        "outputDetails": state.output.as_ref().map(|_| included.clone()),
+        "error": state.error,
+        "cause": state.cause,
+        // Whole hundreds, as they are billed elsewhere.
+        "billingDetails": { "billedMemoryUsedInMB": 64, "billedDurationInMilliseconds": (took + 99) / 100 * 100 },
+    })))
+}
+
+/// The run that an execution's ARN names.
+pub(super) async fn find(asked: &Asked<'_>, arn: &str) -> Result<WorkflowRun, Error> {
+    let (machine, name) = match Arn::parse(arn)? {
+        Arn::Execution { machine, name } | Arn::Express { machine, name, .. } => (machine, name),
+        _ => return Err(Error::new("InvalidArn", format!("Invalid Arn: '{arn}'"))),
+    };
+    let key = ObjectKey::new(asked.namespace, &machine);
+    find_execution(&asked.service.objects, &key, &name)
+        .await?
+        .ok_or_else(|| Error::no_execution(arn))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_of_version_4() {
+        assert_eq!(uuid(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

@@ -1,0 +1,215 @@
+//! `states:startExecution`: a run that starts another one.
+
+use std::time::Duration;
+
+use asl::Invocation;
+use asl::resource::Pattern;
+use common::digest::Digest;
+use common::resources::{RunPhase, WorkflowRun};
+use serde_json::{Value, json};
+
+use super::{TaskResult, failed};
+use crate::arn::Arn;
+use crate::key::ObjectKey;
+use crate::objects::Objects;
+use crate::store::Durability::Durable;
+use crate::workflows::{
+    Execution, ExecutionError, StartError, WorkflowsTools, execution_arn, execution_name,
+    find_execution, start_execution,
+};
+
+/// Wait before the store is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How often a run that is waited for is looked at, beside being told of its end.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts the run that a task asks for and, with `.sync`, waits for its end. Done again after a crash it
+/// finds the run that it has started.
+pub(super) async fn start(
+    tools: &WorkflowsTools,
+    run: &WorkflowRun,
+    invocation: &Invocation,
+    pattern: Pattern,
+) -> TaskResult {
+    let input = &*invocation.input;
+    let arn = input["StateMachineArn"].as_str().unwrap_or_default();
+    let Some(machine) = machine_of(invocation) else {
+        return failed(
+            "StepFunctions.InvalidArnException",
+            format!("Invalid Arn: '{arn}'"),
+        );
+    };
+    let nested_input = match &input["Input"] {
+        // A definition may give the input as JSON text.
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        Value::Null => json!({}),
+        other => other.clone(),
+    };
+    let key = ObjectKey::new(&run.metadata.namespace, &machine);
+    let execution = Execution {
+        name: nested_name(run, invocation),
+        input: nested_input,
+        started_by: Some(started_by(run, invocation)),
+    };
+    let started = loop {
+        match start_execution(&tools.objects, &key, execution.clone()).await {
+            Ok(started) => break started,
+            Err(ExecutionError::Taken(there)) => {
+                let arn = execution_arn(&there).within(&tools.realm);
+                return failed(
+                    "StepFunctions.ExecutionAlreadyExistsException",
+                    format!("Execution Already Exists: '{arn}'"),
+                );
+            }
+            Err(ExecutionError::Start(StartError::NotFound { .. })) => {
+                return failed(
+                    "StepFunctions.StateMachineDoesNotExistException",
+                    format!("State Machine Does Not Exist: '{arn}'"),
+                );
+            }
+            Err(ExecutionError::Start(error @ StartError::Definition { .. })) => {
+                return failed(
+                    "StepFunctions.InvalidDefinitionException",
+                    error.to_string(),
+                );
+            }
+            Err(ExecutionError::Start(StartError::Objects(error))) => {
+                let name = &run.metadata.name;
+                tracing::warn!(run = name, %error, "could not start a run for another one");
+            }
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    };
+    let shown = |run: &WorkflowRun| execution_arn(run).within(&tools.realm);
+    match pattern {
+        Pattern::RequestResponse | Pattern::WaitForTaskToken => TaskResult::Succeeded(json!({
+            "ExecutionArn": shown(&started),
+            "StartDate": started.metadata.creation_timestamp,
+        })),
+        Pattern::Sync | Pattern::Sync2 => {
+            let Some(ended) = end_of(tools, &started).await else {
+                let cause = format!("run {} was deleted before it ended", started.metadata.name);
+                return failed("States.TaskFailed", cause);
+            };
+            let arn = Arn::StateMachine(machine).within(&tools.realm);
+            let result = report(&ended, shown(&ended), arn, pattern == Pattern::Sync2);
+            if ended.status.phase == Some(RunPhase::Succeeded) {
+                TaskResult::Succeeded(result)
+            } else {
+                failed("States.TaskFailed", result.to_string())
+            }
+        }
+    }
+}
+
+/// The state machine that a task asks for: by its ARN, or by its name.
+fn machine_of(invocation: &Invocation) -> Option<String> {
+    let arn = invocation.input["StateMachineArn"].as_str()?;
+    match Arn::parse(arn) {
+        Ok(Arn::StateMachine(machine)) => Some(machine),
+        _ if !arn.contains(':') && !arn.is_empty() => Some(arn.to_owned()),
+        _ => None,
+    }
+}
+
+/// The execution's name: the one that is asked for, else one that is the same after a crash and another
+/// for another attempt.
+fn nested_name(run: &WorkflowRun, invocation: &Invocation) -> String {
+    if let Some(name) = invocation.input["Name"].as_str() {
+        return name.to_owned();
+    }
+    Digest::of(started_by(run, invocation).as_bytes()).hex()[..32].to_owned()
+}
+
+fn started_by(run: &WorkflowRun, invocation: &Invocation) -> String {
+    format!("{}/{}", run.metadata.uid, invocation.task)
+}
+
+/// Waits for the end of a run; `None` when it was deleted.
+async fn end_of(tools: &WorkflowsTools, run: &WorkflowRun) -> Option<WorkflowRun> {
+    let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
+    loop {
+        let waiting = tools.waiters.wait(&run.metadata.uid);
+        match tools.objects.get::<WorkflowRun>(namespace, name).await {
+            Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => return Some(now),
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(error) => tracing::warn!(run = name, %error, "could not read a run"),
+        }
+        if let Ok(ended) = tokio::time::timeout(LOOK_EVERY, waiting.end()).await {
+            return ended;
+        }
+    }
+}
+
+/// What a finished run looks like to the one that has waited for it.
+fn report(run: &WorkflowRun, arn: String, machine_arn: String, decoded: bool) -> Value {
+    let state = &run.status;
+    let data = |value: &Value| {
+        if decoded {
+            value.clone()
+        } else {
+            Value::String(value.to_string())
+        }
+    };
+    let status = match state.phase.unwrap_or_default() {
+        RunPhase::Succeeded => "SUCCEEDED",
+        RunPhase::TimedOut => "TIMED_OUT",
+        RunPhase::Aborted => "ABORTED",
+        _ => "FAILED",
+    };
+    let mut report = json!({
+        "ExecutionArn": arn,
+        "Input": data(run.spec.input.as_ref().unwrap_or(&json!({}))),
+        "InputDetails": { "Included": true },
+        "Name": execution_name(run),
+        "StartDate": run.metadata.creation_timestamp,
+        "StateMachineArn": machine_arn,
+        "Status": status,
+        "StopDate": state.completion_time,
+    });
+    if let Some(output) = &state.output {
+        report["Output"] = data(output);
+        report["OutputDetails"] = json!({ "Included": true });
+    }
+    if let Some(error) = &state.error {
+        report["Error"] = error.clone().into();
+    }
+    if let Some(cause) = &state.cause {
+        report["Cause"] = cause.clone().into();
+    }
+    report
+}
+
+/// Stops the run that a cancelled task has started and waits for.
+pub(in crate::workflows) async fn stop(
+    objects: &Objects,
+    run: &WorkflowRun,
+    invocation: &Invocation,
+) {
+    let Some(machine) = machine_of(invocation) else {
+        return;
+    };
+    let key = ObjectKey::new(&run.metadata.namespace, &machine);
+    let found = find_execution(objects, &key, &nested_name(run, invocation)).await;
+    let own = started_by(run, invocation);
+    let nested = match found {
+        Ok(Some(nested)) if nested.spec.started_by.as_ref() == Some(&own) => nested,
+        Ok(_) => return,
+        Err(error) => {
+            tracing::warn!(run = run.metadata.name, %error, "could not find a run to stop");
+            return;
+        }
+    };
+    let change = |nested: &mut WorkflowRun| {
+        let over = nested.status.phase.is_some_and(RunPhase::is_final);
+        !over && !std::mem::replace(&mut nested.spec.stop, true)
+    };
+    let name = &nested.metadata.name;
+    let stopped = objects
+        .modify::<WorkflowRun>(&key.namespace, name, Durable, change)
+        .await;
+    if let Err(error) = stopped {
+        tracing::warn!(run = name, %error, "could not stop a run that nobody waits for any more");
+    }
+}

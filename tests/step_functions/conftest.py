@@ -1,0 +1,99 @@
+"""One cluster for all tests: the real programs, the Step Functions API on loopback, boto3."""
+
+import itertools
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+from cluster import Cluster, target  # noqa: E402
+
+ROLE = "arn:aws:iam::111111111111:role/any"
+FUNCTIONS = Path(__file__).parent / "functions.yaml"
+PATIENCE = 30
+_names = itertools.count()
+
+
+def client_of(url, key="x", secret="x", verify=None):
+    return boto3.client(
+        "stepfunctions",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        verify=verify,
+        config=Config(inject_host_prefix=False, retries={"max_attempts": 1}),
+    )
+
+
+def until(what, look):
+    """Waits for a condition, never for a time."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited in vain for: {what}"
+        time.sleep(0.05)
+
+
+class Engine:
+    """The API with what tests do again and again."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.client = client_of(cluster.step_functions)
+
+    def name(self):
+        return f"m{next(_names)}"
+
+    def machine(self, definition, **more):
+        text = definition if isinstance(definition, str) else json.dumps(definition)
+        return self.client.create_state_machine(name=self.name(), definition=text, roleArn=ROLE, **more)["stateMachineArn"]
+
+    def start(self, machine, value=None, **more):
+        return self.client.start_execution(stateMachineArn=machine, input=json.dumps({} if value is None else value), **more)["executionArn"]
+
+    def end(self, execution):
+        def look():
+            found = self.client.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        return until(f"the end of {execution}", look)
+
+    def run(self, definition, value=None):
+        return self.end(self.start(self.machine(definition), value))
+
+    def types(self, execution):
+        return [event["type"] for event in self.client.get_execution_history(executionArn=execution, maxResults=1000)["events"]]
+
+    def kubectl(self, *words):
+        return self.cluster.run(["kubectl", *words])
+
+
+def one(state, **more):
+    """A state machine of one state."""
+    return {"StartAt": "S", "States": {"S": {"End": True, **state}}, **more}
+
+
+PASS = one({"Type": "Pass"})
+
+
+@pytest.fixture(scope="session")
+def engine():
+    programs = Path(os.environ.get("TROUPE_PROGRAMS") or target() / "debug")
+    cluster = Cluster(programs, step_functions=True)
+    try:
+        cluster.start()
+        cluster.run(["kubectl", "apply", "--wait", "-f", FUNCTIONS])
+        yield Engine(cluster)
+    finally:
+        in_order = cluster.stop()
+        cluster.remove()
+    assert in_order
