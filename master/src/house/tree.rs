@@ -160,6 +160,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         limits: asl::Limits {
             events: settings.runs.max_events,
             payload: usize::try_from(settings.runs.max_payload.0).unwrap_or(usize::MAX),
+            ..asl::Limits::default()
         },
         realm: realm(settings),
         // The settings were checked when they were read.
