@@ -64,6 +64,7 @@
 pub mod call;
 pub mod data;
 pub mod failure;
+pub mod graph;
 pub mod history;
 pub mod jsonata;
 pub mod program;

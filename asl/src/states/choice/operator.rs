@@ -46,6 +46,38 @@ impl Relation {
     }
 }
 
+impl Operator {
+    /// The sign of a comparison.
+    pub(crate) fn sign(self) -> Option<&'static str> {
+        match self {
+            Operator::String(relation)
+            | Operator::Numeric(relation)
+            | Operator::Timestamp(relation) => Some(match relation {
+                Relation::Equals => "=",
+                Relation::LessThan => "<",
+                Relation::GreaterThan => ">",
+                Relation::LessThanEquals => "≤",
+                Relation::GreaterThanEquals => "≥",
+            }),
+            Operator::BooleanEquals => Some("="),
+            Operator::StringMatches => Some("~"),
+            _ => None,
+        }
+    }
+
+    /// What a test of a type tests for.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Operator::IsNull => "null",
+            Operator::IsNumeric => "a number",
+            Operator::IsString => "a text",
+            Operator::IsBoolean => "a boolean",
+            Operator::IsTimestamp => "a time",
+            _ => "there",
+        }
+    }
+}
+
 /// All operators by their names in definitions, and whether they compare with what a path finds.
 pub(super) fn names() -> impl Iterator<Item = (&'static str, Operator, bool)> {
     const NAMES: [(&str, &str, Operator); 16] = {
