@@ -67,6 +67,10 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
             "executionStartedEventDetails",
             d.document("input", input).maybe("roleArn", role.as_deref()),
         ),
+        K::ExecutionRedriven { count } => (
+            "executionRedrivenEventDetails",
+            d.set("redriveCount", *count),
+        ),
         K::ExecutionSucceeded { output } => (
             "executionSucceededEventDetails",
             d.document("output", output),

@@ -40,6 +40,9 @@ pub enum EventKind {
     ExecutionFailed {
         failure: Failure,
     },
+    ExecutionRedriven {
+        count: u32,
+    },
     ExecutionTimedOut {
         failure: Failure,
     },
@@ -169,6 +172,7 @@ impl EventKind {
             K::StateAborted { state, .. } => return format!("{state}StateAborted"),
             K::EvaluationFailed { .. } => "EvaluationFailed",
             K::ExecutionStarted { .. } => "ExecutionStarted",
+            K::ExecutionRedriven { .. } => "ExecutionRedriven",
             K::ExecutionSucceeded { .. } => "ExecutionSucceeded",
             K::ExecutionFailed { .. } => "ExecutionFailed",
             K::ExecutionTimedOut { .. } => "ExecutionTimedOut",

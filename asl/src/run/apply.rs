@@ -25,8 +25,17 @@ impl Run {
     }
 
     pub(super) fn fold(&mut self, record: &Record, sink: &mut Sink) -> Result<(), EngineError> {
-        if self.outcome.is_some() {
-            return Err(misfit(record, "the run has ended"));
+        let redriven = matches!(
+            record.event.as_ref().map(|e| &e.kind),
+            Some(EventKind::ExecutionRedriven { .. })
+        );
+        if self.outcome.is_some() != redriven {
+            let why = if redriven {
+                "the run has not ended"
+            } else {
+                "the run has ended"
+            };
+            return Err(misfit(record, why));
         }
         if let Some(event) = &record.event {
             if event.id != self.last_event + 1 {
@@ -64,6 +73,8 @@ impl Run {
                 self.started = Some(Started {
                     context: context.clone(),
                     input: input.clone(),
+                    redrives: 0,
+                    redrive_time: None,
                 });
                 self.strands.insert(
                     StrandId::ROOT,
@@ -73,6 +84,7 @@ impl Run {
                         variables: Arc::default(),
                         visit: None,
                         phase: Phase::Goto(start_at.clone(), input.clone()),
+                        shelf: None,
                     },
                 );
                 self.next_strand = 1;
@@ -84,6 +96,9 @@ impl Run {
                         sink,
                     );
                 }
+            }
+            (K::ExecutionRedriven { count }, Some(Note::Redriven { deadline })) => {
+                self.take_back(id, event.at, *count, *deadline, sink)?;
             }
             (K::ExecutionSucceeded { output }, _) => self.finish(
                 Outcome::Succeeded {
@@ -142,6 +157,7 @@ impl Run {
                 let strand = self.strand_mut(record)?;
                 strand.last = id;
                 strand.visit = None;
+                strand.shelf = None;
                 if !assigned.is_empty() {
                     Arc::make_mut(&mut strand.variables)
                         .extend(assigned.iter().map(|(k, v)| (k.clone(), v.clone())));
@@ -309,6 +325,7 @@ impl Run {
             Some(Note::Retry { retrier, due }) => {
                 let strand = self.strand_mut(record)?;
                 let timer = TimerId::new(TimerKind::Retry, strand.last);
+                strand.shelf = None;
                 let visit = strand
                     .visit
                     .as_mut()
@@ -330,6 +347,7 @@ impl Run {
             Some(Note::Read) => self.read_page(record, sink)?,
             Some(Note::Page { items, more }) => self.take_page(record, items, *more)?,
             Some(Note::Child { input, items }) => self.start_child(record, input, *items, sink)?,
+            Some(Note::ChildAgain { index }) => self.restart_child(record, *index, sink)?,
             Some(Note::ChildEnded { index, outcome }) => self.end_child(record, *index, outcome)?,
             Some(Note::Write) => self.write_results(record, sink)?,
             Some(Note::Written { output }) => self.results_written(record, output)?,
@@ -343,7 +361,7 @@ impl Run {
             }
             Some(Note::Fallen { child, failure }) => {
                 let last = self.strands.get(child).map(|c| c.last);
-                self.end_children(record.strand, sink);
+                self.shelve(record.strand, sink);
                 let strand = self.strand_mut(record)?;
                 strand.last = last.unwrap_or(strand.last);
                 strand.phase = Phase::Failed {
@@ -378,7 +396,10 @@ impl Run {
             self.drop_map_run(strand, sink);
         }
         self.due.clear();
-        self.strands.clear();
+        let strands = std::mem::take(&mut self.strands);
+        if !matches!(outcome, Outcome::Succeeded { .. }) {
+            self.shelf = strands;
+        }
         self.ready.clear();
         sink.push(Effect::Finish(outcome.clone()));
         self.outcome = Some(outcome);

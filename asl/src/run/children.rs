@@ -1,7 +1,6 @@
 //! Folding: the strands inside a Parallel or Map, as they begin and end.
 
-use super::apply::{Sink, misfit};
-use super::effect::Effect;
+use super::apply::misfit;
 use super::id::StrandId;
 use super::record::Record;
 use super::strand::{Fan, Phase, Strand};
@@ -115,6 +114,7 @@ impl Run {
                 variables,
                 visit: None,
                 phase: Phase::Begin,
+                shelf: None,
             },
         );
         self.settle(child);
@@ -138,27 +138,6 @@ impl Run {
         }
         self.settle(parent);
         Ok(())
-    }
-
-    /// Ends everything that runs inside a strand's state.
-    pub(super) fn end_children(&mut self, parent: StrandId, sink: &mut Sink) {
-        let mut open: Vec<StrandId> = self.children(parent);
-        while let Some(child) = open.pop() {
-            open.extend(self.children(child));
-            self.drop_map_run(child, sink);
-            let Some(strand) = self.strands.remove(&child) else {
-                continue;
-            };
-            self.ready.remove(&child);
-            match strand.phase {
-                Phase::Task { task, .. } => {
-                    self.drop_task(task, sink);
-                    sink.push(Effect::CancelTask { task });
-                }
-                Phase::Waiting(timer) | Phase::Pausing(timer) => self.cancel_timer(timer, sink),
-                _ => {}
-            }
-        }
     }
 
     /// The strands that run inside a strand's state.

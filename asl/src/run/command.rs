@@ -51,6 +51,8 @@ pub enum Command {
     /// Go on where the journal ends. Send it once after replaying a journal: if it was cut in the middle of a decision, this
     /// finishes the decision. Append its records; [`Run::pending`](crate::Run::pending) then has its effects too.
     Resume,
+    /// Go on from where an ended run failed (`RedriveExecution`): what succeeded is not repeated.
+    Redrive,
     /// A worker took the task of an activity (other tasks count as started when they are scheduled).
     TaskStarted {
         /// The task.

@@ -43,8 +43,8 @@ impl Maker<'_> {
                 name: &started.context.name,
                 role: started.context.role.as_deref().unwrap_or_default(),
                 start_time: started.context.start_time,
-                redrives: 0,
-                redrive_time: None,
+                redrives: started.redrives,
+                redrive_time: started.redrive_time,
             }),
             machine: self.run.started.as_ref().map(|started| {
                 let context = &started.context;

@@ -55,7 +55,7 @@ impl Run {
         command: Command,
         moment: &Moment,
     ) -> Result<Decision, EngineError> {
-        if self.outcome.is_some() {
+        if self.outcome.is_some() != matches!(command, Command::Redrive) {
             return Ok(Decision::default());
         }
         let mut maker = Maker {
@@ -87,6 +87,7 @@ impl Maker<'_> {
         match command {
             Command::Start { input, context } => self.start(Payload::new(input), context),
             Command::Resume => Ok(()),
+            Command::Redrive => self.redrive(),
             Command::TaskStarted { task, worker } => {
                 let Some(strand) = self.strand_of(task) else {
                     return Ok(());

@@ -93,6 +93,10 @@ impl<'a> Maker<'a> {
                 let failure = Failure::new(names::TOLERATED_FAILURES, cause);
                 return self.event(id, EventKind::MapRunFailed { failure }, None);
             }
+            if let (true, Some(index)) = (run.can_start(), run.again.keys().next().copied()) {
+                self.note(id, Note::ChildAgain { index })?;
+                continue;
+            }
             if run.can_start() {
                 match self.next_child(id, map, &visit) {
                     Ok((input, items)) => self.note(id, Note::Child { input, items })?,

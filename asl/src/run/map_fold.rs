@@ -7,6 +7,7 @@ use super::effect::{Effect, Outcome};
 use super::id::StrandId;
 use super::map_run::{ChildResult, Counts, MapRun, MapRunId, Opening, Reading, Running};
 use super::record::Record;
+use super::redrive::Shelf;
 use super::strand::Phase;
 use super::{EngineError, Run};
 use crate::failure::Failure;
@@ -47,6 +48,7 @@ impl Run {
             next: 0,
             running: Default::default(),
             results: Vec::new(),
+            again: Default::default(),
             counts: Counts::default(),
             writing: false,
             written: None,
@@ -128,6 +130,22 @@ impl Run {
         Ok(())
     }
 
+    pub(super) fn restart_child(
+        &mut self,
+        record: &Record,
+        index: u32,
+        sink: &mut Sink,
+    ) -> Result<(), EngineError> {
+        let run = self.map_run(record)?;
+        let Some((input, items)) = run.again.remove(&index) else {
+            return Err(misfit(record, "no such child is to be started again"));
+        };
+        run.counts.running += items;
+        sink.extend(run.child(index, &input).map(Effect::StartChild));
+        run.running.insert(index, Running { input, items });
+        Ok(())
+    }
+
     pub(super) fn end_child(
         &mut self,
         record: &Record,
@@ -148,6 +166,7 @@ impl Run {
         run.results.push(ChildResult {
             index,
             input,
+            items,
             outcome: outcome.clone(),
         });
         Ok(())
@@ -191,9 +210,11 @@ impl Run {
         failure: &Failure,
         sink: &mut Sink,
     ) -> Result<(), EngineError> {
+        let run = Box::new(self.map_run(record)?.clone());
         self.drop_map_run(record.strand, sink);
         let strand = self.strand_mut(record)?;
         strand.last = event;
+        strand.shelf = Some(Box::new(Shelf::MapRun(run)));
         strand.phase = Phase::Failed {
             failure: failure.clone(),
             told: false,

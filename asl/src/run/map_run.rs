@@ -69,6 +69,8 @@ pub struct ChildResult {
     pub index: u32,
     /// What it was started with.
     pub input: Payload,
+    /// Items in it.
+    pub items: u64,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -137,6 +139,8 @@ pub(super) struct MapRun {
     pub(super) next: u32,
     pub(super) running: BTreeMap<u32, Running>,
     pub(super) results: Vec<ChildResult>,
+    /// Children that are to be started again, with what and how many items.
+    pub(super) again: BTreeMap<u32, (Payload, u64)>,
     pub(super) counts: Counts,
     /// Whether results are being written.
     pub(super) writing: bool,
@@ -196,11 +200,14 @@ impl MapRun {
             .is_some_and(|o| u32::try_from(self.running.len()).is_ok_and(|n| n < o.concurrency));
         let enough =
             self.available() >= self.batch() || (self.reading.is_none() && self.available() > 0);
-        room && enough
+        room && (enough || !self.again.is_empty())
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.reading.is_none() && self.available() == 0 && self.running.is_empty()
+        self.reading.is_none()
+            && self.available() == 0
+            && self.running.is_empty()
+            && self.again.is_empty()
     }
 
     /// Whether it can go on by itself.

@@ -11,6 +11,7 @@
 //! - `step`, `task`, `fan`, `fail`: what the states do when it is their turn
 //! - `strand`, `flight`: threads of control; tasks and timers in flight
 //! - [`map_run`], `distribute`, `map_fold`: distributed Maps and their children
+//! - `redrive`: ended runs that go on from where they failed
 //! - `steps`: the readable list
 
 mod apply;
@@ -27,6 +28,7 @@ pub mod id;
 mod map_fold;
 pub mod map_run;
 pub mod record;
+mod redrive;
 mod step;
 mod steps;
 mod strand;
@@ -130,6 +132,8 @@ pub struct Run {
     /// The strands that can go on by themselves.
     ready: BTreeSet<StrandId>,
     outcome: Option<Outcome>,
+    /// The strands of a run that ended without success: a redrive takes them back.
+    shelf: BTreeMap<StrandId, Strand>,
 }
 
 /// What the start of a run fixed.
@@ -137,6 +141,8 @@ pub struct Run {
 struct Started {
     context: ExecutionContext,
     input: Payload,
+    redrives: u32,
+    redrive_time: Option<Timestamp>,
 }
 
 impl Run {

@@ -38,6 +38,11 @@ pub enum Note {
         /// End of the machine's `TimeoutSeconds`.
         deadline: Option<Timestamp>,
     },
+    /// With `ExecutionRedriven`.
+    Redriven {
+        /// End of the machine's `TimeoutSeconds`, counted from now.
+        deadline: Option<Timestamp>,
+    },
     /// With `…StateExited`: where to; none is the end of the branch, iteration or run.
     Go {
         /// The next state.
@@ -120,6 +125,11 @@ pub enum Note {
         input: Payload,
         /// How many items are in it.
         items: u64,
+    },
+    /// A child that did not succeed starts again, after a redrive.
+    ChildAgain {
+        /// Which.
+        index: u32,
     },
     /// A child ended.
     ChildEnded {

@@ -59,6 +59,8 @@ struct Reader {
     place: HashMap<StrandId, (usize, u64)>,
     strands: u32,
     parents: HashMap<StrandId, StrandId>,
+    /// Steps that a failure broke off: a redrive takes them up again.
+    shelf: HashMap<StrandId, usize>,
 }
 
 /// The steps of a run, in the order they were entered, read from its journal. (From the journal and not from the
@@ -80,6 +82,15 @@ impl Reader {
         let strand = record.strand;
         if let Some(event) = &record.event {
             match &event.kind {
+                K::ExecutionRedriven { .. } => {
+                    for (strand, index) in std::mem::take(&mut self.shelf) {
+                        if let Some(step) = self.steps.get_mut(index) {
+                            (step.status, step.exited, step.failure) =
+                                (StepStatus::Running, None, None);
+                            self.open.insert(strand, index);
+                        }
+                    }
+                }
                 K::StateEntered { state, name, input } => {
                     let (depth, index) = match self.place.get(&strand) {
                         Some((depth, index)) => (*depth, Some(*index)),
@@ -117,6 +128,7 @@ impl Reader {
                         step.output = Some(output.clone());
                     }
                     self.open.remove(&strand);
+                    self.forget(strand);
                 }
                 K::LambdaFunctionFailed { failure }
                 | K::LambdaFunctionTimedOut { failure }
@@ -159,6 +171,7 @@ impl Reader {
                 }
             }
             Some(Note::Woken) => {
+                self.forget(strand);
                 if let Some(step) = self.step(strand) {
                     step.status = StepStatus::Running;
                 }
@@ -182,7 +195,8 @@ impl Reader {
                             status
                         };
                     }
-                    self.open.remove(&inner);
+                    let open = self.open.remove(&inner);
+                    self.shelf.extend(open.map(|index| (inner, index)));
                 }
                 self.failed(strand, failure);
             }
@@ -199,21 +213,29 @@ impl Reader {
 
     /// The strands inside another, at any depth, that are in a step.
     fn inside(&self, outer: StrandId) -> Vec<StrandId> {
-        let within = |strand: &StrandId| {
-            let mut at = *strand;
-            while let Some(parent) = self.parents.get(&at) {
-                if *parent == outer {
-                    return true;
-                }
-                at = *parent;
-            }
-            false
-        };
-        self.open
-            .keys()
-            .copied()
-            .filter(|strand| within(strand))
+        let open = self.open.keys().copied();
+        open.filter(|strand| self.is_within(*strand, outer))
             .collect()
+    }
+
+    fn is_within(&self, strand: StrandId, outer: StrandId) -> bool {
+        let mut at = strand;
+        while let Some(parent) = self.parents.get(&at) {
+            if *parent == outer {
+                return true;
+            }
+            at = *parent;
+        }
+        false
+    }
+
+    /// What fell inside a state is over for good: the state goes on without it.
+    fn forget(&mut self, outer: StrandId) {
+        let shelf = std::mem::take(&mut self.shelf);
+        self.shelf = shelf
+            .into_iter()
+            .filter(|(strand, _)| !self.is_within(*strand, outer))
+            .collect();
     }
 
     fn step(&mut self, strand: StrandId) -> Option<&mut StepView> {
@@ -238,7 +260,8 @@ impl Reader {
     /// The run ended in mid-work: the state that it names as its cause failed, the rest was broken off.
     fn end(&mut self, at: Timestamp, kind: &EventKind, failure: &Failure) {
         let cause = failure.cause.as_deref().unwrap_or_default();
-        for (_, index) in self.open.drain() {
+        for (strand, index) in self.open.drain() {
+            self.shelf.insert(strand, index);
             let Some(step) = self.steps.get_mut(index) else {
                 continue;
             };

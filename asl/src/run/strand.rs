@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::id::{StrandId, TaskId, TimerId};
 use super::map_run::MapRun;
+use super::redrive::Shelf;
 use crate::data::context::Variables;
 use crate::failure::Failure;
 use crate::history::Payload;
@@ -24,6 +25,8 @@ pub(super) struct Strand {
     pub(super) visit: Option<Visit>,
     /// What comes next for it.
     pub(super) phase: Phase,
+    /// What was inside its state when that failed: a redrive takes it back.
+    pub(super) shelf: Option<Box<Shelf>>,
 }
 
 /// One stay in one state.
