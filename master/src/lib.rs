@@ -22,6 +22,7 @@ pub mod images;
 pub mod invocations;
 pub mod join;
 pub mod key;
+pub mod metrics;
 pub mod nodes;
 pub mod objects;
 pub mod platform;

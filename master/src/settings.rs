@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::settings::{ByteCount, duration};
 use serde::Deserialize;
 
+use crate::invocations::{Bounds, Policy, Width};
 use crate::workflows::Allowed;
 
 /// All settings.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub runs: RunSettings,
     /// The Step Functions API.
     pub step_functions: StepFunctionsSettings,
+    /// Asynchronous calls.
+    pub invocations: InvocationSettings,
 }
 
 /// The Step Functions API.
@@ -105,6 +108,87 @@ pub struct RunSettings {
     pub http_allow: Vec<String>,
 }
 
+/// Asynchronous calls. A function's `spec.retry` wins over what stands here of attempts.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct InvocationSettings {
+    /// Attempts before a call is a dead letter, at least 1.
+    pub attempts: u32,
+    /// Delay before the second attempt; each further one waits twice as long.
+    #[serde(deserialize_with = "duration")]
+    pub backoff: Duration,
+    /// Longest delay between two attempts.
+    #[serde(deserialize_with = "duration")]
+    pub max_backoff: Duration,
+    /// A call that has not succeeded by this age is a dead letter.
+    #[serde(deserialize_with = "duration")]
+    pub max_age: Duration,
+    /// How long the result of an ended call is kept, and how long an idempotency key counts.
+    #[serde(deserialize_with = "duration")]
+    pub keep: Duration,
+    /// Bytes of all results together; the oldest go first.
+    pub max_results: ByteCount,
+    /// Most calls that wait in the whole cluster.
+    pub queue: u64,
+    /// Bytes of their bodies together.
+    pub queue_bytes: ByteCount,
+    /// Attempts at once.
+    pub at_once: usize,
+    /// Attempts at once of one function.
+    pub at_once_per_function: usize,
+}
+
+impl InvocationSettings {
+    /// How much may wait and be kept.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            count: self.queue,
+            bytes: self.queue_bytes.0,
+            results: self.max_results.0,
+        }
+    }
+
+    /// The rules of attempts.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            attempts: self.attempts.max(1),
+            first_delay: self.backoff,
+            longest_delay: self.max_backoff,
+            max_age: self.max_age,
+            keep: self.keep,
+        }
+    }
+
+    /// Attempts at once.
+    #[must_use]
+    pub fn width(&self) -> Width {
+        Width {
+            total: self.at_once.max(1),
+            per_function: self.at_once_per_function.max(1),
+        }
+    }
+}
+
+impl Default for InvocationSettings {
+    fn default() -> Self {
+        let (bounds, policy, width) = (Bounds::default(), Policy::default(), Width::default());
+        Self {
+            attempts: policy.attempts,
+            backoff: policy.first_delay,
+            max_backoff: policy.longest_delay,
+            max_age: policy.max_age,
+            keep: policy.keep,
+            max_results: ByteCount(bounds.results),
+            queue: bounds.count,
+            queue_bytes: ByteCount(bounds.bytes),
+            at_once: width.total,
+            at_once_per_function: width.per_function,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -119,6 +203,7 @@ impl Default for Settings {
             builds: BuildSettings::default(),
             runs: RunSettings::default(),
             step_functions: StepFunctionsSettings::default(),
+            invocations: InvocationSettings::default(),
         }
     }
 }

@@ -63,6 +63,9 @@ pub struct FunctionSpec {
     /// How many pods run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// How calls that were accepted to be made later (`Prefer: respond-async`) are tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// What a pod may reach. Default `egress`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
@@ -226,13 +229,46 @@ pub struct Scaling {
     /// Length of the window the rule looks back on, in seconds, 1 to 3600. Default 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_seconds: Option<u32>,
-    /// Requests within the window that one pod is meant for, at least 1. Default 100.
+    /// Policy `requests`: requests within the window that one pod is meant for, at least 1. Default 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_replica: Option<u32>,
+    /// Policy `concurrency`: calls at once that one pod is meant for in the window's mean, 1 to 1000.
+    /// Default 70 % of `spec.concurrency`, at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_concurrency: Option<u32>,
+    /// Policy `concurrency`: length of the panic window, in percent of `windowSeconds`, 1 to 100.
+    /// Default 10. A burst that it shows is answered at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub panic_window_percent: Option<u32>,
+    /// Policy `concurrency`: panic begins when the panic window alone wants this many percent of the
+    /// pods that are ready, 110 to 1000, and ends `windowSeconds` after that was so last. Default 200.
+    /// While it lasts nothing is scaled down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub panic_threshold_percent: Option<u32>,
     /// Exactly so many pods, whatever the rule says; 0 turns the function off. Set by
     /// `kubectl scale --replicas=N`, removed by `--replicas=auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Option<u32>,
+}
+
+impl Scaling {
+    /// Most pods when the function does not say.
+    pub const DEFAULT_MAX_REPLICAS: u32 = 10;
+    /// Seconds looked back on when the function does not say (seed 2).
+    pub const DEFAULT_WINDOW_SECONDS: u32 = 30;
+    /// Requests in the window that one pod is meant for when the function does not say (seed 2).
+    pub const DEFAULT_REQUESTS_PER_REPLICA: u32 = 100;
+    /// Length of the panic window when the function does not say, in percent.
+    pub const DEFAULT_PANIC_WINDOW_PERCENT: u32 = 10;
+    /// When panic begins when the function does not say, in percent of the ready pods.
+    pub const DEFAULT_PANIC_THRESHOLD_PERCENT: u32 = 200;
+
+    /// Calls at once that one pod is meant for when the function does not say and its pods take
+    /// `concurrency`.
+    #[must_use]
+    pub fn default_target_concurrency(concurrency: u32) -> u32 {
+        (concurrency.saturating_mul(7) / 10).max(1)
+    }
 }
 
 /// A scaling rule.
@@ -242,8 +278,31 @@ pub enum PolicyKind {
     /// Requests in the window divided by `requestsPerReplica`, rounded up (seed 2).
     #[default]
     Requests,
-    /// Calls in flight divided by `concurrency`, rounded up.
+    /// Calls in flight or waiting, in the mean of the window, divided by `targetConcurrency`, rounded
+    /// up; in a burst, of the panic window (Knative's pod autoscaler).
     Concurrency,
+}
+
+/// How asynchronous calls are tried again. What is not said here the master's settings say
+/// (`[invocations]`). Calls that were accepted keep the rules of that moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Retry {
+    /// Attempts before a call is a dead letter, the first one included, 1 to 100. Default 3. An attempt
+    /// counts when the function was reached: it failed, timed out or its pod died.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Seconds before the second attempt, 0 to 3600; each further one waits twice as long, with jitter.
+    /// Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_seconds: Option<u32>,
+    /// Longest wait between two attempts, in seconds, 1 to 86400. Default 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_backoff_seconds: Option<u32>,
+    /// A call that has not succeeded by this age, in seconds, is a dead letter, 1 to 604800.
+    /// Default 21600 (6 hours).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u32>,
 }
 
 /// What a pod may reach over the network.

@@ -26,7 +26,7 @@ pub use condition::{Condition, ConditionStatus, set_condition};
 pub use event::{Event, EventSource, ObjectReference};
 pub use function::{
     Access, Base, ConfigMapSource, EnvFrom, EnvVar, Function, FunctionLayer, FunctionSpec,
-    FunctionStatus, Network, PolicyKind, ResourceAmounts, Scaling, SecretKey, Source, Style,
+    FunctionStatus, Network, PolicyKind, ResourceAmounts, Retry, Scaling, SecretKey, Source, Style,
 };
 pub use kind::{KINDS, Kind, NameRule, Resource};
 pub use meta::{ObjectMeta, OwnerReference, timestamp};

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use common::pod_protocol as pod;
 use http_body_util::Full;
 
+use super::noted::Noted;
 use super::{Call, CallError, InvocationId, Timing};
 use crate::key::ObjectKey;
 use crate::router::{Admission, Permit, Refusal, Route, Routes};
@@ -89,15 +90,27 @@ impl Calls {
     /// an [`Answer`].
     pub async fn call(&self, call: &Call, timing: &mut Timing) -> Result<Answer, CallError> {
         let route = self.route(&call.function).await?;
+        let mut noted = Noted::new(&route);
+        let result = self.make(&route, call, timing).await;
+        noted.end(&result, timing);
+        result
+    }
+
+    async fn make(
+        &self,
+        route: &Arc<Route>,
+        call: &Call,
+        timing: &mut Timing,
+    ) -> Result<Answer, CallError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let permit = self.admit(&route, call, timing).await?;
+            let permit = self.admit(route, call, timing).await?;
             let endpoint = Arc::clone(permit.endpoint());
             let mut flight = Flight {
                 calls: self,
                 call,
-                route: &route,
+                route,
                 permit: Some(permit),
             };
             let limit = route.settings().timeout;
@@ -112,7 +125,7 @@ impl Calls {
                     if answer.header(pod::THREAD) == Some("running")
                         && let Some(permit) = permit
                     {
-                        self.watch_stuck(call, &route, permit);
+                        self.watch_stuck(call, route, permit);
                     }
                     return Ok(answer);
                 }
@@ -176,7 +189,7 @@ impl Calls {
             Admission::Refused(refusal) => Err(refused(refusal)),
             Admission::Held(held) => {
                 let begun = Instant::now();
-                let cold = route.routable().is_empty();
+                let cold = !route.is_routable();
                 let hold = route.settings().hold;
                 let hold = call.patience.map_or(hold, |patience| patience.min(hold));
                 let result = held.wait(hold).await;

@@ -5,6 +5,7 @@ mod call;
 mod caller;
 mod error;
 mod id;
+mod noted;
 mod timing;
 
 pub use call::{Call, CallKind};

@@ -8,6 +8,7 @@ use actix::{
 use common::resources::{Access, Function, Pod};
 
 use super::plan::{Effect, Event, Plan, Summary};
+use super::starts::Starts;
 use super::{Load, Wanted, launch, objects};
 use crate::clock::Clock;
 use crate::key::ObjectKey;
@@ -55,6 +56,7 @@ impl Tools {
             hold: self.hold,
             queue_limit: self.queue_limit,
             open: function.spec.access == Some(Access::Open),
+            retry: function.spec.retry,
         }
     }
 }
@@ -75,6 +77,7 @@ pub struct FunctionActor {
     show_next: Option<Summary>,
     showing: bool,
     wake: Option<SpawnHandle>,
+    starts: Starts,
     guard: Guard,
 }
 
@@ -139,6 +142,7 @@ impl FunctionActor {
             show_next: None,
             showing: false,
             wake: None,
+            starts: Starts::default(),
             guard,
         }
     }
@@ -156,6 +160,7 @@ impl FunctionActor {
     fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
             Effect::Launch { name, revision } => {
+                self.starts.asked(&name);
                 let request = launch::Request {
                     function: Arc::clone(&self.function),
                     name,
@@ -203,6 +208,9 @@ impl FunctionActor {
                 ctx.spawn(tell.into_actor(self));
             }
             Effect::Show(summary) => {
+                if let Some(counts) = self.route.as_deref().and_then(Route::counted) {
+                    counts.set_wanted(summary.desired);
+                }
                 self.show_next = Some(summary);
                 self.show(ctx);
             }
@@ -323,11 +331,15 @@ impl FunctionActor {
         };
         route.acknowledge_demand();
         let triggers = route.triggers();
-        let (in_flight, waiting) = route.load();
+        let now = route.load();
         let load = Load {
             triggers: triggers.saturating_sub(self.triggers_seen),
-            in_flight,
-            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            in_flight: now.in_flight,
+            waiting: u32::try_from(now.waiting).unwrap_or(u32::MAX),
+            longest_wait: now.longest_wait,
+            capacity: now.capacity,
+            // The plan knows which pods are ready.
+            ready: 0,
         };
         self.triggers_seen = triggers;
         let is_idle = |uid: &&String| route.in_flight_on(uid).unwrap_or(0) == 0;
@@ -395,6 +407,8 @@ impl Handler<PodChanged> for FunctionActor {
     type Result = ();
 
     fn handle(&mut self, PodChanged(pod): PodChanged, ctx: &mut Self::Context) {
+        let counts = self.route.as_deref().and_then(Route::counted);
+        self.starts.seen(&pod.metadata.name, pod.is_ready(), counts);
         self.feed(Event::Pod(launch::view(&pod)), ctx);
     }
 }
@@ -420,6 +434,9 @@ impl Handler<Happened> for FunctionActor {
     type Result = ();
 
     fn handle(&mut self, Happened(event): Happened, ctx: &mut Self::Context) {
+        if let Event::LaunchFailed { name, .. } = &event {
+            self.starts.gone(name);
+        }
         self.feed(event, ctx);
     }
 }

@@ -10,11 +10,12 @@ pub mod plan;
 mod registry;
 mod revision;
 mod scaling;
+mod starts;
 mod wanted;
 
 pub use actor::{FunctionActor, Tools};
 pub use launch::POD_FINALIZER;
 pub use registry::{Demanded, Find, Functions, Report};
 pub use revision::{PlatformLayer, RegistryImage, Revision, build_id};
-pub use scaling::{Decision, Load, Rule};
+pub use scaling::{Decision, Load, Rule, Scaler};
 pub use wanted::{Build, Wanted};

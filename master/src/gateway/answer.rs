@@ -76,13 +76,14 @@ pub(super) fn of_trouble(code: u16, reason: &str, message: impl Into<String>) ->
     begin_status(code).json(Status::failure(code, reason, message))
 }
 
-/// What every answer carries, on one that tells of a run: how long it was waited for, and the id it has
-/// or, when it has none, this one.
-pub(super) fn stamp_run(response: &mut HttpResponse, id: &InvocationId, took: Duration) {
+/// What every answer carries, on one that is not a function's: how long it was worked on, and the id it
+/// has or, when it has none, a new one.
+pub(super) fn stamped(mut response: HttpResponse, took: Duration) -> HttpResponse {
     let timing = Timing {
         run: took,
         ..Timing::default()
     };
+    let id = InvocationId::new(rand::random());
     let headers = response.headers_mut();
     // Both are plain ASCII.
     if let Ok(timing) = HeaderValue::from_str(&timing.header()) {
@@ -93,6 +94,7 @@ pub(super) fn stamp_run(response: &mut HttpResponse, id: &InvocationId, took: Du
     {
         headers.insert(HeaderName::from_static("x-invocation-id"), id);
     }
+    response
 }
 
 fn begin_status(code: u16) -> actix_web::HttpResponseBuilder {

@@ -1,10 +1,14 @@
+use std::time::Instant;
+
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use common::pod_protocol::RESERVED_PREFIX;
+use common::resources::Retry;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::access::Access;
 use super::departure::departure;
+use super::invocation::Accepting;
 use super::prefer::Patience;
 use super::{Gateway, answer, body, invocation, path, prefer};
 use crate::calls::{Call, CallError, CallKind, InvocationId, Timing};
@@ -22,6 +26,7 @@ pub(super) async fn call(
         function,
         below,
         access,
+        retry,
     } = match find(&request, &gateway).await {
         Ok(found) => found,
         Err(Missing::Call(error)) => return answer::of_error(&error, &id, &timing),
@@ -46,7 +51,14 @@ pub(super) async fn call(
     let keep_credentials = !gateway.doorkeeper.reads_credentials(access);
     let kind = http_kind(&request, &below, keep_credentials);
     if prefer::patience(&request) == Patience::None {
-        return invocation::accept(&request, &gateway, &function, &kind, body).await;
+        let begun = Instant::now();
+        let terms = Accepting {
+            function: &function,
+            kind: &kind,
+            retry,
+        };
+        let response = invocation::accept(&request, &gateway, &terms, body).await;
+        return answer::stamped(response, begun.elapsed());
     }
     let repeatable = match prefer::idempotency_key(&request) {
         Ok(key) => key.is_some(),
@@ -70,7 +82,12 @@ pub(super) async fn call(
         Some(Ok(answer)) => answer::of_function(answer, &call.id, &timing),
         Some(Err(error)) => answer::of_error(&error, &call.id, &timing),
         // Nobody reads it; nginx's number for it stands in the log.
-        None => answer::of_trouble(499, "ClientClosedRequest", "the client went away"),
+        None => answer::of_refusal(
+            (499, "ClientClosedRequest"),
+            "the client went away",
+            &call.id,
+            &timing,
+        ),
     }
 }
 
@@ -79,6 +96,8 @@ struct Found {
     /// The path below the function's name.
     below: String,
     access: Access,
+    /// What the function says of retries of asynchronous calls.
+    retry: Option<Retry>,
 }
 
 enum Missing {
@@ -95,7 +114,8 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing
         let key = ObjectKey::new(&namespace, &name);
         match gateway.calls.route(&key).await {
             Ok(route) => {
-                let access = if route.settings().open {
+                let settings = route.settings();
+                let access = if settings.open {
                     Access::Open
                 } else {
                     Access::Closed
@@ -109,6 +129,7 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing
                     function: key,
                     below,
                     access,
+                    retry: settings.retry,
                 });
             }
             Err(CallError::NoSuchFunction(key)) => {

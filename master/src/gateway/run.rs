@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::access::Access;
 use super::prefer::Patience;
 use super::{Gateway, Limits, answer, body, path, prefer};
-use crate::calls::InvocationId;
 use crate::key::ObjectKey;
 use crate::objects::ObjectError;
 use crate::workflows::{NewRun, StartError, Target, run_name, start};
@@ -39,10 +38,8 @@ async fn begin(
     gateway: &Gateway,
 ) -> HttpResponse {
     let begun = Instant::now();
-    let mut response = serve(target, request, payload, gateway).await;
-    let id = InvocationId::new(rand::random());
-    answer::stamp_run(&mut response, &id, begun.elapsed());
-    response
+    let response = serve(target, request, payload, gateway).await;
+    answer::stamped(response, begun.elapsed())
 }
 
 async fn serve(

@@ -15,6 +15,7 @@ use crate::api::{self, ApiState};
 use crate::gateway::{self, Doorkeeper, Gateway, Limits};
 use crate::images::{self, BlobService};
 use crate::join::{self, Joining};
+use crate::metrics;
 use crate::nodes::AgentLogs;
 use crate::step_functions::{self, Door, StepFunctions};
 use crate::workflows::AslDefinitions;
@@ -211,6 +212,7 @@ fn serve_api(
         max_layer: settings.builds.max_layer.0,
     });
     let step_functions = step_functions_service(ground, tree, Door::Guarded);
+    let metrics = Data::from(Arc::clone(&tree.metrics));
     let fail = |source| HouseError::Listen {
         flag: "api-listen",
         address: settings.api_listen.clone(),
@@ -223,9 +225,11 @@ fn serve_api(
             .app_data(joining.clone())
             .app_data(blobs.clone())
             .app_data(step_functions.clone())
+            .app_data(metrics.clone())
             .app_data(web::JsonConfig::default().limit(SMALL_BODY))
             .configure(api::configure)
             .configure(join::configure)
+            .configure(metrics::configure)
             .configure(images::configure)
             .configure(gateway::configure)
             .configure(step_functions::configure)

@@ -12,15 +12,18 @@ use crate::arn::Realm;
 use crate::calls::{Calls, Directory, PodHealth};
 use crate::functions::plan::Event;
 use crate::functions::{Demanded, Find, Functions, Report, Tools};
-use crate::images::{BuildLogs, Images, ImagesTools};
-use crate::invocations::{Invocations, InvocationsTools, Ledger, Width};
+use crate::images::{BuildCounts, BuildLogs, Images, ImagesTools};
+use crate::invocations::{InvocationMetrics, Invocations, InvocationsTools, Ledger};
 use crate::key::ObjectKey;
+use crate::metrics::Metrics;
 use crate::nodes::{Bases, Grants, LocalPods, NodeBook, Nodes, NodesTools};
-use crate::router::{DemandSink, Route, Router, Routes};
+use crate::router::{DemandSink, Route, RouteMetrics, Router, Routes};
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
 use crate::supervisor::{AskError, Fatal, Mailbox, Rooms, Root};
-use crate::workflows::{Allowed, Retention, RunWaiters, TaskQueue, Workflows, WorkflowsTools};
+use crate::workflows::{
+    Allowed, Retention, RunCounts, RunWaiters, TaskQueue, Workflows, WorkflowsTools,
+};
 
 /// Longest wait for a room's answer.
 const ASK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -37,6 +40,7 @@ pub(super) struct Tree {
     pub(super) waiters: RunWaiters,
     pub(super) task_queue: TaskQueue,
     pub(super) invocations: Ledger,
+    pub(super) metrics: Arc<Metrics>,
     #[cfg(test)]
     pub(super) router: Mailbox<Router>,
     #[cfg(test)]
@@ -117,6 +121,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let clock = || Arc::clone(&ground.clock);
     let settings = &ground.settings;
 
+    let (builds, runs) = (BuildCounts::default(), RunCounts::default());
     let function_tools = Arc::new(Tools {
         objects: objects.clone(),
         clock: clock(),
@@ -136,6 +141,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         nodes: nodes.clone(),
         build_timeout: settings.builds.timeout,
         max_layer_bytes: settings.builds.max_layer.0,
+        counts: builds.clone(),
     });
     let node_tools = Arc::new(NodesTools {
         objects: objects.clone(),
@@ -148,6 +154,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         epoch: ground.epoch,
     });
     let workflow_tools = Arc::new(WorkflowsTools {
+        counts: runs.clone(),
         objects: objects.clone(),
         clock: clock(),
         calls: calls.clone(),
@@ -168,12 +175,20 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         task_queue: task_queue.clone(),
     });
 
-    let ledger = Ledger::new(Arc::clone(objects.store()), clock());
+    let asynchronous = &settings.invocations;
+    let ledger = Ledger::new(Arc::clone(objects.store()), clock())
+        .with(asynchronous.bounds(), asynchronous.policy());
     let invocation_tools = Arc::new(InvocationsTools {
         ledger: ledger.clone(),
         carry: Arc::new(calls.clone()),
-        width: Width::default(),
+        width: asynchronous.width(),
     });
+
+    let metrics = Metrics::default()
+        .with(RouteMetrics::new(routes.clone()))
+        .with(InvocationMetrics::new(ledger.clone()))
+        .with(builds)
+        .with(runs);
 
     let sched_objects = objects.clone();
     let tree = Tree {
@@ -185,6 +200,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         waiters,
         task_queue,
         invocations: ledger,
+        metrics: Arc::new(metrics),
         #[cfg(test)]
         router: router.clone(),
         #[cfg(test)]

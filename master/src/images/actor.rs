@@ -9,6 +9,7 @@ use super::Blobs;
 use super::job::{Job, JobKey};
 use super::log::BuildLogs;
 use super::messages::{Again, Gone, Offer, Relook, Seen, Told};
+use super::metrics::BuildCounts;
 use super::need::{Ground, Grounds, need, schedulable, verdict};
 use super::stand;
 use crate::clock::Clock;
@@ -44,6 +45,8 @@ pub struct ImagesTools {
     pub build_timeout: Duration,
     /// Largest layer, in bytes.
     pub max_layer_bytes: u64,
+    /// Counts builds.
+    pub counts: BuildCounts,
 }
 
 /// The room of the images.

@@ -44,6 +44,7 @@ impl Images {
             outcome,
             log: job.log.all(),
         };
+        self.tools.counts.ended(&part.outcome);
         let certain = is_certain(&part.outcome);
         if let (false, Some(function)) = (certain, functions.first()) {
             self.again_later(key.clone(), function.clone(), ctx);

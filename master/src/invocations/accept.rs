@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use common::resources::Retry;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{parse, put_open, text};
@@ -16,6 +17,15 @@ pub struct Accepted {
     pub id: Id,
     /// How far it is; another state than Pending when the idempotency key was known.
     pub state: State,
+}
+
+/// What is agreed on with the call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms<'a> {
+    /// The client's idempotency key.
+    pub key: Option<&'a str>,
+    /// What the function says of retries.
+    pub retry: Option<Retry>,
 }
 
 /// A call was not accepted.
@@ -64,9 +74,9 @@ impl Ledger {
         function: &ObjectKey,
         request: &Request,
         body: Bytes,
-        key: Option<&str>,
+        terms: Terms<'_>,
     ) -> Result<Accepted, AcceptError> {
-        let hash = key.map(|key| keys::hash(function, key));
+        let hash = terms.key.map(|key| keys::hash(function, key));
         for _ in 0..TRIES {
             let mut holds = 0;
             if let Some(hash) = &hash {
@@ -80,6 +90,7 @@ impl Ledger {
             let place = place.ok_or_else(|| AcceptError::Full(self.backlog.size().0))?;
             let mut record = Record::new(function, bytes, self.clock.now());
             record.key.clone_from(&hash);
+            record.retry = terms.retry;
             let txn = put_open(Txn::new(Durability::Durable), id, &record)?;
             let txn = txn.put(keys::request(id), text("request", request)?);
             let txn = if body.is_empty() {

@@ -47,7 +47,10 @@ struct Wake;
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Swept;
+struct Swept {
+    /// Whether the first sweep shall follow.
+    again: bool,
+}
 
 impl Invocations {
     /// The room; it finds in the store what there is to do.
@@ -115,7 +118,7 @@ impl Invocations {
                 Ok(swept) => tracing::debug!(swept, "forgot ended invocations"),
                 Err(error) => tracing::warn!(%error, "could not forget ended invocations"),
             }
-            addr.do_send(Swept);
+            addr.do_send(Swept { again: false });
         };
         ctx.spawn(sweep.into_actor(self));
     }
@@ -130,7 +133,15 @@ impl Actor for Invocations {
         let follow = async move { while addr.send(Happened(follow.next().await)).await.is_ok() {} };
         ctx.spawn(follow.into_actor(self));
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
-        self.sweep(ctx);
+        let (ledger, addr) = (ledger.clone(), ctx.address());
+        self.sweeping = true;
+        let count = async move {
+            if let Err(error) = ledger.count_kept().await {
+                tracing::warn!(%error, "could not count the answers that are kept");
+            }
+            addr.do_send(Swept { again: true });
+        };
+        ctx.spawn(count.into_actor(self));
     }
 }
 
@@ -178,7 +189,10 @@ impl Handler<Wake> for Invocations {
 impl Handler<Swept> for Invocations {
     type Result = ();
 
-    fn handle(&mut self, _: Swept, _: &mut Self::Context) {
+    fn handle(&mut self, Swept { again }: Swept, ctx: &mut Self::Context) {
         self.sweeping = false;
+        if again {
+            self.sweep(ctx);
+        }
     }
 }

@@ -9,6 +9,8 @@ pub struct Bounds {
     pub count: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
+    /// Bytes of the answers of ended ones; the oldest go first.
+    pub results: u64,
 }
 
 impl Default for Bounds {
@@ -16,6 +18,7 @@ impl Default for Bounds {
         Self {
             count: 100_000,
             bytes: 4 << 30,
+            results: 4 << 30,
         }
     }
 }
@@ -92,6 +95,7 @@ mod tests {
             Bounds {
                 count: 2,
                 bytes: 10,
+                results: 0,
             },
         );
         backlog.reserve(6, &bounds).unwrap().take();

@@ -1,15 +1,7 @@
+use super::kept::read_bytes;
 use super::ledger::put_open;
-use super::{Accepted, Id, Ledger, LedgerError, Record, State, keys};
-use crate::store::{Durability, Page, StoreError, Txn};
-
-/// A page of the dead letters, the oldest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetters {
-    /// The invocations.
-    pub items: Vec<(Id, Record)>,
-    /// Where the next page begins, when there is one.
-    pub next: Option<String>,
-}
+use super::{Accepted, Id, Ledger, LedgerError, State, keys};
+use crate::store::{Durability, StoreError, Txn};
 
 /// An invocation was not begun again.
 #[derive(Debug, thiserror::Error)]
@@ -29,41 +21,6 @@ pub enum RedriveError {
 }
 
 impl Ledger {
-    /// A page of at most `limit` dead letters; `after` is an earlier page's [`DeadLetters::next`].
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn failed(
-        &self,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<DeadLetters, LedgerError> {
-        let after = after.map(|after| format!("{}{after}", keys::FAILED));
-        let page = Page {
-            prefix: keys::FAILED,
-            after: after.as_deref(),
-            limit,
-        };
-        let listed = self.store.list(page).await?;
-        let mut items = Vec::with_capacity(listed.entries.len());
-        for entry in &listed.entries {
-            let Some((_, id)) = keys::read_timed(&entry.key) else {
-                continue;
-            };
-            // It may have been redriven or swept in between.
-            let record = self
-                .find(id)
-                .await?
-                .filter(|record| record.state == State::Failed);
-            items.extend(record.map(|record| (id, record)));
-        }
-        let last = listed.entries.last().filter(|_| listed.more);
-        let next = last
-            .and_then(|last| last.key.strip_prefix(keys::FAILED))
-            .map(str::to_owned);
-        Ok(DeadLetters { items, next })
-    }
-
     /// Begins a dead letter again, with all its attempts.
     ///
     /// # Errors
@@ -76,6 +33,12 @@ impl Ledger {
         };
         let place = self.backlog.reserve(stored.record.bytes, &self.bounds);
         let place = place.ok_or_else(|| RedriveError::Full(self.backlog.size().0))?;
+        let kept = self
+            .store
+            .get(&keys::ended(ended, id))
+            .await
+            .map_err(LedgerError::from)?;
+        let kept = kept.map_or(0, |entry| read_bytes(&entry.value));
         let record = stored.record.again(self.clock.now());
         let txn = Txn::new(Durability::Durable).when(keys::record(id), stored.revision);
         let txn = put_open(txn, id, &record)?
@@ -83,7 +46,10 @@ impl Ledger {
             .delete(keys::failed(ended, id))
             .delete(keys::result(id));
         match self.store.commit(txn).await {
-            Ok(_) => place.take(),
+            Ok(_) => {
+                place.take();
+                self.kept.subtract(kept);
+            }
             // Somebody else redrove it a moment before; the place goes back.
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(LedgerError::from(error).into()),

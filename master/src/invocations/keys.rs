@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use super::Id;
 use crate::key::ObjectKey;
 
+/// Everything of the room.
+pub(super) const ALL: &str = "/troupe/invocations/";
 /// Index of invocations that have not ended.
 pub(super) const OPEN: &str = "/troupe/invocations/open/";
 /// Index of those that have, by time.
@@ -57,6 +59,11 @@ pub(super) fn hash(function: &ObjectKey, key: &str) -> String {
 /// `TIME/ID`, in order of time.
 fn timed(at: Timestamp, id: Id) -> String {
     format!("{:015}/{id}", at.as_millisecond().max(0))
+}
+
+/// The id at the end of an index's key.
+pub(super) fn read_id(key: &str) -> Option<Id> {
+    Id::parse(key.rsplit('/').next()?)
 }
 
 /// Reads the last two parts of a timed key.

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
+use super::metrics::Ended;
 use super::{Backlog, Bounds, Id, Open, Policy, Record, Request, Response, State, keys};
 use crate::clock::Clock;
 use crate::key::ObjectKey;
@@ -17,6 +19,8 @@ pub struct Ledger {
     pub(super) backlog: Backlog,
     pub(super) bounds: Bounds,
     pub(super) policy: Policy,
+    pub(super) kept: Kept,
+    pub(super) ended: Ended,
 }
 
 /// An invocation cannot be read or written.
@@ -106,6 +110,8 @@ impl Ledger {
             backlog: Backlog::default(),
             bounds,
             policy,
+            kept: Kept::default(),
+            ended: Ended::default(),
         }
     }
 
@@ -216,7 +222,8 @@ impl Ledger {
                 let txn = txn
                     .put(key.clone(), text(&key, record)?)
                     .delete(keys::open(id));
-                let txn = txn.put(keys::ended(at, id), Bytes::new());
+                let kept = response.map_or(0, |response| response.body.len());
+                let txn = txn.put(keys::ended(at, id), kept.to_string());
                 let txn = match response {
                     Some(response) if !response.body.is_empty() => {
                         txn.put(keys::result(id), response.body.clone())
@@ -230,6 +237,11 @@ impl Ledger {
             }
         };
         self.store.commit(txn).await?;
+        if record.completed.is_some() {
+            self.ended.note(record.state);
+            self.kept
+                .add(response.map_or(0, |response| response.body.len() as u64));
+        }
         Ok(())
     }
 }

@@ -20,8 +20,11 @@ mod attempt;
 mod backlog;
 mod dead;
 mod follow;
+mod kept;
 mod keys;
 mod ledger;
+mod listing;
+mod metrics;
 mod outcome;
 mod plan;
 mod record;
@@ -33,12 +36,14 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use accept::{AcceptError, Accepted};
+pub use accept::{AcceptError, Accepted, Terms};
 pub use actor::{Invocations, InvocationsTools};
 pub use attempt::Carry;
 pub use backlog::{Backlog, Bounds};
-pub use dead::{DeadLetters, RedriveError};
+pub use dead::RedriveError;
 pub use ledger::{Ledger, LedgerError};
+pub use listing::{Listing, Which};
+pub use metrics::InvocationMetrics;
 pub use outcome::{Class, Outcome, Response};
 pub use plan::{Effect, Event, Open, Plan, Width};
 pub use record::{Id, Record, State};

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use common::resources::Retry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,13 @@ impl State {
         matches!(self, Self::Succeeded | Self::Failed)
     }
 
+    /// The state that a word names.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Pending, Self::Running, Self::Succeeded, Self::Failed];
+        all.into_iter().find(|state| state.as_str() == word)
+    }
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -103,6 +111,9 @@ pub struct Record {
     pub key: Option<String>,
     /// Bytes of the request's body.
     pub bytes: u64,
+    /// What the function said of retries when the call was accepted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry: Option<Retry>,
 }
 
 impl Record {
@@ -124,6 +135,7 @@ impl Record {
             error: None,
             key: None,
             bytes,
+            retry: None,
         }
     }
 

@@ -34,6 +34,22 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The rules of one invocation: its function's, and these where that says nothing.
+    #[must_use]
+    fn of(&self, record: &Record) -> Self {
+        let retry = record.retry.unwrap_or_default();
+        let seconds = |said: Option<u32>, default: Duration| {
+            said.map_or(default, |seconds| Duration::from_secs(u64::from(seconds)))
+        };
+        Self {
+            attempts: retry.attempts.unwrap_or(self.attempts),
+            first_delay: seconds(retry.backoff_seconds, self.first_delay),
+            longest_delay: seconds(retry.max_backoff_seconds, self.longest_delay),
+            max_age: seconds(retry.max_age_seconds, self.max_age),
+            keep: self.keep,
+        }
+    }
+
     /// What comes of an invocation whose attempt ended like this. `entropy` spreads the delays.
     #[must_use]
     pub fn judge(
@@ -43,6 +59,7 @@ impl Policy {
         now: Timestamp,
         entropy: u64,
     ) -> Record {
+        let rules = self.of(&record);
         if outcome.class == Class::Refused {
             record.refusals = record.refusals.saturating_add(1);
         } else {
@@ -58,14 +75,14 @@ impl Policy {
         match outcome.class {
             Class::Done => end(record, State::Succeeded, now),
             Class::Hopeless => end(record, State::Failed, now),
-            Class::Retry if record.attempts >= self.attempts => end(record, State::Failed, now),
+            Class::Retry if record.attempts >= rules.attempts => end(record, State::Failed, now),
             Class::Retry => {
                 let doublings = record.attempts.saturating_sub(1);
-                self.put_off(record, doublings, now, entropy)
+                rules.put_off(record, doublings, now, entropy)
             }
             Class::Refused => {
                 let doublings = record.refusals.saturating_sub(1);
-                self.put_off(record, doublings, now, entropy)
+                rules.put_off(record, doublings, now, entropy)
             }
         }
     }
@@ -73,7 +90,8 @@ impl Policy {
     /// An invocation that is too old for another attempt, as a dead letter; else `None`.
     #[must_use]
     pub fn expire(&self, record: &Record, now: Timestamp) -> Option<Record> {
-        (now >= self.expiry(record)).then(|| self.too_old(record.clone(), now))
+        let rules = self.of(record);
+        (now >= rules.expiry(record)).then(|| rules.too_old(record.clone(), now))
     }
 
     fn expiry(&self, record: &Record) -> Timestamp {
@@ -106,12 +124,15 @@ impl Policy {
     }
 
     fn too_old(&self, mut record: Record, now: Timestamp) -> Record {
-        let hours = self.max_age.as_secs_f64() / 3600.0;
+        let age = match self.max_age.as_secs() {
+            seconds if seconds % 3600 == 0 => format!("{} h", seconds / 3600),
+            seconds => format!("{seconds} s"),
+        };
         let last = record
             .error
             .take()
             .unwrap_or_else(|| "no attempt could be made".to_owned());
-        record.error = Some(format!("given up after {hours} h: {last}"));
+        record.error = Some(format!("given up after {age}: {last}"));
         end(record, State::Failed, now)
     }
 }
@@ -182,6 +203,36 @@ mod tests {
         assert_eq!((record.state, record.attempts), (State::Failed, 0));
         assert!((360..400).contains(&refusals), "{refusals}");
         assert_eq!(record.error.as_deref(), Some("given up after 6 h: why"));
+    }
+
+    #[test]
+    fn a_function_has_its_own_rules_where_it_says_so() {
+        let policy = Policy::default();
+        let retry = common::resources::Retry {
+            attempts: Some(1),
+            max_age_seconds: Some(10),
+            ..Default::default()
+        };
+        let record = Record {
+            retry: Some(retry),
+            ..fresh()
+        };
+        assert_eq!(policy.expire(&record, at(9)), None);
+        assert_eq!(policy.expire(&record, at(10)).unwrap().state, State::Failed);
+        let record = policy.judge(record, &outcome(Class::Retry), at(1), 0);
+        assert_eq!((record.state, record.attempts), (State::Failed, 1));
+        let patient = Record {
+            retry: Some(common::resources::Retry {
+                attempts: Some(9),
+                backoff_seconds: Some(100),
+                max_backoff_seconds: Some(150),
+                ..Default::default()
+            }),
+            attempts: 5,
+            ..fresh()
+        };
+        let record = policy.judge(patient, &outcome(Class::Retry), at(0), 1000);
+        assert_eq!((record.state, record.due), (State::Pending, at(150)));
     }
 
     #[test]

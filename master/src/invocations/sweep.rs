@@ -1,4 +1,5 @@
 use super::accept::KeyEntry;
+use super::kept::read_bytes;
 use super::ledger::parse;
 use super::{Id, Ledger, LedgerError, keys};
 use crate::store::{Durability, Page, StoreError, Txn};
@@ -7,7 +8,8 @@ use crate::store::{Durability, Page, StoreError, Txn};
 const PAGE: usize = 200;
 
 impl Ledger {
-    /// Forgets the invocations that ended longer ago than they are kept; how many.
+    /// Forgets the invocations that ended longer ago than they are kept, and the oldest while the
+    /// answers together are larger than they may be; how many.
     ///
     /// # Errors
     /// When the store fails.
@@ -21,29 +23,35 @@ impl Ledger {
                 limit: PAGE,
             };
             let listed = self.store.list(page).await?;
-            let old = listed
-                .entries
-                .iter()
-                .filter_map(|entry| keys::read_timed(&entry.key));
-            let old: Vec<_> = old
-                .take_while(|(at, _)| at.checked_add(self.policy.keep).is_ok_and(|end| end <= now))
-                .collect();
-            for (ended, id) in &old {
-                self.forget(*id, *ended).await?;
+            let ended = listed.entries.iter().filter_map(|entry| {
+                let (at, id) = keys::read_timed(&entry.key)?;
+                Some((at, id, read_bytes(&entry.value)))
+            });
+            let mut gone = 0;
+            for (ended, id, bytes) in ended {
+                let old = ended
+                    .checked_add(self.policy.keep)
+                    .is_ok_and(|end| end <= now);
+                if !old && self.kept.bytes() <= self.bounds.results {
+                    break;
+                }
+                self.forget(id, ended, bytes).await?;
+                gone += 1;
             }
-            swept += old.len();
-            if old.len() < PAGE {
+            swept += gone;
+            if gone < PAGE {
                 return Ok(swept);
             }
         }
     }
 
-    async fn forget(&self, id: Id, ended: jiff::Timestamp) -> Result<(), LedgerError> {
+    async fn forget(&self, id: Id, ended: jiff::Timestamp, bytes: u64) -> Result<(), LedgerError> {
         let txn = Txn::new(Durability::Eventual)
             .delete(keys::ended(ended, id))
             .delete(keys::failed(ended, id));
         let Some(stored) = self.stored(id).await? else {
             self.store.commit(txn).await?;
+            self.kept.subtract(bytes);
             return Ok(());
         };
         let txn = txn
@@ -57,8 +65,12 @@ impl Ledger {
             None => txn,
         };
         match self.store.commit(txn).await {
+            Ok(_) => {
+                self.kept.subtract(bytes);
+                Ok(())
+            }
             // It was redriven, or its key was given away; the next sweep sees that.
-            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

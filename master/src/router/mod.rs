@@ -8,13 +8,20 @@
 //! calls that are held when the actor is restarted stay held.
 
 mod actor;
+mod limit;
+mod metrics;
 mod refusal;
 mod route;
 mod slots;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub use actor::{Publish, Router, Withdraw};
+pub use limit::Limiter;
+pub use metrics::{Class, Counts, Phase, RouteMetrics};
 pub use refusal::Refusal;
-pub use route::{Admission, DemandSink, Held, Permit, Route, RouteSettings, RouteState};
-pub use slots::{Slots, Waiting};
+pub use route::{Admission, DemandSink, Held, Permit, Route, RouteLoad, RouteSettings, RouteState};
+pub use slots::{Slots, Taken, Waiting};
 pub use table::{RouteTable, Routes};

@@ -1,14 +1,19 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use common::resources::Retry;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{Refusal, Slots, Waiting};
+use super::{Counts, Refusal, Slots, Taken, Waiting};
 use crate::key::ObjectKey;
 use crate::upstream::Endpoint;
+
+/// After this wait a held call looks itself for room, then after twice as long, and so on.
+const FIRST_NUDGE: Duration = Duration::from_millis(25);
+const LONGEST_NUDGE: Duration = Duration::from_secs(1);
 
 /// Told when a call finds no slot.
 pub trait DemandSink: Send + Sync {
@@ -23,7 +28,10 @@ pub struct Route {
     inner: Mutex<Inner>,
     triggers: AtomicU64,
     demanded: AtomicBool,
+    counts: OnceLock<Box<Counts>>,
     sink: Arc<dyn DemandSink>,
+    /// What the times in `inner` count from.
+    began: Instant,
 }
 
 /// What the gateway must know of a function.
@@ -37,6 +45,8 @@ pub struct RouteSettings {
     pub queue_limit: usize,
     /// Whether strangers may call on addresses other than loopback.
     pub open: bool,
+    /// How asynchronous calls are tried again, where the function says so.
+    pub retry: Option<Retry>,
 }
 
 /// Whether waiting makes sense.
@@ -53,11 +63,29 @@ struct Inner {
     state: RouteState,
 }
 
-struct Ticket(oneshot::Sender<Result<Permit, Refusal>>);
+struct Ticket {
+    answer: oneshot::Sender<Result<Permit, Refusal>>,
+    since: Duration,
+}
+
+/// Calls of a function as they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteLoad {
+    /// Calls on pods.
+    pub in_flight: u32,
+    /// Calls that wait.
+    pub waiting: usize,
+    /// How long the first of them waits.
+    pub longest_wait: Duration,
+    /// Calls that the pods together get at once by now.
+    pub capacity: u32,
+    /// Pods that take calls.
+    pub ready: u32,
+}
 
 impl Waiting for Ticket {
     fn is_gone(&self) -> bool {
-        self.0.is_closed()
+        self.answer.is_closed()
     }
 }
 
@@ -72,18 +100,29 @@ pub enum Admission {
 }
 
 /// A call's place in the queue. Dropping it leaves the queue.
-pub struct Held(oneshot::Receiver<Result<Permit, Refusal>>);
+pub struct Held {
+    route: Arc<Route>,
+    answer: oneshot::Receiver<Result<Permit, Refusal>>,
+}
 
 impl Held {
     /// Waits for a slot, at most `hold`.
     ///
     /// # Errors
     /// When the call is refused after all, or waited too long.
-    pub async fn wait(self, hold: Duration) -> Result<Permit, Refusal> {
-        match tokio::time::timeout(hold, self.0).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Refusal::Deleted),
-            Err(_) => Err(Refusal::HoldExpired(hold.as_secs())),
+    pub async fn wait(mut self, hold: Duration) -> Result<Permit, Refusal> {
+        let (mut left, mut nudge) = (hold, FIRST_NUDGE);
+        loop {
+            let step = nudge.min(left);
+            match tokio::time::timeout(step, &mut self.answer).await {
+                Ok(Ok(result)) => return result,
+                Ok(Err(_)) => return Err(Refusal::Deleted),
+                Err(_) if step == left => return Err(Refusal::HoldExpired(hold.as_secs())),
+                // Room may come with time alone: calls that are overdue do not count.
+                Err(_) => self.route.look(),
+            }
+            left -= step;
+            nudge = (nudge * 2).min(LONGEST_NUDGE);
         }
     }
 }
@@ -92,6 +131,7 @@ impl Held {
 pub struct Permit {
     /// `None` once the slot was given back by other means.
     route: Option<Arc<Route>>,
+    taken: Taken,
     endpoint: Arc<Endpoint>,
 }
 
@@ -108,9 +148,10 @@ impl Drop for Permit {
         let Some(route) = self.route.take() else {
             return;
         };
+        let now = route.now();
         let mut inner = route.inner.lock();
-        inner.slots.give_back(&self.endpoint.uid);
-        route.serve_queue(&mut inner);
+        inner.slots.give_back(self.taken, now);
+        route.serve_queue(&mut inner, now);
     }
 }
 
@@ -127,8 +168,14 @@ impl Route {
             }),
             triggers: AtomicU64::new(0),
             demanded: AtomicBool::new(false),
+            counts: OnceLock::new(),
             sink,
+            began: Instant::now(),
         })
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// The function.
@@ -150,20 +197,34 @@ impl Route {
         }
     }
 
+    /// What is counted of the function's calls, from the first one on.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        self.counts.get_or_init(Box::default)
+    }
+
+    /// What was counted, when there was a call.
+    #[must_use]
+    pub fn counted(&self) -> Option<&Counts> {
+        self.counts.get().map(Box::as_ref)
+    }
+
     /// Counts a call and asks for a slot for it.
     pub fn admit(self: &Arc<Self>) -> Admission {
         self.triggers.fetch_add(1, Ordering::Relaxed);
+        let now = self.now();
         let mut inner = self.inner.lock();
         if inner.slots.waiting() == 0
-            && let Some(endpoint) = inner.slots.take()
+            && let Some((taken, endpoint)) = inner.slots.take(now, rand::random())
         {
             return Admission::Now(Permit {
                 route: Some(Arc::clone(self)),
+                taken,
                 endpoint,
             });
         }
         if let RouteState::Closed(refusal) = &inner.state
-            && inner.slots.routable().next().is_none()
+            && !inner.slots.is_routable()
         {
             return Admission::Refused(refusal.clone());
         }
@@ -174,13 +235,19 @@ impl Route {
         if inner.slots.waiting() >= limit {
             return Admission::Refused(Refusal::QueueFull(limit));
         }
-        let (sender, receiver) = oneshot::channel();
-        inner.slots.wait(Ticket(sender));
+        let (answer, receiver) = oneshot::channel();
+        inner.slots.wait(Ticket { answer, since: now });
+        self.serve_queue(&mut inner, now);
+        // While pods run, the function's actor looks at the calls by itself, every second.
+        let cold = !inner.slots.is_routable();
         drop(inner);
-        if !self.demanded.swap(true, Ordering::AcqRel) && !self.sink.demand(&self.key) {
+        if cold && !self.demanded.swap(true, Ordering::AcqRel) && !self.sink.demand(&self.key) {
             self.demanded.store(false, Ordering::Release);
         }
-        Admission::Held(Held(receiver))
+        Admission::Held(Held {
+            route: Arc::clone(self),
+            answer: receiver,
+        })
     }
 
     /// The function's actor has seen the demand; the next call without a slot tells it again.
@@ -190,10 +257,11 @@ impl Route {
 
     /// A pod takes calls, at most `limit` at once.
     pub fn add(self: &Arc<Self>, endpoint: Arc<Endpoint>, limit: u32) {
+        let now = self.now();
         let mut inner = self.inner.lock();
         let uid = endpoint.uid.clone();
-        inner.slots.add(&uid, endpoint, limit);
-        self.serve_queue(&mut inner);
+        inner.slots.add(&uid, endpoint, limit, now);
+        self.serve_queue(&mut inner, now);
     }
 
     /// A pod takes no more calls. Returns how many it still works on.
@@ -211,19 +279,19 @@ impl Route {
         let mut inner = self.inner.lock();
         inner.state = state;
         if let RouteState::Closed(refusal) = inner.state.clone()
-            && inner.slots.routable().next().is_none()
+            && !inner.slots.is_routable()
         {
-            for Ticket(sender) in inner.slots.drop_queue() {
+            for ticket in inner.slots.drop_queue() {
                 // A caller that went away needs no answer.
-                let _ = sender.send(Err(refusal.clone()));
+                let _ = ticket.answer.send(Err(refusal.clone()));
             }
         }
     }
 
     /// Refuses the calls that wait; later ones wait again.
     pub fn refuse_waiting(&self, refusal: &Refusal) {
-        for Ticket(sender) in self.inner.lock().slots.drop_queue() {
-            let _ = sender.send(Err(refusal.clone()));
+        for ticket in self.inner.lock().slots.drop_queue() {
+            let _ = ticket.answer.send(Err(refusal.clone()));
         }
     }
 
@@ -233,18 +301,38 @@ impl Route {
         self.triggers.load(Ordering::Relaxed)
     }
 
-    /// Calls in flight and calls that wait.
+    /// The calls as they stand.
     #[must_use]
-    pub fn load(&self) -> (u32, usize) {
+    pub fn load(&self) -> RouteLoad {
+        let now = self.now();
         let mut inner = self.inner.lock();
         inner.slots.sweep();
-        (inner.slots.in_flight(), inner.slots.waiting())
+        let first = inner.slots.first_waiting();
+        RouteLoad {
+            in_flight: inner.slots.in_flight(),
+            waiting: inner.slots.waiting(),
+            longest_wait: first.map_or(Duration::ZERO, |ticket| now.saturating_sub(ticket.since)),
+            capacity: inner.slots.capacity(),
+            ready: u32::try_from(inner.slots.routable_count()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Gives calls that wait the room that time has made.
+    fn look(self: &Arc<Self>) {
+        let now = self.now();
+        self.serve_queue(&mut self.inner.lock(), now);
     }
 
     /// Calls in flight on one pod, or `None` for a pod the route does not know.
     #[must_use]
     pub fn in_flight_on(&self, uid: &str) -> Option<u32> {
         self.inner.lock().slots.in_flight_on(uid)
+    }
+
+    /// Whether any pod takes calls.
+    #[must_use]
+    pub fn is_routable(&self) -> bool {
+        self.inner.lock().slots.is_routable()
     }
 
     /// Uids of the pods that take calls.
@@ -258,16 +346,17 @@ impl Route {
             .collect()
     }
 
-    fn serve_queue(self: &Arc<Self>, inner: &mut Inner) {
-        while let Some((Ticket(sender), endpoint)) = inner.slots.next_match() {
+    fn serve_queue(self: &Arc<Self>, inner: &mut Inner, now: Duration) {
+        while let Some((ticket, taken, endpoint)) = inner.slots.next_match(now, rand::random()) {
             let permit = Permit {
                 route: Some(Arc::clone(self)),
+                taken,
                 endpoint,
             };
-            if let Err(Ok(mut permit)) = sender.send(Ok(permit)) {
+            if let Err(Ok(mut permit)) = ticket.answer.send(Ok(permit)) {
                 // The caller went away in between. The permit's own drop would lock `inner` again.
                 permit.route = None;
-                inner.slots.give_back(&permit.endpoint.uid);
+                inner.slots.return_unused(taken, now);
             }
         }
     }

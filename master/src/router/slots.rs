@@ -1,4 +1,10 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use super::Limiter;
+
+/// Overdue calls are looked for at most so often while no pod has room.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A place in a queue of calls, as the queue's owner names it.
 pub trait Waiting {
@@ -6,84 +12,188 @@ pub trait Waiting {
     fn is_gone(&self) -> bool;
 }
 
-/// Which pods have room for how many calls, and who waits. Pure bookkeeping: no locks, no time.
+/// Which pods have room for how many calls, and who waits. Pure bookkeeping: no locks; time and chance
+/// are parameters. Taking and giving back a slot cost the same with one pod and with a thousand.
 #[derive(Debug)]
 pub struct Slots<P, W> {
-    pods: Vec<PodSlots<P>>,
+    pods: Vec<Option<PodSlots<P>>>,
+    vacant: Vec<usize>,
+    by_uid: HashMap<String, usize>,
+    /// Pods that take calls and have room.
+    open: Vec<usize>,
     queue: VecDeque<W>,
-    turn: usize,
+    in_flight: u32,
+    routable: usize,
+    serial: u64,
+    next_look: Duration,
 }
 
 #[derive(Debug)]
 struct PodSlots<P> {
     pod: P,
-    uid: String,
-    limit: u32,
-    in_flight: u32,
+    serial: u64,
+    limiter: Limiter,
+    /// When the calls in flight began.
+    begun: Vec<Duration>,
     draining: bool,
+    /// Where it stands in `open`.
+    place: Option<usize>,
+}
+
+/// A slot that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    index: usize,
+    serial: u64,
+    begun: Duration,
+}
+
+impl<P> PodSlots<P> {
+    fn in_flight(&self) -> u32 {
+        u32::try_from(self.begun.len()).unwrap_or(u32::MAX)
+    }
+
+    fn has_room(&self, now: Duration) -> bool {
+        let (busy, limit) = (self.in_flight(), self.limiter.limit());
+        if self.draining || busy >= self.limiter.most() {
+            return false;
+        }
+        busy < limit || busy < limit.saturating_add(self.overdue(now))
+    }
+
+    fn overdue(&self, now: Duration) -> u32 {
+        let after = self.limiter.overdue_after();
+        let overdue = |begun: &&Duration| now.saturating_sub(**begun) > after;
+        u32::try_from(self.begun.iter().filter(overdue).count()).unwrap_or(u32::MAX)
+    }
 }
 
 impl<P, W> Default for Slots<P, W> {
     fn default() -> Self {
         Self {
             pods: Vec::new(),
+            vacant: Vec::new(),
+            by_uid: HashMap::new(),
+            open: Vec::new(),
             queue: VecDeque::new(),
-            turn: 0,
+            in_flight: 0,
+            routable: 0,
+            serial: 0,
+            next_look: Duration::ZERO,
         }
     }
 }
 
 impl<P: Clone, W: Waiting> Slots<P, W> {
-    /// Adds a pod that takes up to `limit` calls at once. A known one gets the new limit and takes
+    /// Adds a pod that takes up to `most` calls at once. A known one gets the new limit and takes
     /// calls again if it was draining.
-    pub fn add(&mut self, uid: &str, pod: P, limit: u32) {
-        let limit = limit.max(1);
-        match self.find(uid) {
-            Some(known) => (known.limit, known.draining) = (limit, false),
-            None => self.pods.push(PodSlots {
-                pod,
-                uid: uid.to_owned(),
-                limit,
-                in_flight: 0,
-                draining: false,
-            }),
+    pub fn add(&mut self, uid: &str, pod: P, most: u32, now: Duration) {
+        if let Some(&index) = self.by_uid.get(uid) {
+            if let Some(known) = &mut self.pods[index] {
+                known.limiter.set_most(most);
+                self.routable += usize::from(std::mem::take(&mut known.draining));
+            }
+            self.place(index, now);
+            return;
         }
+        self.serial += 1;
+        let slots = PodSlots {
+            pod,
+            serial: self.serial,
+            limiter: Limiter::new(most),
+            begun: Vec::new(),
+            draining: false,
+            place: None,
+        };
+        let index = match self.vacant.pop() {
+            Some(index) => {
+                self.pods[index] = Some(slots);
+                index
+            }
+            None => {
+                self.pods.push(Some(slots));
+                self.pods.len() - 1
+            }
+        };
+        self.by_uid.insert(uid.to_owned(), index);
+        self.routable += 1;
+        self.place(index, now);
     }
 
     /// The pod takes no more calls; those in flight go on. Returns how many there are, or `None` for
     /// a pod that is not known.
     pub fn drain(&mut self, uid: &str) -> Option<u32> {
-        let pod = self.find(uid)?;
-        pod.draining = true;
-        Some(pod.in_flight)
+        let index = *self.by_uid.get(uid)?;
+        let pod = self.pods[index].as_mut()?;
+        if !std::mem::replace(&mut pod.draining, true) {
+            self.routable -= 1;
+        }
+        let in_flight = pod.in_flight();
+        self.displace(index);
+        Some(in_flight)
     }
 
     /// Forgets the pod.
     pub fn remove(&mut self, uid: &str) {
-        self.pods.retain(|pod| pod.uid != uid);
+        self.drain(uid);
+        if let Some(index) = self.by_uid.remove(uid)
+            && let Some(pod) = self.pods[index].take()
+        {
+            self.in_flight -= pod.in_flight();
+            self.vacant.push(index);
+        }
     }
 
-    /// Takes a slot of the pod with the fewest calls in flight; among equals they take turns.
-    pub fn take(&mut self) -> Option<P> {
-        let count = self.pods.len();
-        self.turn = self.turn.wrapping_add(1);
-        let turn = self.turn;
-        let best = (0..count)
-            .map(|offset| (turn + offset) % count)
-            .filter(|&index| {
-                let pod = &self.pods[index];
-                !pod.draining && pod.in_flight < pod.limit
-            })
-            .min_by_key(|&index| self.pods[index].in_flight)?;
-        self.pods[best].in_flight += 1;
-        Some(self.pods[best].pod.clone())
+    /// Takes a slot: of two pods with room, chosen by `entropy`, the one with fewer calls in flight.
+    pub fn take(&mut self, now: Duration, entropy: u64) -> Option<(Taken, P)> {
+        if self.open.is_empty() {
+            self.look(now);
+        }
+        let count = self.open.len() as u64;
+        if count == 0 {
+            return None;
+        }
+        let pick = |bits: u64| self.open[(bits % count) as usize];
+        let (one, other) = (pick(entropy & 0xffff_ffff), pick(entropy >> 32));
+        let index = if self.load(other) < self.load(one) {
+            other
+        } else {
+            one
+        };
+        let pod = self.pods[index].as_mut()?;
+        pod.begun.push(now);
+        self.in_flight += 1;
+        let taken = Taken {
+            index,
+            serial: pod.serial,
+            begun: now,
+        };
+        let found = pod.pod.clone();
+        self.place(index, now);
+        Some((taken, found))
     }
 
     /// Gives a slot back.
-    pub fn give_back(&mut self, uid: &str) {
-        if let Some(pod) = self.find(uid) {
-            pod.in_flight = pod.in_flight.saturating_sub(1);
+    pub fn give_back(&mut self, taken: Taken, now: Duration) {
+        let bound = !self.queue.is_empty();
+        let Some(pod) = self.of(taken) else { return };
+        if let Some(at) = pod.begun.iter().position(|begun| *begun == taken.begun) {
+            pod.begun.swap_remove(at);
+            let took = now.saturating_sub(taken.begun);
+            pod.limiter.on_done(now, took, bound);
+            self.in_flight -= 1;
         }
+        self.place(taken.index, now);
+    }
+
+    /// Gives a slot back that no call has used.
+    pub fn return_unused(&mut self, taken: Taken, now: Duration) {
+        let Some(pod) = self.of(taken) else { return };
+        if let Some(at) = pod.begun.iter().position(|begun| *begun == taken.begun) {
+            pod.begun.swap_remove(at);
+            self.in_flight -= 1;
+        }
+        self.place(taken.index, now);
     }
 
     /// Puts a call at the end of the queue.
@@ -93,16 +203,16 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
 
     /// The next pair of a waiting call and a slot for it, while there are both. Callers that have
     /// gone are passed over.
-    pub fn next_match(&mut self) -> Option<(W, P)> {
+    pub fn next_match(&mut self, now: Duration, entropy: u64) -> Option<(W, Taken, P)> {
         while self.queue.front().is_some_and(Waiting::is_gone) {
             self.queue.pop_front();
         }
         if self.queue.is_empty() {
             return None;
         }
-        let pod = self.take()?;
+        let (taken, pod) = self.take(now, entropy)?;
         let waiter = self.queue.pop_front()?;
-        Some((waiter, pod))
+        Some((waiter, taken, pod))
     }
 
     /// Empties the queue.
@@ -116,6 +226,12 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
         self.queue.len()
     }
 
+    /// Who waits longest.
+    #[must_use]
+    pub fn first_waiting(&self) -> Option<&W> {
+        self.queue.front()
+    }
+
     /// Drops queue entries whose callers have gone. Called before a full queue refuses a call.
     pub fn sweep(&mut self) {
         self.queue.retain(|waiter| !waiter.is_gone());
@@ -124,109 +240,101 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
     /// Calls in flight over all pods.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.pods.iter().map(|pod| pod.in_flight).sum()
+        self.in_flight
     }
 
     /// Calls in flight on one pod, or `None` for a pod that is not known.
     #[must_use]
     pub fn in_flight_on(&self, uid: &str) -> Option<u32> {
-        self.pods
-            .iter()
-            .find(|pod| pod.uid == uid)
-            .map(|pod| pod.in_flight)
+        self.pod(uid).map(PodSlots::in_flight)
+    }
+
+    /// Calls that one pod gets at once by now, or `None` for a pod that is not known.
+    #[must_use]
+    pub fn limit_of(&self, uid: &str) -> Option<u32> {
+        self.pod(uid).map(|pod| pod.limiter.limit())
+    }
+
+    /// Calls that all pods that take calls get at once by now.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        let routable = self.pods.iter().flatten().filter(|pod| !pod.draining);
+        routable.map(|pod| pod.limiter.limit()).sum()
+    }
+
+    /// Whether any pod takes calls.
+    #[must_use]
+    pub fn is_routable(&self) -> bool {
+        self.routable > 0
+    }
+
+    /// How many pods take calls.
+    #[must_use]
+    pub fn routable_count(&self) -> usize {
+        self.routable
     }
 
     /// Uids of the pods that take calls.
     pub fn routable(&self) -> impl Iterator<Item = &str> {
-        self.pods
+        let routable = |index: usize| {
+            let pod = self.pods[index].as_ref();
+            pod.is_some_and(|pod| !pod.draining)
+        };
+        self.by_uid
             .iter()
-            .filter(|pod| !pod.draining)
-            .map(|pod| pod.uid.as_str())
+            .filter(move |(_, index)| routable(**index))
+            .map(|(uid, _)| uid.as_str())
     }
 
-    fn find(&mut self, uid: &str) -> Option<&mut PodSlots<P>> {
-        self.pods.iter_mut().find(|pod| pod.uid == uid)
+    fn pod(&self, uid: &str) -> Option<&PodSlots<P>> {
+        self.pods[*self.by_uid.get(uid)?].as_ref()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+    /// The pod of a slot, unless it was removed since.
+    fn of(&mut self, taken: Taken) -> Option<&mut PodSlots<P>> {
+        let pod = self.pods.get_mut(taken.index)?.as_mut()?;
+        (pod.serial == taken.serial).then_some(pod)
+    }
 
-    use super::*;
+    /// How full a pod is, for comparing; pods of two revisions may have other limits.
+    fn load(&self, index: usize) -> u64 {
+        self.pods[index].as_ref().map_or(u64::MAX, |pod| {
+            u64::from(pod.in_flight()) * 1_000_000 / u64::from(pod.limiter.limit())
+        })
+    }
 
-    struct Caller(u32);
+    /// Looks for pods whose calls are overdue, so that they have room after all.
+    fn look(&mut self, now: Duration) {
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK_EVERY;
+        (0..self.pods.len()).for_each(|index| self.place(index, now));
+    }
 
-    impl Waiting for Caller {
-        fn is_gone(&self) -> bool {
-            self.0 == 0
+    /// Puts the pod among the open ones, or takes it out, as it has room.
+    fn place(&mut self, index: usize, now: Duration) {
+        let Some(pod) = &mut self.pods[index] else {
+            return;
+        };
+        match (pod.has_room(now), pod.place) {
+            (true, None) => {
+                pod.place = Some(self.open.len());
+                self.open.push(index);
+            }
+            (false, Some(_)) => self.displace(index),
+            _ => {}
         }
     }
 
-    #[test]
-    fn calls_spread_over_pods_and_respect_their_limits() {
-        let mut slots: Slots<&str, Caller> = Slots::default();
-        slots.add("a", "a", 2);
-        slots.add("b", "b", 2);
-        let taken: Vec<_> = (0..4).map(|_| slots.take().unwrap()).collect();
-        assert_eq!(taken.iter().filter(|p| **p == "a").count(), 2);
-        assert_eq!(slots.take(), None);
-        slots.give_back("b");
-        assert_eq!(slots.take(), Some("b"));
-    }
-
-    #[test]
-    fn a_draining_pod_finishes_its_calls_and_gets_no_new_ones() {
-        let mut slots: Slots<&str, Caller> = Slots::default();
-        slots.add("a", "a", 2);
-        slots.take();
-        assert_eq!(slots.drain("a"), Some(1));
-        assert_eq!(slots.take(), None);
-        slots.give_back("a");
-        assert_eq!(slots.in_flight_on("a"), Some(0));
-    }
-
-    #[test]
-    fn callers_that_went_away_lose_their_place() {
-        let mut slots: Slots<&str, Caller> = Slots::default();
-        slots.wait(Caller(0));
-        slots.wait(Caller(7));
-        slots.add("a", "a", 1);
-        assert_eq!(slots.next_match().map(|(caller, _)| caller.0), Some(7));
-        assert!(slots.next_match().is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn no_pod_is_ever_over_its_limit(
-            ops in prop::collection::vec((0_u8..6, 0_usize..4, 1_u32..4), 1..200)
-        ) {
-            let names = ["a", "b", "c", "d"];
-            let mut slots: Slots<&str, Caller> = Slots::default();
-            let mut limits = [0_u32; 4];
-            let mut held: Vec<&str> = Vec::new();
-            for (op, which, n) in ops {
-                match op {
-                    0 => { slots.add(names[which], names[which], n); limits[which] = limits[which].max(n); }
-                    1 => { slots.drain(names[which]); }
-                    2 => {
-                        slots.remove(names[which]);
-                        held.retain(|p| *p != names[which]);
-                        limits[which] = 0;
-                    }
-                    3 => if let Some(pod) = slots.take() { held.push(pod); },
-                    4 => if let Some(pod) = held.pop() { slots.give_back(pod); },
-                    _ => {
-                        slots.wait(Caller(n));
-                        while let Some((_, pod)) = slots.next_match() { held.push(pod); }
-                    }
-                }
-                for (index, name) in names.iter().enumerate() {
-                    let mine = held.iter().filter(|p| *p == name).count();
-                    prop_assert!(mine <= limits[index] as usize);
-                    if let Some(n) = slots.in_flight_on(name) { prop_assert_eq!(n as usize, mine); }
-                }
-            }
+    fn displace(&mut self, index: usize) {
+        let place = self.pods[index].as_mut().and_then(|pod| pod.place.take());
+        let Some(place) = place else { return };
+        self.open.swap_remove(place);
+        if let Some(&moved) = self.open.get(place)
+            && let Some(pod) = &mut self.pods[moved]
+        {
+            pod.place = Some(place);
         }
     }
 }

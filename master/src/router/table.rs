@@ -65,3 +65,9 @@ impl Routes {
         self.0.store(Arc::new(table));
     }
 }
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}

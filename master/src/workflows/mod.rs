@@ -11,6 +11,7 @@ mod check;
 mod definition;
 mod execution;
 mod journal;
+mod metrics;
 mod object;
 mod registry;
 mod retention;
@@ -28,6 +29,7 @@ pub use execution::{
     Execution, ExecutionError, execution_arn, execution_name, find_execution, start_execution,
 };
 pub use journal::{Journal, JournalError};
+pub use metrics::RunCounts;
 pub use registry::{Workflows, WorkflowsTools};
 pub use retention::Retention;
 pub use run::WorkflowRunActor;

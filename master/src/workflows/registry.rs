@@ -7,6 +7,7 @@ use asl::Limits;
 use common::resources::{Task, Workflow, WorkflowRun};
 
 use super::journal::Journal;
+use super::metrics::RunCounts;
 use super::retention::{self, Ended, Retention};
 use super::run::{Removed, Said, Updated, WorkflowRunActor};
 use super::task_queue::TaskQueue;
@@ -30,6 +31,8 @@ const SHOW_EVERY: Duration = Duration::from_secs(1);
 
 /// What runs need.
 pub struct WorkflowsTools {
+    /// Counts runs.
+    pub counts: RunCounts,
     /// The API's objects.
     pub objects: Objects,
     /// Time.

@@ -45,6 +45,18 @@ pub(super) fn check(function: &Function, findings: &mut Findings) {
     if let Some(rule) = &spec.scaling {
         scaling(rule, findings);
     }
+    if let Some(retry) = &spec.retry {
+        findings.range("spec.retry.attempts", retry.attempts, 1, 100);
+        findings.range("spec.retry.backoffSeconds", retry.backoff_seconds, 0, 3600);
+        let longest = retry.max_backoff_seconds;
+        findings.range("spec.retry.maxBackoffSeconds", longest, 1, 86_400);
+        findings.range(
+            "spec.retry.maxAgeSeconds",
+            retry.max_age_seconds,
+            1,
+            604_800,
+        );
+    }
 }
 
 fn code(spec: &FunctionSpec, findings: &mut Findings) {
@@ -143,10 +155,28 @@ fn scaling(rule: &Scaling, findings: &mut Findings) {
         1,
         u32::MAX,
     );
+    findings.range(
+        "spec.scaling.targetConcurrency",
+        rule.target_concurrency,
+        1,
+        1000,
+    );
+    findings.range(
+        "spec.scaling.panicWindowPercent",
+        rule.panic_window_percent,
+        1,
+        100,
+    );
+    findings.range(
+        "spec.scaling.panicThresholdPercent",
+        rule.panic_threshold_percent,
+        110,
+        1000,
+    );
     findings.range("spec.scaling.pinned", rule.pinned, 0, MAX_REPLICAS);
     let (min, max) = (
         rule.min_replicas.unwrap_or(0),
-        rule.max_replicas.unwrap_or(10),
+        rule.max_replicas.unwrap_or(Scaling::DEFAULT_MAX_REPLICAS),
     );
     if min > max {
         let message = format!("found {min}, which is more than maxReplicas ({max})");

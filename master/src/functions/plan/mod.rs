@@ -5,6 +5,7 @@
 //! remembered as under way ([`Plan`]'s `launching`, `draining`, `deleting`), so that none is asked twice.
 
 mod backoff;
+mod ceiling;
 mod effect;
 mod event;
 mod outlook;

@@ -5,9 +5,9 @@ use common::resources::derive_pod_name;
 use jiff::Timestamp;
 
 use super::backoff::Backoff;
+use super::ceiling::Ceiling;
 use super::{Effect, Event, PodStage, PodView, Summary};
-use crate::functions::scaling::Window;
-use crate::functions::{Build, Decision, Load, Revision, Wanted};
+use crate::functions::{Build, Decision, Load, Revision, Scaler, Wanted};
 use crate::router::RouteState;
 
 /// Failed pods kept for people to look at.
@@ -16,11 +16,10 @@ const KEEP_FAILED: usize = 2;
 const MOST_LAUNCHING: usize = 8;
 /// Seconds after which a pod that was asked for and never showed up is asked for again.
 const LAUNCH_SECONDS: i64 = 30;
+/// The scheduler's word for nodes that are full.
+const NO_CAPACITY: &str = "NoCapacity";
 /// How often calls are sampled while there is anything to do.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-
-/// The cluster has no room.
-const NO_CAPACITY: &str = "NoCapacity";
 
 /// What is known and under way for one function.
 #[derive(Clone, Debug)]
@@ -34,8 +33,8 @@ pub struct Plan {
     deleting: BTreeSet<String>,
     routed: BTreeSet<String>,
     idle: BTreeSet<String>,
-    load: Load,
-    window: Window,
+    scaler: Scaler,
+    ceiling: Ceiling,
     pub(super) backoff: Backoff,
     pub(super) decision: Decision,
     pub(super) route: Option<RouteState>,
@@ -58,8 +57,8 @@ impl Plan {
             deleting: BTreeSet::new(),
             routed: BTreeSet::new(),
             idle: BTreeSet::new(),
-            load: Load::default(),
-            window: Window::default(),
+            scaler: Scaler::default(),
+            ceiling: Ceiling::default(),
             backoff: Backoff::default(),
             decision: Decision::default(),
             route: None,
@@ -130,7 +129,20 @@ impl Plan {
                 message,
             } => {
                 self.launching.remove(&name);
-                self.note_failure(&reason, &message, now, effects);
+                let alive = self.pods.values().filter(|pod| self.counts(pod)).count();
+                let alive = u32::try_from(alive).unwrap_or(u32::MAX);
+                // With pods at work, nodes that are full are a limit to scaling and no trouble.
+                if alive > 0 && reason == NO_CAPACITY {
+                    if self.ceiling.note(now, alive) {
+                        effects.push(Effect::Tell {
+                            warning: true,
+                            reason: NO_CAPACITY,
+                            message,
+                        });
+                    }
+                } else {
+                    self.note_failure(&reason, &message, now, effects);
+                }
                 if reason == NO_CAPACITY {
                     self.make_room(effects);
                 }
@@ -149,9 +161,12 @@ impl Plan {
                 }
             }
             Event::Sampled { load, idle } => {
-                let seconds = self.wanted.as_ref().map_or(30, |w| w.rule.window_seconds());
-                self.window.push(now, load.triggers, seconds);
-                self.load = load;
+                if let Some(wanted) = &self.wanted {
+                    let ready = self.pods.values().filter(|pod| self.is_routed(pod)).count();
+                    let ready = u32::try_from(ready).unwrap_or(u32::MAX);
+                    self.scaler
+                        .sample(&wanted.rule, now, Load { ready, ..load });
+                }
                 self.idle.extend(idle);
             }
         }
@@ -255,11 +270,16 @@ impl Plan {
     fn decide_replicas(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(wanted) = &self.wanted else { return };
         let seconds = wanted.rule.window_seconds();
-        self.window.push(now, 0, seconds);
         let mut decision = if self.deleted {
             Decision::default()
         } else {
-            wanted.rule.decide(&self.window, self.load)
+            let alive = self.pods.values().filter(|pod| self.counts(pod)).count();
+            match u32::try_from(alive).unwrap_or(u32::MAX) {
+                0 => self.ceiling.forget(),
+                alive => self.ceiling.disprove(alive),
+            }
+            let ceiling = self.ceiling.at(now);
+            self.scaler.decide(&wanted.rule, now, ceiling)
         };
         let began = self.began.unwrap_or(now).as_second();
         let found = |pod: &&PodView| self.counts(pod) && pod.created.as_second() < began;
@@ -312,6 +332,10 @@ impl Plan {
         alive && current && !self.draining.contains(&pod.uid)
     }
 
+    fn is_routed(&self, pod: &PodView) -> bool {
+        pod.stage == PodStage::Ready && !self.draining.contains(&pod.uid)
+    }
+
     fn launch(&mut self, now: Timestamp, entropy: u64, effects: &mut Vec<Effect>) {
         let Some(revision) = self.revision().cloned() else {
             return;
@@ -338,8 +362,20 @@ impl Plan {
         let have = self.pods.values().filter(|pod| self.counts(pod)).count() + self.launching.len();
         let coming_up = |pod: &&PodView| pod.stage == PodStage::Starting && self.counts(pod);
         let starting = self.launching.len() + self.pods.values().filter(coming_up).count();
-        let missing = (self.decision.replicas as usize).saturating_sub(have);
-        for index in 0..missing.min(MOST_LAUNCHING.saturating_sub(starting)) {
+        let ceiling = self
+            .ceiling
+            .at(now)
+            .map_or(usize::MAX, |pods| pods as usize);
+        let desired = (self.decision.replicas as usize).min(ceiling);
+        let missing = desired.saturating_sub(have);
+        // Calls that wait for the first pod wait for one launch: whether it succeeds is not known yet.
+        let cold = !self.pods.values().any(|pod| self.is_routed(pod));
+        let most = if cold && self.scaler.load().waiting > 0 {
+            1
+        } else {
+            MOST_LAUNCHING
+        };
+        for index in 0..missing.min(most.saturating_sub(starting)) {
             let suffix = suffix(entropy, index);
             let name = derive_pod_name(&self.function, &revision.name, &suffix);
             self.launching.insert(name.clone(), now);
@@ -429,8 +465,8 @@ impl Plan {
     fn wake(&self, now: Timestamp, effects: &mut Vec<Effect>) {
         let busy = !self.pods.is_empty()
             || !self.launching.is_empty()
-            || self.load.waiting > 0
-            || self.window.total() > 0;
+            || self.scaler.load().waiting > 0
+            || self.scaler.had_calls();
         if let Some(rest) = self.backoff.remaining(now) {
             effects.push(Effect::WakeIn(rest.min(SAMPLE_EVERY)));
         } else if busy {

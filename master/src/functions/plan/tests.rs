@@ -169,6 +169,7 @@ impl World {
                 triggers,
                 in_flight,
                 waiting,
+                ..Load::default()
             },
             idle,
         });
@@ -207,6 +208,82 @@ fn many_waiting_calls_start_one_pod_and_it_is_routed_once_ready() {
     assert_eq!(world.routed.len(), 1);
 }
 
+/// 88 calls of 2 s each come at once; each pod takes two at a time.
+#[test]
+fn a_burst_on_a_cold_function_neither_storms_nor_queues_behind_one_pod() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    let (mut left, mut launched) = (88_u32, Vec::new());
+    world.sample(88, 0, left);
+    assert_eq!(world.launches, 1, "one launch from zero");
+    for second in 1..60_u64 {
+        world.now += jiff::SignedDuration::from_secs(1);
+        world.come_up();
+        let capacity = 2 * u32::try_from(world.routed.len()).unwrap();
+        let in_flight = capacity.min(left);
+        let load = Load {
+            in_flight,
+            waiting: left - in_flight,
+            longest_wait: Duration::from_secs(if left > in_flight { second } else { 0 }),
+            capacity,
+            ..Load::default()
+        };
+        let idle = world.draining.clone();
+        world.on(Event::Sampled { load, idle });
+        launched.push(world.launches);
+        if second % 2 == 0 {
+            left -= in_flight;
+        }
+    }
+    assert_eq!(launched[..6], [1, 2, 4, 8, 10, 10], "{launched:?}");
+    assert_eq!(world.launches, 10, "never more than maxReplicas");
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn full_nodes_are_a_limit_and_no_trouble_while_pods_serve() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(300, 0, 1);
+    world.come_up();
+    assert_eq!(world.routed.len(), 1);
+    for _ in 0..30 {
+        world.now += jiff::SignedDuration::from_millis(200);
+        world.sample(0, 1, 0);
+        // The scheduler refuses whatever was asked for.
+        let asked: Vec<_> = world
+            .pods
+            .values()
+            .filter(|pod| pod.stage == PodStage::Starting)
+            .map(|pod| (pod.uid.clone(), pod.name.clone()))
+            .collect();
+        for (uid, name) in asked {
+            world.pods.remove(&uid);
+            world.on(Event::LaunchFailed {
+                name,
+                reason: "NoCapacity".to_owned(),
+                message: "all nodes are full".to_owned(),
+            });
+        }
+    }
+    assert!(world.launches <= 4, "{} launches", world.launches);
+    let told = |reason: &str| world.told.iter().filter(|told| *told == reason).count();
+    assert_eq!((told("NoCapacity"), told("PodFailed")), (1, 0));
+    let shown = world.shown.clone().unwrap();
+    assert_eq!((shown.desired, shown.trouble), (1, None));
+    assert!(
+        shown.why.contains("capped at 1 by what the nodes take"),
+        "{}",
+        shown.why
+    );
+    world.now += jiff::SignedDuration::from_secs(10);
+    world.sample(0, 1, 0);
+    assert_eq!(world.launches, 4, "one more is tried after a while");
+    world.come_up();
+    world.sample(0, 1, 0);
+    assert_eq!(world.launches, 5, "and with room there come more");
+}
+
 #[test]
 fn a_pod_that_never_shows_up_is_asked_for_again_after_a_while() {
     let mut world = World::new();
@@ -239,8 +316,8 @@ fn a_pod_with_calls_is_drained_before_it_is_deleted() {
     let mut world = World::new();
     world.on(Event::Applied(ready_to_run()));
     world.sample(250, 0, 1);
-    world.settle();
-    world.sample(0, 0, 1);
+    world.come_up();
+    world.sample(0, 1, 0);
     world.come_up();
     assert_eq!(world.routed.len(), 3);
     world.now += jiff::SignedDuration::from_secs(31);
@@ -249,7 +326,7 @@ fn a_pod_with_calls_is_drained_before_it_is_deleted() {
         load: Load {
             triggers: 0,
             in_flight: 3,
-            waiting: 0,
+            ..Load::default()
         },
         idle: Vec::new(),
     });

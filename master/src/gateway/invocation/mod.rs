@@ -1,48 +1,62 @@
 //! Calls that are answered before they are made, and what came of them.
 
+use std::time::Instant;
+
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use common::resources::Retry;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::access::{Access, Doorkeeper};
 use super::{Gateway, answer, prefer};
 use crate::api::Caller;
-use crate::calls::{CallKind, Timing};
+use crate::calls::CallKind;
 use crate::invocations::{
-    AcceptError, Accepted, Id, LedgerError, Record, RedriveError, Request, View,
+    AcceptError, Accepted, Id, LedgerError, Record, RedriveError, Request, State, Terms, View,
+    Which,
 };
 use crate::key::ObjectKey;
 
-/// Dead letters in one page, when nobody says.
+/// Invocations in one page, when nobody says.
 const PAGE: usize = 100;
 /// Most of them.
 const LARGEST_PAGE: usize = 1000;
 /// Seconds after which a client may try again when too much waits.
 const RETRY_AFTER: &str = "5";
 
-/// Stores a call of a function that exists.
+/// A call of a function that exists, to be made later.
+pub(super) struct Accepting<'a> {
+    pub(super) function: &'a ObjectKey,
+    pub(super) kind: &'a CallKind,
+    pub(super) retry: Option<Retry>,
+}
+
+/// Stores a call.
 pub(super) async fn accept(
     request: &HttpRequest,
     gateway: &Gateway,
-    function: &ObjectKey,
-    kind: &CallKind,
+    accepting: &Accepting<'_>,
     body: Bytes,
 ) -> HttpResponse {
-    let Some(stored) = Request::of(kind) else {
+    let Some(stored) = Request::of(accepting.kind) else {
         return answer::of_trouble(400, "BadRequest", "only an HTTP request can be stored");
     };
     let key = match prefer::idempotency_key(request) {
         Ok(key) => key,
         Err(message) => return answer::of_trouble(400, "BadRequest", message),
     };
+    let terms = Terms {
+        key,
+        retry: accepting.retry,
+    };
     let id = Id(rand::random());
-    match gateway
+    let accepted = gateway
         .invocations
-        .accept(id, function, &stored, body, key)
-        .await
-    {
+        .accept(id, accepting.function, &stored, body, terms)
+        .await;
+    match accepted {
         Ok(accepted) => of_accepted(accepted),
         Err(error) => {
             let message = explain(&error);
@@ -63,7 +77,6 @@ fn of_accepted(accepted: Accepted) -> HttpResponse {
     HttpResponse::Accepted()
         .insert_header(("Location", format!("/invocations/{id}")))
         .insert_header(("X-Invocation-Id", id.as_str()))
-        .insert_header(("Server-Timing", Timing::default().header()))
         .insert_header(("Preference-Applied", "respond-async"))
         .json(json!({ "id": id, "state": accepted.state }))
 }
@@ -109,7 +122,13 @@ pub(super) async fn read(
     path: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> HttpResponse {
-    let (id, record) = match find(&request, &path, &gateway).await {
+    let begun = Instant::now();
+    let response = show(&request, &path, &gateway).await;
+    answer::stamped(response, begun.elapsed())
+}
+
+async fn show(request: &HttpRequest, path: &str, gateway: &Gateway) -> HttpResponse {
+    let (id, record) = match find(request, path, gateway).await {
         Ok(found) => found,
         Err(response) => return response,
     };
@@ -133,7 +152,13 @@ pub(super) async fn redrive(
     path: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> HttpResponse {
-    let id = match find(&request, &path, &gateway).await {
+    let begun = Instant::now();
+    let response = begin_again(&request, &path, &gateway).await;
+    answer::stamped(response, begun.elapsed())
+}
+
+async fn begin_again(request: &HttpRequest, path: &str, gateway: &Gateway) -> HttpResponse {
+    let id = match find(request, path, gateway).await {
         Ok((id, _)) => id,
         Err(response) => return response,
     };
@@ -192,23 +217,37 @@ pub(super) struct Listing {
     after: Option<String>,
 }
 
-/// `GET /invocations?state=Failed`
+/// `GET /invocations[?state=Pending|Running|Succeeded|Failed]`
 pub(super) async fn list(
     request: HttpRequest,
     query: Result<web::Query<Listing>, actix_web::Error>,
     gateway: web::Data<Gateway>,
 ) -> HttpResponse {
-    if let Err(response) = admit_administrator(&request, gateway.doorkeeper).await {
+    let begun = Instant::now();
+    let response = list_page(&request, query, &gateway).await;
+    answer::stamped(response, begun.elapsed())
+}
+
+async fn list_page(
+    request: &HttpRequest,
+    query: Result<web::Query<Listing>, actix_web::Error>,
+    gateway: &Gateway,
+) -> HttpResponse {
+    if let Err(response) = admit_administrator(request, gateway.doorkeeper).await {
         return response;
     }
     let query = match query {
         Ok(query) => query.into_inner(),
         Err(error) => return answer::of_trouble(400, "BadRequest", error.to_string()),
     };
-    if query.state.as_deref() != Some("Failed") {
-        let message = "only the dead letters can be listed: want ?state=Failed";
-        return answer::of_trouble(400, "BadRequest", message);
-    }
+    let which = match query.state.as_deref().map(State::parse) {
+        None => Which::All,
+        Some(Some(state)) => Which::In(state),
+        Some(None) => {
+            let message = "want ?state=Pending, Running, Succeeded or Failed, or no state";
+            return answer::of_trouble(400, "BadRequest", message);
+        }
+    };
     let limit = query
         .limit
         .filter(|limit| *limit > 0)
@@ -216,7 +255,7 @@ pub(super) async fn list(
         .min(LARGEST_PAGE);
     match gateway
         .invocations
-        .failed(query.after.as_deref(), limit)
+        .list(which, query.after.as_deref(), limit)
         .await
     {
         Ok(page) => {

@@ -40,6 +40,7 @@ impl Directory for OneFunction {
             hold: second,
             queue_limit: 1,
             open: false,
+            retry: None,
         };
         let route = || Route::new(function.clone(), settings, Arc::new(Self));
         Ok((*function == ObjectKey::new("default", "f")).then(route))
@@ -54,6 +55,7 @@ fn gateway(directory: &std::path::Path, doorkeeper: Doorkeeper) -> Data<Gateway>
     let bounds = Bounds {
         count: 2,
         bytes: 1 << 20,
+        ..Bounds::default()
     };
     let one = Arc::new(OneFunction);
     Data::new(Gateway {

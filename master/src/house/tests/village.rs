@@ -10,7 +10,7 @@ use super::agent::Agent;
 use crate::calls::{Call, CallError, CallKind, Calls, InvocationId, Timing};
 use crate::house::tree::{self, Tree};
 use crate::house::{Ground, HouseError};
-use crate::invocations::{Id, Request};
+use crate::invocations::{Id, Request, Terms};
 use crate::key::ObjectKey;
 use crate::settings::Settings;
 use crate::store::Durability::Durable;
@@ -106,7 +106,9 @@ impl Village {
         let request = Request::of(&kind).unwrap();
         let ledger = &self.tree.invocations;
         let body = Bytes::from_static(b"{}");
-        let accepted = ledger.accept(id, &function, &request, body, None).await;
+        let accepted = ledger
+            .accept(id, &function, &request, body, Terms::default())
+            .await;
         accepted.unwrap().id
     }
 

@@ -14,7 +14,7 @@ use crate::calls::{Call, CallError, CallKind};
 use crate::clock::{Clock, SystemClock};
 use crate::invocations::{
     AcceptError, Accepted, Backlog, Bounds, Carry, Id, Invocations, InvocationsTools, Ledger,
-    Policy, Record, RedriveError, Request, State, Width, keys,
+    Policy, Record, RedriveError, Request, State, Terms, Which, Width, keys,
 };
 use crate::key::ObjectKey;
 use crate::store::{EmbeddedStore, Page, Store};
@@ -86,6 +86,7 @@ fn ledger(path: &Path, policy: Policy) -> (Ledger, Arc<dyn Store>) {
             Bounds {
                 count: 10,
                 bytes: 1 << 20,
+                results: 1 << 20,
             },
             policy,
         ),
@@ -120,7 +121,7 @@ async fn accept(ledger: &Ledger, name: &str, key: Option<&str>) -> Result<Accept
             &function(name),
             &request(),
             Bytes::from_static(b"{\"a\":1}"),
-            key,
+            Terms { key, retry: None },
         )
         .await
 }
@@ -231,8 +232,14 @@ async fn calls_are_made_results_kept_and_failures_made_dead_letters() {
         Some("the function does not exist any more")
     );
 
-    let first = ledger.failed(None, 2).await.unwrap();
-    let second = ledger.failed(first.next.as_deref(), 2).await.unwrap();
+    let first = ledger
+        .list(Which::In(State::Failed), None, 2)
+        .await
+        .unwrap();
+    let second = ledger
+        .list(Which::In(State::Failed), first.next.as_deref(), 2)
+        .await
+        .unwrap();
     assert_eq!(
         (first.items.len(), second.items.len(), second.next),
         (2, 1, None)
@@ -382,4 +389,91 @@ async fn too_much_is_refused_and_what_was_kept_long_enough_is_forgotten() {
     let left = store.list(Page::all("/troupe/invocations/")).await.unwrap();
     assert_eq!(left.entries, [], "nothing stays behind");
     accept(&ledger, "f", Some("0")).await.unwrap();
+}
+
+/// All pages of at most three.
+async fn all(ledger: &Ledger, which: Which) -> Vec<(Id, State)> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = ledger.list(which, after.as_deref(), 3).await.unwrap();
+        found.extend(page.items.iter().map(|(id, record)| (*id, record.state)));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return found,
+        }
+    }
+}
+
+#[actix::test]
+async fn all_are_listed_page_by_page_those_that_wait_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, _store) = ledger(&directory.path().join("s"), hasty());
+    let functions = Arc::new(Functions::default());
+    for (name, fate) in [("good", Fate::Answer(200, "1")), ("hangs", Fate::Hang)] {
+        functions.fates.lock().insert(name.to_owned(), fate);
+    }
+    let _room = room(&ledger, &functions);
+    let mut ids = Vec::new();
+    for name in ["good", "good", "good", "good", "gone", "hangs", "hangs"] {
+        ids.push(accept(&ledger, name, None).await.unwrap().id);
+    }
+    for id in &ids[..5] {
+        ended(&ledger, *id).await;
+    }
+    for id in &ids[5..] {
+        until(&ledger, *id, |record| record.state == State::Running).await;
+    }
+    let listed = all(&ledger, Which::All).await;
+    assert_eq!(listed.len(), 7, "{listed:?}");
+    assert!(
+        listed[..2]
+            .iter()
+            .all(|(_, state)| *state == State::Running)
+    );
+    assert_eq!(all(&ledger, Which::In(State::Succeeded)).await.len(), 4);
+    assert_eq!(
+        all(&ledger, Which::In(State::Failed)).await,
+        [(ids[4], State::Failed)]
+    );
+    assert_eq!(all(&ledger, Which::In(State::Pending)).await, []);
+}
+
+#[actix::test]
+async fn the_oldest_results_go_when_all_are_larger_than_they_may_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let results = |ledger: Ledger, results| {
+        let bounds = Bounds {
+            results,
+            ..Bounds::default()
+        };
+        ledger.with(bounds, hasty())
+    };
+    let (plain, _store) = ledger(&path, hasty());
+    let ledger = results(plain, 10);
+    let functions = Arc::new(Functions::default());
+    functions
+        .fates
+        .lock()
+        .insert("f".to_owned(), Fate::Answer(200, "1234"));
+    let _room = room(&ledger, &functions);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let id = accept(&ledger, "f", None).await.unwrap().id;
+        ended(&ledger, id).await;
+        ids.push(id);
+        // The index is in order of milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    ledger.sweep().await.unwrap();
+    for (id, kept) in ids.iter().zip([false, false, false, true, true]) {
+        assert_eq!(ledger.find(*id).await.unwrap().is_some(), kept);
+    }
+    // A master that starts counts what it finds.
+    let next = results(
+        Ledger::new(Arc::clone(&ledger.store), Arc::clone(&ledger.clock)),
+        4,
+    );
+    next.count_kept().await.unwrap();
+    assert_eq!(next.sweep().await.unwrap(), 1);
 }
