@@ -32,14 +32,16 @@ def rows(results):
         for clients, found in by_clients.items():
             if name != "func-base":
                 yield "func-base", name, clients, found["ratio"]
-    for clients, found in results["gateway"]["clients"].items():
-        yield "gateway", "nginx, same pod", clients, found["ratio"]
+    for load, by_clients in results["gateway"]["loads"].items():
+        for clients, found in by_clients.items():
+            for name, ratio in found["ratio"].items():
+                yield f"gateway, {load}", f"{name}, same pod", clients, ratio
 
 
 def show(results):
-    print(f"\n{'':12}{'against':24}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
+    print(f"\n{'':20}{'against':24}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
     for what, against, clients, ratio in rows(results):
-        print(f"{what:12}{against:24}{clients[1:]:>8}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>9.2f}x")
+        print(f"{what:20}{against:24}{clients[1:]:>8}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>9.2f}x")
     print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
 
 

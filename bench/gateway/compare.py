@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Our gateway in front of one pod against nginx in front of the same pod, side by side.
+"""Our gateway in front of one pod against nginx in front of the same pod and the pod itself, side by side.
 
-One cluster, one function, one pod. The gateway reaches the pod's Unix socket itself, as it does where both share
-a machine; nginx has that socket as its upstream, with kept connections and as many workers. Rounds measure both
-in turn, starting with the other one each time, so that a ratio compares neighbours in time. The load is wrk's.
+One cluster, one function, one pod; two loads: a call that computes and one that sleeps 50 ms. The gateway reaches
+the pod's Unix socket itself, as it does where both share a machine; nginx has that socket as its upstream, with kept
+connections and as many workers; the way straight to the pod is a second server of the same code on a TCP port,
+because wrk speaks no Unix sockets. Rounds measure all in turn, starting with another one each time, so that a ratio
+compares neighbours in time. The load is wrk's.
+
+Figures count only from a machine that does nothing else: run it alone, with a release build.
 """
 
 import argparse
@@ -29,7 +33,8 @@ BODY = b'{"x": 1, "y": 2}'
 WANTED = {"x": 3, "y": -1}
 CLIENTS = (1, 16, 64)
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
-CALL = HERE.parent / "func_base" / "call.lua"
+LOADS = {"computes": HERE.parent / "func_base" / "call.lua", "sleeps": HERE / "sleep.lua"}
+CONCURRENCY = 8
 FUNCTION = HERE / "function.yaml"
 
 NGINX = """\
@@ -97,13 +102,31 @@ def start_nginx(home, socket):
         time.sleep(0.05)
 
 
+def start_straight(home):
+    """The pod's server with the same code on a port of its own."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "troupe_pod", "--listen", f"127.0.0.1:{port}", "--function", HERE / "code", "--concurrency", str(CONCURRENCY)]
+    with open(home / "straight.log", "ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT / "func-base", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    url = f"http://127.0.0.1:{port}/"
+    until = time.monotonic() + 20
+    while True:
+        try:
+            if ask(url) == WANTED:
+                return process, url
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > until:
+                raise Failure(f"the pod's server does not answer: {error}") from error
+        time.sleep(0.05)
+
+
 def milliseconds(text):
     number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
     return float(number) * UNITS[unit]
 
 
-def wrk(program, url, clients, seconds):
-    command = [program, "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", CALL, url]
+def wrk(program, url, load, clients, seconds):
+    command = [program, "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", LOADS[load], url]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in out or "Socket errors" in out:
         raise Failure(f"wrong answers from {url}:\n{out}")
@@ -116,58 +139,70 @@ def wrk(program, url, clients, seconds):
 
 def measure(urls, rounds, seconds):
     program = need("wrk", "wrk", "the load of benchmarks")
-    samples = {clients: {name: [] for name in urls} for clients in CLIENTS}
+    samples = {load: {clients: {name: [] for name in urls} for clients in CLIENTS} for load in LOADS}
+    names = sorted(urls)
     for url in urls.values():
-        wrk(program, url, 16, 1)
+        wrk(program, url, "computes", 16, 1)
     for number in range(rounds):
-        for clients in CLIENTS:
-            for name in sorted(urls, reverse=number % 2 == 1):
-                samples[clients][name].append(wrk(program, urls[name], clients, seconds))
+        turn = number % len(names)
+        for load, by_clients in samples.items():
+            for clients, by_name in by_clients.items():
+                for name in names[turn:] + names[:turn]:
+                    by_name[name].append(wrk(program, urls[name], load, clients, seconds))
         print(f"round {number + 1} of {rounds} done", file=sys.stderr)
     return samples
 
 
+def ratio(ours, theirs):
+    """Medians of the rounds' ratios; above 1: the gateway is better."""
+    pairs = list(zip(ours, theirs))
+    return {
+        "calls_per_second": round(statistics.median(a["calls_per_second"] / b["calls_per_second"] for a, b in pairs), 2),
+        "p50": round(statistics.median(b["p50_ms"] / a["p50_ms"] for a, b in pairs), 2),
+        "p99": round(statistics.median(b["p99_ms"] / a["p99_ms"] for a, b in pairs), 2),
+    }
+
+
 def summary(samples):
-    """Medians, and the medians of the rounds' ratios to nginx (above 1: the gateway is better)."""
+    """By load and number of clients: medians of each way, and the gateway's ratios to the others."""
     found = {}
-    for clients, by_name in samples.items():
-        ours, theirs = by_name["gateway"], by_name["nginx"]
-        medians = {name: {field: round(statistics.median(one[field] for one in rounds), 3) for field in rounds[0]} for name, rounds in by_name.items()}
-        ratio = {
-            "calls_per_second": round(statistics.median(a["calls_per_second"] / b["calls_per_second"] for a, b in zip(ours, theirs)), 2),
-            "p50": round(statistics.median(b["p50_ms"] / a["p50_ms"] for a, b in zip(ours, theirs)), 2),
-            "p99": round(statistics.median(b["p99_ms"] / a["p99_ms"] for a, b in zip(ours, theirs)), 2),
-        }
-        found[f"c{clients}"] = {**medians, "ratio": ratio}
+    for load, by_clients in samples.items():
+        for clients, by_name in by_clients.items():
+            medians = {name: {field: round(statistics.median(one[field] for one in rounds), 3) for field in rounds[0]} for name, rounds in by_name.items()}
+            ratios = {name: ratio(by_name["gateway"], by_name[name]) for name in by_name if name != "gateway"}
+            found.setdefault(load, {})[f"c{clients}"] = {**medians, "ratio": ratios}
     return found
 
 
 def show(found):
-    print(f"{'clients':>8}{'gateway':>12}{'nginx':>12}{'gateway p99':>14}{'nginx p99':>12}   the gateway is better by")
-    print(f"{'':>8}{'calls/s':>12}{'calls/s':>12}{'ms':>14}{'ms':>12}{'calls/s':>10}{'p99':>8}")
-    for clients, row in found.items():
-        ours, theirs, ratio = row["gateway"], row["nginx"], row["ratio"]
-        print(
-            f"{clients[1:]:>8}{ours['calls_per_second']:>12.0f}{theirs['calls_per_second']:>12.0f}"
-            f"{ours['p99_ms']:>14.2f}{theirs['p99_ms']:>12.2f}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>7.2f}x"
-        )
+    print(f"{'load':10}{'clients':>8}{'way':>10}{'calls/s':>10}{'p50 ms':>9}{'p99 ms':>9}   the gateway is better by: calls/s, p99")
+    for load, by_clients in found.items():
+        for clients, row in by_clients.items():
+            for name in ("gateway", "nginx", "straight"):
+                one = row[name]
+                line = f"{load:10}{clients[1:]:>8}{name:>10}{one['calls_per_second']:>10.0f}{one['p50_ms']:>9.2f}{one['p99_ms']:>9.2f}"
+                if name != "gateway":
+                    line += f"{row['ratio'][name]['calls_per_second']:>10.2f}x{row['ratio'][name]['p99']:>8.2f}x"
+                print(line)
 
 
 def compare(flags):
-    nginx = cluster = None
+    nginx = straight = cluster = None
     try:
         cluster = Cluster(build(flags.profile))
         cluster.start()
-        nginx, url = start_nginx(cluster.home, the_pod(cluster))
-        return measure({"gateway": f"{cluster.gateway}/function/bench", "nginx": url}, flags.rounds, flags.seconds)
+        nginx, proxied = start_nginx(cluster.home, the_pod(cluster))
+        straight, direct = start_straight(cluster.home)
+        urls = {"gateway": f"{cluster.gateway}/function/bench", "nginx": proxied, "straight": direct}
+        return measure(urls, flags.rounds, flags.seconds)
     except Failure:
         if cluster:
             cluster.show_logs()
         raise
     finally:
-        if nginx:
-            nginx.send_signal(signal.SIGTERM)
-            nginx.wait(20)
+        for process in filter(None, (nginx, straight)):
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
         if cluster:
             cluster.stop()
             cluster.remove()
@@ -187,7 +222,7 @@ def main():
         sys.exit(f"bench: {failure}")
     show(found)
     if flags.output:
-        Path(flags.output).write_text(json.dumps({"rounds": flags.rounds, "seconds": flags.seconds, "clients": found}, indent=2) + "\n")
+        Path(flags.output).write_text(json.dumps({"rounds": flags.rounds, "seconds": flags.seconds, "loads": found}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

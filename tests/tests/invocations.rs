@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use tests::{Cluster, Http, Reply, eventually, params};
+use serde_json::json;
+use tests::{Cluster, Http, Reply, eventually, params, waits_for};
 
 /// Calls without waiting; where its outcome will be.
 #[track_caller]
@@ -54,22 +55,109 @@ fn an_accepted_call_is_made_and_its_result_is_kept() {
     );
 }
 
+/// More than are attempted at once, so that some are in flight and the others wait.
 #[test]
-fn an_accepted_call_survives_the_master() {
+fn no_accepted_call_is_lost_with_the_master() {
     let mut cluster = Cluster::start();
     let gate = cluster.home().join("gate");
-    let code = format!(
-        "import os, time\ndef main(params):\n    while not os.path.exists({gate:?}):\n        time.sleep(0.02)\n    return 'done'\n"
-    );
+    let code = waits_for(&gate, "params['n']");
     cluster.apply("slow", &code, "timeoutSeconds: 300");
     let gateway = cluster.gateway();
-    let locations: Vec<String> = (0..5).map(|_| accepted(&gateway, "slow", "{}")).collect();
+    let locations: Vec<String> = (0..60)
+        .map(|n| accepted(&gateway, "slow", &format!(r#"{{"n": {n}}}"#)))
+        .collect();
+    cluster.await_began("slow");
     cluster.crash_master();
     fs::write(&gate, "").unwrap();
-    for location in &locations {
-        let found = outcome(&gateway, location);
-        assert_eq!(found.json()["state"], "Succeeded", "{found:?}");
+    for (n, location) in locations.iter().enumerate() {
+        let found = outcome(&gateway, location).json();
+        assert_eq!(
+            (&found["state"], &found["result"]),
+            (&json!("Succeeded"), &json!(n))
+        );
     }
+}
+
+#[test]
+fn what_failed_is_listed_and_begun_again() {
+    let cluster = Cluster::start();
+    let mended = cluster.home().join("mended");
+    let code = format!(
+        "import os\ndef main(params):\n    if not os.path.exists({mended:?}):\n        raise ValueError('not yet')\n    return 'done'\n"
+    );
+    cluster.apply("frail", &code, "retry: { attempts: 2, backoffSeconds: 0 }");
+    let (gateway, kubectl) = (cluster.gateway(), cluster.kubectl());
+    let location = accepted(&gateway, "frail", "{}");
+    let id = location.rsplit('/').next().unwrap();
+    let found = outcome(&gateway, &location);
+    assert!(found.is_stamped(), "{:?}", found.headers);
+    let found = found.json();
+    assert_eq!(
+        (&found["state"], &found["attempts"]),
+        (&json!("Failed"), &json!(2))
+    );
+
+    let failed = kubectl.run(&["get", "invocations", "--failed"]);
+    assert!(
+        failed.contains(id) && failed.contains("ValueError: not yet"),
+        "{failed}"
+    );
+    let other = kubectl.say(&["get", "invocations", "--failed", "-n", "other"]);
+    assert!(!other.out.contains(id), "{other:?}");
+    fs::write(&mended, "").unwrap();
+    let said = kubectl.run(&["redrive", "--failed", "--function", "frail"]);
+    assert_eq!(said.trim(), format!("invocation/{id} redriven"));
+    let found = outcome(&gateway, &location).expect(200);
+    assert_eq!(
+        (&found["state"], &found["result"]),
+        (&json!("Succeeded"), &json!("done"))
+    );
+    kubectl.refuse(&["redrive", id]);
+    let one = kubectl.json(&["get", "invocation", id]);
+    assert_eq!(one["state"], "Succeeded");
+}
+
+/// Resident memory of a process, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib << 10
+}
+
+#[test]
+fn thousands_that_wait_cost_little_memory_and_go_on_after_a_crash() {
+    let mut cluster = Cluster::start();
+    let spec = "scaling: { pinned: 0 }\nretry: { maxBackoffSeconds: 5 }";
+    cluster.apply("paused", &params("1"), spec);
+    let gateway = cluster.gateway();
+    // The first ones warm what every call needs.
+    let first = accepted(&gateway, "paused", "{}");
+    let before = resident(cluster.master.id());
+    let count = 3_000;
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let gateway = cluster.gateway();
+            scope.spawn(move || {
+                for _ in 0..count / 8 {
+                    accepted(
+                        &gateway,
+                        "paused",
+                        r#"{"padding": "xxxxxxxxxxxxxxxxxxxxxxxxx"}"#,
+                    );
+                }
+            });
+        }
+    });
+    let each = resident(cluster.master.id()).saturating_sub(before) / count;
+    assert!(each < 16 << 10, "{each} bytes for a call that waits");
+    cluster.crash_master();
+    let settings = ["scale", "function/paused", "--replicas=auto"];
+    cluster.kubectl().run(&settings);
+    assert_eq!(outcome(&gateway, &first).json()["state"], "Succeeded");
 }
 
 #[test]

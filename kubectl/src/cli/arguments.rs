@@ -10,6 +10,7 @@ use crate::commands::describe::DescribeArgs;
 use crate::commands::execute::ExecuteArgs;
 use crate::commands::get::GetArgs;
 use crate::commands::logs::LogsArgs;
+use crate::commands::redrive::RedriveArgs;
 use crate::commands::scale::ScaleArgs;
 use crate::commands::task::TaskArgs;
 use crate::commands::update::UpdateArgs;
@@ -60,6 +61,8 @@ pub enum Command {
     Scale(ScaleArgs),
     /// Call a function, or run a workflow or state machine
     Execute(ExecuteArgs),
+    /// Begin asynchronous calls that failed again
+    Redrive(RedriveArgs),
     /// Apply, with a say in what becomes of running pods
     Update(UpdateArgs),
     /// Answer a task that a run waits for

@@ -9,7 +9,7 @@ use super::arguments::{Cli, Command, Plugin};
 use super::hand_over;
 use crate::commands::error::Error;
 use crate::commands::{
-    apply, completion, delete, describe, execute, get, logs, scale, task, update, version,
+    apply, completion, delete, describe, execute, get, logs, redrive, scale, task, update, version,
 };
 
 /// `kubectl`; under the name `kubectl-execute` the plugin.
@@ -61,6 +61,7 @@ fn run_command(cli: Cli) -> Result<(), Error> {
             Command::Scale(args) => scale::scale(&args, &globals).await,
             Command::Task(args) => task::task(&args, &globals).await,
             Command::Execute(args) => execute::execute(&args, &globals).await,
+            Command::Redrive(args) => redrive::redrive(&args, &globals).await,
             Command::Update(args) => update::update(&args, &globals).await,
             Command::Version(args) => version::version(&args, &globals).await,
             Command::Completion(args) => completion::completion(&args),
@@ -144,7 +145,14 @@ fn creates_by_flags(words: &[OsString]) -> bool {
 
 /// Options that only the real kubectl knows are left to it; everything else is said.
 fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
-    let ours_alone = ["apply", "create", "execute", "update", "completion"];
+    let ours_alone = [
+        "apply",
+        "create",
+        "execute",
+        "redrive",
+        "update",
+        "completion",
+    ];
     let is_ours = words
         .iter()
         .filter_map(|word| word.to_str())
@@ -199,6 +207,9 @@ mod tests {
             "kubectl update hard -f f.yaml",
             "kubectl update -f f.yaml",
             "kubectl logs -f function/f --tail=10 --build",
+            "kubectl get invocations --failed -A",
+            "kubectl redrive 0123 4567",
+            "kubectl redrive --failed --function f",
             "kubectl delete -f f.yaml --wait=false",
             "kubectl get pods -n team",
         ] {

@@ -8,6 +8,7 @@ pub mod error;
 pub mod execute;
 pub mod get;
 pub mod logs;
+pub mod redrive;
 pub mod scale;
 mod target;
 pub mod task;

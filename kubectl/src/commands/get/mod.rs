@@ -1,5 +1,6 @@
 //! `get`: objects as tables, YAML, JSON, names or by template.
 
+mod invocations;
 mod output;
 mod watch;
 
@@ -13,6 +14,7 @@ use super::target::{Target, targets};
 use crate::cli::Globals;
 use crate::client::{Client, Request, TABLE};
 use crate::print::table;
+pub(super) use invocations::list as invocations;
 pub use output::Output;
 
 /// `kubectl get`.
@@ -27,6 +29,9 @@ pub use output::Output;
 
   # only the result
   kubectl get workflow workflow-example -o jsonpath='{.status.result}'
+
+  # asynchronous calls that were given up
+  kubectl get invocations --failed
 
   # everything in all namespaces, and changes as they come
   kubectl get all -A
@@ -65,6 +70,9 @@ pub struct GetArgs {
     /// Show metadata.managedFields in YAML and JSON
     #[arg(long)]
     show_managed_fields: bool,
+    /// Of invocations: only dead letters, calls that were given up
+    #[arg(long)]
+    failed: bool,
     /// Print what the server answers for this path
     #[arg(long, value_name = "PATH", conflicts_with = "words")]
     raw: Option<String>,
@@ -79,6 +87,12 @@ pub async fn get(args: &GetArgs, globals: &Globals) -> Result<(), Error> {
     let client = globals.connect()?;
     if let Some(path) = &args.raw {
         return raw(&client, path).await;
+    }
+    if let Some(ids) = invocations::asked(&args.words) {
+        return invocations::get(&client, args, &ids, &output).await;
+    }
+    if args.failed {
+        return message("--failed is for invocations: kubectl get invocations --failed");
     }
     let targets = targets(&client, &args.words).await?;
     if args.watch || args.watch_only {

@@ -135,18 +135,18 @@ fn calls_that_wait_although_pods_run_are_relieved_step_by_step() {
     // 200 calls at once that take 2 s each: the requests are few, the wait is long.
     let (rule, mut scaler) = (Rule::new(None, 8), Scaler::default());
     let mut wanted = Vec::new();
-    for second in 0..8 {
+    for second in 0..8_u32 {
         let ready = wanted.last().copied().unwrap_or(1);
         let load = Load {
             triggers: if second == 0 { 200 } else { 0 },
             in_flight: 8 * ready,
             waiting: 200 - 8 * ready,
-            longest_wait: Duration::from_secs(second),
+            longest_wait: Duration::from_secs(second.into()),
             capacity: 8 * ready,
             ready,
         };
-        scaler.sample(&rule, at(second as i64), load);
-        wanted.push(scaler.decide(&rule, at(second as i64), None).replicas);
+        scaler.sample(&rule, at(second.into()), load);
+        wanted.push(scaler.decide(&rule, at(second.into()), None).replicas);
     }
     assert_eq!(wanted, [2, 4, 8, 10, 10, 10, 10, 10]);
 }
