@@ -108,10 +108,9 @@ fn the_numbers_are_right_after_known_calls() {
         (5.0, 2.0, 0.0)
     );
     assert_eq!(seen.of("troupe_call_run_seconds_count", "counted", ""), 7.0);
-    assert_eq!(
-        seen.of("troupe_call_run_seconds_bucket", "counted", ",le=\"+Inf\""),
-        7.0
-    );
+    let all =
+        "troupe_call_run_seconds_bucket{le=\"+Inf\",namespace=\"default\",function=\"counted\"}";
+    assert_eq!(seen.0[all], 7.0);
     assert_eq!(
         seen.of(
             "troupe_call_wait_seconds_count",

@@ -1,19 +1,19 @@
 use common::pod_protocol as pod;
 
 use super::{CallError, Timing};
-use crate::router::{Class, Route};
+use crate::router::{Class, Counts, Route};
 use crate::upstream::Answer;
 
 /// Counts a call once, however it ends; one that is dropped was given up by its client.
 pub(super) struct Noted<'a> {
-    route: &'a Route,
+    counts: &'a Counts,
     ended: bool,
 }
 
 impl<'a> Noted<'a> {
     pub(super) fn new(route: &'a Route) -> Self {
         Self {
-            route,
+            counts: route.counts(),
             ended: false,
         }
     }
@@ -21,7 +21,7 @@ impl<'a> Noted<'a> {
     /// The call ended like this.
     pub(super) fn end(&mut self, result: &Result<Answer, CallError>, timing: &Timing) {
         self.ended = true;
-        let counts = self.route.counts();
+        let counts = self.counts;
         counts.ended(class(result));
         if !timing.run.is_zero() {
             counts.ran(timing.run);
@@ -38,7 +38,7 @@ impl<'a> Noted<'a> {
 impl Drop for Noted<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.route.counts().ended(Class::Cancelled);
+            self.counts.ended(Class::Cancelled);
         }
     }
 }

@@ -208,9 +208,7 @@ impl FunctionActor {
                 ctx.spawn(tell.into_actor(self));
             }
             Effect::Show(summary) => {
-                if let Some(counts) = self.route.as_deref().and_then(Route::counted) {
-                    counts.set_wanted(summary.desired);
-                }
+                self.count_wanted(summary.desired);
                 self.show_next = Some(summary);
                 self.show(ctx);
             }
@@ -224,6 +222,16 @@ impl FunctionActor {
                 Some(route) => self.change_route(&route, effect, ctx),
                 None => self.early.push(effect),
             },
+        }
+    }
+
+    /// Functions at rest are not counted, and cost nothing.
+    fn count_wanted(&self, pods: u32) {
+        let Some(route) = &self.route else { return };
+        if pods > 0 {
+            route.counts().set_wanted(pods);
+        } else if let Some(counts) = route.counted() {
+            counts.set_wanted(0);
         }
     }
 
