@@ -131,14 +131,19 @@ def containers():
             variables["TROUPE_TEST_FOREIGN_BASE_IMAGE"] = str(base.cached(far))
         except Lacking as lacking:
             note = f"nothing on {far}: {lacking}"
-        result = rust("containers", "package(node-agent) & binary(docker)", ["-p", "node-agent", "--test", "docker"], **variables)
+        selection = "package(node-agent) & binary(docker) + package(tests) & binary(architectures)"
+        arguments = ["-p", "node-agent", "-p", "tests", "--test", "docker", "--test", "architectures"]
+        result = rust("containers", selection, arguments, **variables)
         result.note = result.note or note
         return result
 
 
 def end_to_end():
-    arguments = ["-p", "tests", *selected(lambda name: name != "real_kubectl")]
-    return rust("end to end", "package(tests) - binary(real_kubectl)", arguments, THREADS)
+    # One has a suite of its own, the other is among the container tests.
+    others = ("real_kubectl", "architectures")
+    arguments = ["-p", "tests", *selected(lambda name: name not in others)]
+    selection = "package(tests)" + "".join(f" - binary({name})" for name in others)
+    return rust("end to end", selection, arguments, THREADS)
 
 
 def step_functions():

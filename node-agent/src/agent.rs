@@ -135,6 +135,9 @@ impl Agent {
             settings.pods.max,
         );
         pods.adopt().await;
+        if pods.count() == 0 {
+            builds.preinstalled().sweep();
+        }
         let listener = TcpListener::bind(&settings.data.listen)
             .await
             .map_err(|error| {

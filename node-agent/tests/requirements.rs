@@ -267,10 +267,13 @@ async fn what_a_killed_agent_left_of_a_build_is_gone_after_its_next_start() {
     let place = room.agent.data.join("builds/b1/build/function/dep");
     until("the build is under way", || place.exists().then_some(())).await;
     room.agent.kill();
+    let packages = room.agent.data.join("preinstalled");
+    std::fs::create_dir(packages.join("of-an-older-list")).unwrap();
     room.agent.restart();
     let builds = room.agent.data.join("builds");
     until("it is cleaned up", || {
-        (std::fs::read_dir(&builds).unwrap().count() == 0).then_some(())
+        let count = |path: &Path| std::fs::read_dir(path).unwrap().count();
+        (count(&builds) + count(&packages) == 0).then_some(())
     })
     .await;
     assert_eq!(mounts_below(&room.agent.data), Vec::<String>::new());

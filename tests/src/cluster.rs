@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::options::agent_variable;
 use crate::{
     Api, Http, Kubectl, Node, Options, Process, Source, eventually, mentioning, program,
     real_kubectl,
@@ -152,13 +153,19 @@ impl Cluster {
 
     /// Starts one more agent; does not wait for it.
     pub fn add_node(&mut self, name: &str) {
-        let node = Node::start(
-            name,
-            &self.path,
-            &self.api,
-            &self.token(),
-            &self.options.agent,
+        self.add_node_with(name, &[]);
+    }
+
+    /// Starts one more agent with settings of its own, by their keys in `config/node-agent.toml`; does
+    /// not wait for it.
+    pub fn add_node_with(&mut self, name: &str, settings: &[(&str, &str)]) {
+        let mut all = self.options.agent.clone();
+        all.extend(
+            settings
+                .iter()
+                .map(|(key, value)| agent_variable(key, value)),
         );
+        let node = Node::start(name, &self.path, &self.api, &self.token(), &all);
         self.nodes.push(node);
     }
 

@@ -9,6 +9,7 @@
 mod api;
 mod cluster;
 mod command;
+mod engine;
 mod function;
 mod http;
 mod node;
@@ -21,6 +22,7 @@ mod wait;
 pub use api::{Api, Identity};
 pub use cluster::Cluster;
 pub use command::{Kubectl, Said};
+pub use engine::Engine;
 pub use function::{Source, params, waits_for};
 pub use http::{Http, Reply, runtime};
 pub use node::Node;

@@ -33,15 +33,9 @@ impl Node {
             command
                 .arg("--data-dir")
                 .arg(&own_data)
-                .args([
-                    "--master",
-                    &api,
-                    "--name",
-                    &own_name,
-                    "--runtime",
-                    "process",
-                ])
+                .args(["--master", &api, "--name", &own_name])
                 .env("TROUPE_AGENT__TOKEN", &token)
+                .env("TROUPE_AGENT__RUNTIME", "process")
                 .envs(settings.iter().map(|(key, value)| (key, value)));
             command
         });

@@ -45,9 +45,14 @@ impl Options {
     /// A setting of every agent, by its key in `config/node-agent.toml`.
     #[must_use]
     pub fn agent(mut self, key: &str, value: &str) -> Self {
-        self.agent.push(variable("TROUPE_AGENT__", key, value));
+        self.agent.push(agent_variable(key, value));
         self
     }
+}
+
+/// The variable for a setting of an agent.
+pub(crate) fn agent_variable(key: &str, value: &str) -> (String, String) {
+    variable("TROUPE_AGENT__", key, value)
 }
 
 fn variable(prefix: &str, key: &str, value: &str) -> (String, String) {

@@ -99,11 +99,29 @@ impl Preinstalled {
         }
     }
 
-    async fn prepare(&self) {
-        let home = self.room.layout.preinstalled();
+    /// Where it stands: another list, Python or architecture has another place.
+    fn place(&self) -> PathBuf {
         let facts = self.room.runtime.facts();
         let key = Digest::of(format!("{} {} {LIST}", facts.arch, facts.python).as_bytes()).hex();
-        let directory = home.join(&key[..16]);
+        self.room.layout.preinstalled().join(&key[..16])
+    }
+
+    /// Removes what earlier agents left of it, while there is no pod that may use it.
+    pub fn sweep(&self) {
+        let own = self.place();
+        let all = fs::read_dir(self.room.layout.preinstalled());
+        for entry in all.into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path != own
+                && let Err(error) = remove_directory(&path)
+            {
+                tracing::warn!(error = chain(&error), "remove old packages of base full");
+            }
+        }
+    }
+
+    async fn prepare(&self) {
+        let directory = self.place();
         let made = if directory.exists() {
             Ok(())
         } else {

@@ -1,5 +1,7 @@
 //! Builds in containers: requirements of every kind, and what they may not do.
 
+use std::process::Command;
+
 use common::link::{BuildFailure, BuildOrder, BuildOutcome, Built, Origin, ToAgent};
 use serde_json::json;
 
@@ -114,6 +116,34 @@ print(*seen, file=open('../seen', 'w'))
     let seen = seen.lines().next().unwrap();
     assert!(seen.starts_with("True '' "), "{seen}");
     assert!(!seen.contains("written"), "{seen}");
+    node.end().await;
+}
+
+/// An address of this machine that containers have a way to.
+fn own_address() -> String {
+    let all = Command::new("hostname").arg("-I").output().unwrap();
+    let all = String::from_utf8(all.stdout).unwrap();
+    let first = all.split_whitespace().find(|one| one.contains('.'));
+    first.unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_index_with_an_authority_of_its_own_is_reached_when_the_settings_allow_it() {
+    let index = Index::at(&own_address());
+    let (url, trusted) = (index.url(), index.trusted().display().to_string());
+    let settings = [
+        ("BUILDS__INDEX_URL", url.as_str()),
+        ("BUILDS__CA_BUNDLE", trusted.as_str()),
+        ("DOCKER__ALLOW", index.address()),
+    ];
+    let Some(node) = node_with(&settings).await else {
+        return;
+    };
+    let code = "from in_python import VALUE\ndef main(params):\n    return VALUE\n";
+    let files = [("func.py", code), ("requirements.txt", "in-python\n")];
+    let built = node.built(build(&node.master, "b1", &files)).await;
+    node.run_built("p1", &built).await;
+    assert_eq!(node.ask("p1", "{}").await, json!(42));
     node.end().await;
 }
 

@@ -1,7 +1,7 @@
 """A package index over HTTPS, with a few packages of every kind, until its input ends.
 
-Arguments: the directory for the packages, a list of requirements to have packages for, and the file with
-certificate and key. Prints its port.
+Arguments: the directory for the packages, a list of requirements to have packages for, the file with
+certificate and key, and the address to listen on. Prints its port.
 """
 
 import functools
@@ -89,12 +89,12 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def main():
-    directory, _, certificate = sys.argv[1:]
+    directory, _, certificate, host = sys.argv[1:]
     fill(pathlib.Path(directory))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     handler = functools.partial(Quiet, directory=directory)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = http.server.ThreadingHTTPServer((host, 0), handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)

@@ -10,21 +10,24 @@ use jiff::Timestamp;
 /// It serves as long as this lives.
 pub struct Index {
     child: Child,
-    port: u16,
+    address: String,
     directory: tempfile::TempDir,
 }
 
 impl Index {
     pub fn start() -> Self {
+        Self::at("127.0.0.1")
+    }
+
+    /// On another address of this machine, for those who cannot reach its loopback.
+    pub fn at(host: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // Builds read the certificate as users of their own.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open).unwrap();
         let now = Timestamp::now();
         let authority = Authority::load_or_create(directory.path(), now).unwrap();
-        let identity = authority
-            .issue_server(&["localhost".to_owned()], now)
-            .unwrap();
+        let identity = authority.issue_server(&[host.to_owned()], now).unwrap();
         let pem = directory.path().join("server.pem");
         identity.save(&pem).unwrap();
         std::fs::write(directory.path().join("trusted.pem"), authority.ca_pem()).unwrap();
@@ -36,6 +39,7 @@ impl Index {
                 "/../func-base/image/full.txt"
             ))
             .arg(&pem)
+            .arg(host)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -46,13 +50,18 @@ impl Index {
             .unwrap();
         Self {
             child,
-            port: line.trim().parse().unwrap(),
+            address: format!("{host}:{}", line.trim()),
             directory,
         }
     }
 
     pub fn url(&self) -> String {
-        format!("https://localhost:{}/simple", self.port)
+        format!("https://{}/simple", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// A directory with all its packages.
