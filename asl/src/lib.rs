@@ -14,6 +14,9 @@
 //! - [`data`]: paths, payload templates, intrinsic functions, the context object
 //! - [`run`]: the engine
 //! - [`history`]: the events
+//! - [`jsonata`]: the other query language
+//! - [`test_state`]: one state on its own
+//! - [`graph`]: pictures of definitions and runs
 //! - [`workflow`]: `kind: Workflow` compiled to the same program
 //! - [`resource`], [`call`]: what a Task calls, and with what
 //!
@@ -72,6 +75,7 @@ pub mod resource;
 pub mod retry;
 pub mod run;
 pub mod states;
+pub mod test_state;
 pub mod workflow;
 
 pub use call::{Answer, FunctionCall};
@@ -84,3 +88,4 @@ pub use run::{
     Limits, MapRunId, Moment, Outcome, Reading, Record, Run, StepView, StrandId, TaskId, TimerId,
     Writing, steps,
 };
+pub use test_state::{Inspection, Test, Tested, test_state};

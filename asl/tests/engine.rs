@@ -368,3 +368,28 @@ fn another_program_is_an_error_and_no_panic() {
     let mut run = Run::new();
     assert!(run.apply(&world.journal[1]).is_err());
 }
+
+#[test]
+fn variables_and_depth_have_limits() {
+    let big = json!("x".repeat(200_000));
+    let mut states = serde_json::Map::new();
+    for n in 0..60 {
+        let next = format!("S{}", n + 1);
+        states.insert(
+            format!("S{n}"),
+            json!({"Type": "Pass", "Assign": {format!("v{n}"): big}, "Next": next}),
+        );
+    }
+    states.insert("S60".into(), json!({"Type": "Succeed"}));
+    let outcome =
+        world(json!({"StartAt": "S0", "States": states})).run(json!({}), |_| Ok(json!(null)));
+    assert_eq!(failed(outcome).0, "States.DataLimitExceeded");
+    // Each round puts the data one level deeper: what could not be read back from the journal is refused.
+    let outcome = world(json!({"StartAt": "Deeper", "States": {
+        "Deeper": {"Type": "Pass", "Parameters": {"in.$": "$"}, "Next": "Again?"},
+        "Again?": {"Type": "Choice", "Choices": [{"Variable": "$.stop", "IsPresent": true, "Next": "End"}], "Default": "Deeper"},
+        "End": {"Type": "Succeed"}
+    }}))
+    .run(json!({}), |_| Ok(json!(null)));
+    assert_eq!(failed(outcome).0, "States.DataLimitExceeded");
+}

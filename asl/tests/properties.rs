@@ -342,3 +342,100 @@ fn json() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+/// Expressions, most of them sensible, some of them not.
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("$states.input".to_owned()),
+        Just("$states.input.items".to_owned()),
+        Just("$v".to_owned()),
+        Just("$states.context.State.Name".to_owned()),
+        Just("%".to_owned()),
+        Just("**".to_owned()),
+        "[a-z$@#'\"{}()\\[\\]|/.,:;?!~<>=*+%&^0-9 -]{0,12}",
+        (-5..50_i32).prop_map(|n| n.to_string()),
+        "'[a-z]{0,4}'",
+    ];
+    leaf.prop_recursive(5, 40, 3, |inner| {
+        let function = prop::sample::select(vec![
+            "sum",
+            "map",
+            "filter",
+            "reduce",
+            "string",
+            "number",
+            "split",
+            "join",
+            "sort",
+            "zip",
+            "keys",
+            "merge",
+            "range",
+            "partition",
+            "hash",
+            "pad",
+            "replace",
+            "match",
+            "formatNumber",
+            "formatInteger",
+            "parseInteger",
+            "fromMillis",
+            "toMillis",
+            "substring",
+            "lookup",
+            "spread",
+            "each",
+            "sift",
+            "distinct",
+            "reverse",
+            "append",
+            "uuid",
+            "random",
+        ]);
+        let operator = prop::sample::select(vec![
+            "+", "-", "*", "/", "%", "&", "=", "<", "in", "and", "..", "~>", ".", ":=", "??",
+        ]);
+        prop_oneof![
+            (inner.clone(), operator, inner.clone()).prop_map(|(a, o, b)| format!("{a} {o} {b}")),
+            (function, prop::collection::vec(inner.clone(), 0..4))
+                .prop_map(|(f, a)| format!("${f}({})", a.join(", "))),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}^({b})")),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(a, b, c)| format!("{a}{{{b}: {c}}}")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}; {b})")),
+            (inner.clone(), inner.clone())
+                .prop_map(|(a, b)| format!("($f := function($x, $y){{ {a} }}; $f({b}, $f))")),
+            inner.clone().prop_map(|a| format!("[{a}]")),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("{a} ~> |{b}|{{'k': 1}}|")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever an expression says: reading it or running it ends, and nothing panics.
+    #[test]
+    fn jsonata_neither_panics_nor_hangs(expressions in prop::collection::vec(expression(), 4)) {
+        let query = |index: usize| format!("{{% {} %}}", expressions[index]);
+        let definition = json!({"StartAt": "A", "QueryLanguage": "JSONata", "States": {
+            "A": {"Type": "Pass", "Assign": {"v": query(0)}, "Output": {"items": [1, {"a": "b"}], "x": query(1)}, "Next": "B"},
+            "B": {"Type": "Choice", "Choices": [{"Condition": query(2), "Next": "C"}], "Default": "C"},
+            "C": {"Type": "Map", "Items": query(3), "End": true,
+                "ItemProcessor": {"StartAt": "D", "States": {"D": {"Type": "Pass", "End": true}}}}
+        }});
+        if let Ok(program) = Program::parse(&definition) {
+            let query = asl::jsonata::Budget { steps: 20_000, bytes: 1 << 20, ..asl::jsonata::Budget::default() };
+            let mut world = World::new(program);
+            world.run = Run::with_limits(asl::Limits { query, ..asl::Limits::default() });
+            world.run(json!({"items": [3, 1, 2], "o": {"p": [true, null]}}), |_| Ok(json!(null)));
+        }
+    }
+
+    /// Reading any text as an expression ends.
+    #[test]
+    fn any_text_is_an_expression_or_an_error(text in "\\PC{0,60}") {
+        let _ = asl::jsonata::Expression::parse(&text);
+    }
+}

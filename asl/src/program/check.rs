@@ -11,6 +11,7 @@ use super::suggest::nearest;
 pub(super) fn check(definition: &Value, problems: &mut Vec<Problem>) {
     let mut names = HashMap::new();
     machine(definition, &Place::root(), &mut names, problems);
+    variables(definition, &Place::root(), &HashSet::new(), problems);
 }
 
 fn machine(
@@ -53,6 +54,68 @@ fn machine(
         }
         loops(states, &reached, &at, problems);
     }
+}
+
+/// Branches and iterations read the variables around them, but set none of the same name: it would be lost when they end.
+fn variables(value: &Value, place: &Place, outer: &HashSet<String>, problems: &mut Vec<Problem>) {
+    let Some(states) = value.get("States").and_then(Value::as_object) else {
+        return;
+    };
+    let at = place.key("States");
+    let mut known = outer.clone();
+    for (name, state) in states {
+        for (variable, place) in assigned(state, &at.key(name)) {
+            if outer.contains(variable) {
+                let message = format!(
+                    "the variable '{variable}' belongs to a state around this one: inside a branch or iteration it can be read, not set"
+                );
+                problems.push(place.problem(Code::SchemaValidationFailed, message));
+            }
+            known.insert(variable.to_owned());
+        }
+    }
+    for (name, state) in states {
+        let config = state
+            .get("ItemProcessor")
+            .and_then(|p| p.get("ProcessorConfig"));
+        let apart =
+            config.and_then(|c| c.get("Mode")).and_then(Value::as_str) == Some("DISTRIBUTED");
+        // Children of a distributed Map see no variables of others.
+        let around = if apart { HashSet::new() } else { known.clone() };
+        for (inner, place) in machines(state, &at.key(name)) {
+            variables(inner, &place, &around, problems);
+        }
+    }
+}
+
+/// The variables that a state sets, and where.
+fn assigned<'a>(state: &'a Value, at: &Place) -> Vec<(&'a str, Place)> {
+    let mut found = Vec::new();
+    let mut add = |value: &'a Value, at: &Place| {
+        let place = at.key("Assign");
+        for name in value
+            .get("Assign")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
+            found.push((name.strip_suffix(".$").unwrap_or(name), place.key(name)));
+        }
+    };
+    add(state, at);
+    for field in ["Choices", "Catch"] {
+        for (index, item) in state
+            .get(field)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
+            add(item, &at.key(field).index(index));
+        }
+    }
+    found
 }
 
 fn target(name: &str, states: &Map<String, Value>, place: &Place, problems: &mut Vec<Problem>) {
@@ -139,6 +202,14 @@ fn reach<'a>(
         }
     }
     reached
+}
+
+/// Where a state may lead.
+pub(crate) fn leads_to(state: &Value) -> Vec<&str> {
+    transitions(state, &Place::root())
+        .into_iter()
+        .map(|(next, _)| next)
+        .collect()
 }
 
 /// Where a state may lead, and where it says so.

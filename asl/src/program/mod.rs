@@ -153,6 +153,17 @@ fn find_processor<'p>(
 }
 
 impl Machine {
+    /// A state by its name, in Parallel and Map too.
+    pub fn find(&self, name: &str) -> Option<&crate::states::State> {
+        self.states.get(name).or_else(|| {
+            let inner = self
+                .states
+                .values()
+                .flat_map(crate::states::State::machines);
+            inner.into_iter().find_map(|machine| machine.find(name))
+        })
+    }
+
     fn resources<'a>(&'a self, found: &mut Vec<(&'a str, &'a crate::Resource)>) {
         for (name, state) in &self.states {
             if let crate::states::Body::Task(task) = &state.body {

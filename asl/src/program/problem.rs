@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// The kind of a problem: stable, as in Step Functions' `ValidateStateMachineDefinition`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,8 +21,6 @@ pub enum Code {
     LoopWithoutExit,
     /// A path, a reference path or an intrinsic function that cannot be read.
     InvalidPath,
-    /// Correct, but this engine lacks it.
-    NotSupported,
 }
 
 impl Code {
@@ -34,7 +33,6 @@ impl Code {
             Code::DuplicateStateName => "DUPLICATE_STATE_NAME",
             Code::LoopWithoutExit => "LOOP_WITHOUT_EXIT",
             Code::InvalidPath => "INVALID_PATH",
-            Code::NotSupported => "NOT_SUPPORTED",
         }
     }
 }
@@ -58,6 +56,29 @@ pub struct Problem {
     pub position: Option<(usize, usize)>,
     /// What was found and what is wanted.
     pub message: String,
+}
+
+impl Problem {
+    /// A diagnostic of `ValidateStateMachineDefinition`: `severity`, `code`, `message` and `location`.
+    pub fn to_api(&self) -> Value {
+        let location = self.pointer.replace("~1", "/").replace("~0", "~");
+        let mut message = self.message.clone();
+        if let Some((line, column)) = self.position {
+            message = format!("{message} (line {line}, column {column})");
+        }
+        json!({"severity": "ERROR", "code": self.code.as_str(), "message": message, "location": location})
+    }
+
+    /// The same problem as it is seen from inside a place.
+    pub(crate) fn within(mut self, place: &Place) -> Problem {
+        if let Some(rest) = self.pointer.strip_prefix(&place.pointer) {
+            self.pointer = rest.to_owned();
+        }
+        if let Some(rest) = self.path.strip_prefix(&place.path) {
+            self.path = rest.trim_start_matches('.').to_owned();
+        }
+        self
+    }
 }
 
 impl fmt::Display for Problem {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::effect::{Effect, Outcome};
 use super::id::{StrandId, TaskId, TimerId, TimerKind};
 use super::record::{Note, Record};
+use super::size::bytes;
 use super::strand::{Fan, Phase, Strand, Visit};
 use super::{EngineError, Run, Started};
 use crate::history::{EventKind, HistoryEvent};
@@ -82,6 +83,7 @@ impl Run {
                         parent: None,
                         last: 0,
                         variables: Arc::default(),
+                        variable_bytes: 0,
                         visit: None,
                         phase: Phase::Goto(start_at.clone(), input.clone()),
                         shelf: None,
@@ -159,8 +161,13 @@ impl Run {
                 strand.visit = None;
                 strand.shelf = None;
                 if !assigned.is_empty() {
-                    Arc::make_mut(&mut strand.variables)
-                        .extend(assigned.iter().map(|(k, v)| (k.clone(), v.clone())));
+                    let variables = Arc::make_mut(&mut strand.variables);
+                    for (name, value) in assigned {
+                        strand.variable_bytes += bytes(value);
+                        if let Some(old) = variables.insert(name.clone(), value.clone()) {
+                            strand.variable_bytes -= bytes(&old);
+                        }
+                    }
                 }
                 match next {
                     Some(next) => strand.phase = Phase::Goto(next.clone(), output.clone()),

@@ -46,7 +46,7 @@ impl Run {
         let first = self.next_strand;
         let strand = self.strand_mut(record)?;
         strand.last = id;
-        let variables = strand.variables.clone();
+        let variables = (strand.variables.clone(), strand.variable_bytes);
         let running = (0..count)
             .map(|index| (index, StrandId(first + index)))
             .collect();
@@ -85,7 +85,7 @@ impl Run {
             strand: parent.0,
             event: Some(id),
         })?;
-        let variables = strand.variables.clone();
+        let variables = (strand.variables.clone(), strand.variable_bytes);
         let Phase::Fan(fan) = &mut strand.phase else {
             return Err(misfit(record, "no iterations run"));
         };
@@ -103,7 +103,7 @@ impl Run {
         parent: StrandId,
         index: u32,
         last: u64,
-        variables: Variables,
+        (variables, variable_bytes): (Variables, usize),
     ) {
         let parent = Some((parent, index));
         self.strands.insert(
@@ -112,6 +112,7 @@ impl Run {
                 parent,
                 last,
                 variables,
+                variable_bytes,
                 visit: None,
                 phase: Phase::Begin,
                 shelf: None,

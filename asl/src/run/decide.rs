@@ -9,6 +9,7 @@ use super::flight::tidy;
 use super::id::{StrandId, TaskId, TimerId, TimerKind};
 use super::map_run::{MapRun, MapRunId};
 use super::record::{Note, Record};
+use super::size::is_too_deep;
 use super::strand::Phase;
 use super::{EngineError, Run};
 use crate::data::entropy::Entropy;
@@ -199,6 +200,11 @@ impl Maker<'_> {
             Some(Phase::MapRun(run)) if run.asked && run.known == from => {}
             _ => return Ok(()),
         }
+        if items.iter().any(is_too_deep) {
+            let cause = "An item has more lists and objects inside each other than can be stored."
+                .to_owned();
+            return self.map_breaks(map, names::ITEM_READER, cause, |run| run.asked);
+        }
         if from.saturating_add(known) > most {
             let cause = format!("There are more than {most} items to read.");
             return self.map_breaks(map, names::ITEM_READER, cause, |run| run.asked);
@@ -237,6 +243,12 @@ impl Maker<'_> {
                 .checked_add(std::time::Duration::from_secs(seconds))
                 .unwrap_or(Timestamp::MAX)
         });
+        let deep = is_too_deep(&input);
+        let input = if deep {
+            Payload::new(Value::Null)
+        } else {
+            input
+        };
         let start_at = self.program.machine().start_at.clone();
         let role = context.role.clone();
         let note = Note::Begin {
@@ -248,7 +260,13 @@ impl Maker<'_> {
             StrandId::ROOT,
             EventKind::ExecutionStarted { input, role },
             Some(note),
-        )
+        )?;
+        if deep {
+            let cause = "The execution's input has more lists and objects inside each other than can be stored.";
+            let failure = Failure::new(names::DATA_LIMIT, cause);
+            return self.last_event(EventKind::ExecutionFailed { failure });
+        }
+        Ok(())
     }
 
     fn timer_fired(&mut self, timer: TimerId) -> Result<(), Halt> {

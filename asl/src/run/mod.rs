@@ -29,6 +29,7 @@ mod map_fold;
 pub mod map_run;
 pub mod record;
 mod redrive;
+mod size;
 mod step;
 mod steps;
 mod strand;
@@ -57,6 +58,10 @@ pub struct Limits {
     pub events: u64,
     /// Bytes of JSON in a task's or state's result (262,144).
     pub payload: usize,
+    /// Bytes of JSON in one variable, and in all that one `Assign` sets (262,144).
+    pub variable: usize,
+    /// Bytes of JSON in all variables that one thread of a run sees (10 MiB).
+    pub variables: usize,
     /// What one JSONata expression may do.
     pub query: Budget,
     /// Children of one distributed Map at once (1,000), whatever its `MaxConcurrency` says.
@@ -70,6 +75,8 @@ impl Default for Limits {
         Limits {
             events: 25_000,
             payload: 262_144,
+            variable: 262_144,
+            variables: 10 << 20,
             query: Budget::default(),
             children: 1_000,
             items: 1_000_000,

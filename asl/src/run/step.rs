@@ -7,6 +7,7 @@ use super::EngineError;
 use super::decide::{Halt, Maker};
 use super::id::StrandId;
 use super::record::Note;
+use super::size::{bytes, is_too_deep};
 use super::strand::{Phase, Visit};
 use crate::failure::{Failure, names};
 use crate::history::{EventKind, Payload};
@@ -191,6 +192,9 @@ impl<'a> Maker<'a> {
             );
             return self.fails(id, Failure::new(names::DATA_LIMIT, cause));
         }
+        if let Some(cause) = self.too_large_variable(id, &assigned) {
+            return self.fails(id, Failure::new(names::DATA_LIMIT, cause));
+        }
         let exited = EventKind::StateExited {
             state: state.kind(),
             name: visit.state,
@@ -206,20 +210,43 @@ impl<'a> Maker<'a> {
         )
     }
 
-    /// Whether a document has more bytes than a state may hold.
+    /// Whether a document has more bytes than a state may hold, or is nested more deeply than a journal can be read back.
     pub(super) fn is_too_large(&self, value: &Value) -> bool {
-        struct Counter(usize);
-        impl std::io::Write for Counter {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0 += bytes.len();
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
+        is_too_deep(value) || bytes(value) > self.run.limits.payload
+    }
+
+    /// What is too large of the variables that a state sets.
+    fn too_large_variable(
+        &self,
+        id: StrandId,
+        assigned: &IndexMap<String, Payload>,
+    ) -> Option<String> {
+        let mut all = 0;
+        for (name, value) in assigned {
+            let size = bytes(value);
+            all += size;
+            if size > self.run.limits.variable || is_too_deep(value) {
+                return Some(format!(
+                    "The variable '{name}' has a size exceeding the maximum number of bytes service limit."
+                ));
             }
         }
-        let mut counter = Counter(0);
-        serde_json::to_writer(&mut counter, value).is_err() || counter.0 > self.run.limits.payload
+        if all > self.run.limits.variable {
+            return Some("The variables assigned have a size exceeding the maximum number of bytes service limit.".to_owned());
+        }
+        if assigned.is_empty() {
+            return None;
+        }
+        let strand = self.run.strands.get(&id);
+        let old = assigned
+            .keys()
+            .filter_map(|name| strand?.variables.get(name));
+        let before = strand.map_or(0, |s| s.variable_bytes);
+        let total = all + before - old.map(|value| bytes(value)).sum::<usize>();
+        (total > self.run.limits.variables).then(|| {
+            "The total size of all variables exceeds the maximum number of bytes service limit."
+                .to_owned()
+        })
     }
 
     /// The strand's machine has ended.

@@ -21,6 +21,8 @@ pub(super) struct Strand {
     pub(super) last: u64,
     /// Variables in scope.
     pub(super) variables: Variables,
+    /// How many bytes they have.
+    pub(super) variable_bytes: usize,
     /// The state that it is in, if it is in one.
     pub(super) visit: Option<Visit>,
     /// What comes next for it.
