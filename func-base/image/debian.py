@@ -1,5 +1,6 @@
 """A root file system from Debian's packages, for any architecture, without running anything of it."""
 
+import os
 import subprocess
 
 from . import Failed
@@ -13,7 +14,7 @@ STATUS = (
     'for deb in "$1"/var/cache/apt/archives/*.deb; do dpkg-deb -f "$deb"; echo "Status: install ok installed"; echo; done '
     '> "$1/var/lib/dpkg/status"'
 )
-SHOWN = ("Package", "Version", "Architecture")
+WITHOUT_ROOT = "\nrun it as root, or install uidmap and give this user a range in /etc/subuid and /etc/subgid"
 
 
 def packages(status):
@@ -33,7 +34,8 @@ def make(program, arch, root, work):
     command += [f"--hook-dir={HOOKS}", f"--extract-hook={STATUS}", "--format=tar", SUITE, archive]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
-        raise Failed(f"mmdebstrap failed: {done.stderr.strip()[-600:]}")
+        hint = "" if os.geteuid() == 0 else WITHOUT_ROOT
+        raise Failed(f"mmdebstrap failed: {done.stderr.strip()[-600:]}{hint}")
     unpack(archive, root)
     archive.unlink()
     status = root / "var/lib/dpkg/status"

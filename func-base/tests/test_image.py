@@ -5,7 +5,7 @@ import os
 import tarfile
 
 import pytest
-from image import archive, debian, image, layer, settle
+from image import Failed, archive, debian, image, layer, settle
 
 
 @pytest.fixture
@@ -91,6 +91,18 @@ def test_an_archive_says_its_architecture_and_names_its_layers(tree, tmp_path):
 def test_packages_are_told_by_name_and_version():
     status = "Package: b\nVersion: 1:2-3\nDescription: x\n Version: no\nStatus: ok\n\nPackage: a\nVersion: 1\n\n"
     assert debian.packages(status) == ["a=1", "b=1:2-3"]
+
+
+@pytest.mark.parametrize("user, hinted", [(0, False), (1000, True)])
+def test_who_may_not_lay_down_packages_is_told_what_is_missing(tmp_path, monkeypatch, user, hinted):
+    program = tmp_path / "mmdebstrap"
+    program.write_text("#!/bin/sh\necho 'E: unable to pick chroot mode' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(Failed) as failed:
+        debian.make(program, "amd64", tmp_path / "root", tmp_path)
+    assert "unable to pick chroot mode" in str(failed.value)
+    assert ("as root" in str(failed.value) and "uidmap" in str(failed.value)) == hinted
 
 
 def test_lists_have_no_comments():
