@@ -15,6 +15,7 @@
 //! - [`run`]: the engine
 //! - [`history`]: the events
 //! - [`jsonata`]: the other query language
+//! - [`items`]: what readers read and writers write
 //! - [`test_state`]: one state on its own
 //! - [`graph`]: pictures of definitions and runs
 //! - [`workflow`]: `kind: Workflow` compiled to the same program
@@ -69,6 +70,7 @@ pub mod data;
 pub mod failure;
 pub mod graph;
 pub mod history;
+pub mod items;
 pub mod jsonata;
 pub mod program;
 pub mod resource;
@@ -86,6 +88,6 @@ pub use resource::Resource;
 pub use run::{
     Child, ChildResult, Command, Decision, Effect, EngineError, ExecutionContext, Invocation,
     Limits, MapRunId, Moment, Outcome, Reading, Record, Run, StepView, StrandId, TaskId, TimerId,
-    Writing, steps,
+    Writing, map_runs, steps,
 };
 pub use test_state::{Inspection, Test, Tested, test_state};

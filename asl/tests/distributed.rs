@@ -95,6 +95,21 @@ fn items_are_read_page_by_page_and_batched() {
             .unwrap()
             .contains(":mapRun:machine/All:")
     );
+    let views = asl::map_runs(&world.journal);
+    let (items, executions) = (views[0].items, views[0].executions);
+    assert_eq!(
+        (
+            items.total,
+            items.pending,
+            items.succeeded,
+            executions.succeeded
+        ),
+        (2500, 0, 2500, 7)
+    );
+    assert_eq!(
+        (views[0].status, executions.results_written),
+        ("SUCCEEDED", 7)
+    );
     // 2,500 of 10,000 items, 400 at a time.
     let sizes: Vec<u64> = world
         .written
