@@ -134,6 +134,8 @@ class Cluster:
 
     def _start_master(self):
         master = self.home / "master"
+        # First: it may take its time, and fail.
+        base_image = self._base_image()
         self._spawn(
             "master",
             *("--data-dir", master),
@@ -151,18 +153,20 @@ class Cluster:
             *("--master", f"https://127.0.0.1:{self.api}"),
             *("--name", "node-1"),
             *("--runtime", self.runtime),
-            *self._base_image(),
+            *base_image,
             TROUPE_AGENT__TOKEN=self.token(),
         )
 
     def _base_image(self):
         if self.runtime != "docker":
             return ()
-        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-        file = target() / "func-base" / f"{machine}.tar"
-        if not file.exists():
-            raise Failure(f"{file} is not there: make func-base")
-        return ("--base-image", file)
+        # Not at the top: it is built on this module.
+        import func_base
+
+        try:
+            return ("--base-image", func_base.cached(func_base.machine()))
+        except (func_base.Failed, func_base.Lacking) as problem:
+            raise Failure(f"make func-base: {problem}") from problem
 
     def token(self):
         """A join token for one more agent."""

@@ -42,20 +42,27 @@ def make(arch, flavour="slim", source="auto", file=None):
     if arch != machine():
         _tool(EMULATORS[arch])
     file = file or file_of(arch, flavour)
-    return file, image.make(arch, flavour, SERVER, file, source, _tool)
+    recipe = image.recipe_digest(SERVER)
+    digest = image.make(arch, flavour, SERVER, file, source, _tool)
+    _stamp(file).write_text(recipe)
+    return file, digest
+
+
+def _stamp(file):
+    """Beside an image, what it was made from."""
+    return file.with_suffix(".recipe")
 
 
 def cached(arch, flavour="slim"):
     """The image's file, made only when its recipe changed since the last time. Raises Lacking."""
     file = file_of(arch, flavour)
-    recipe, stamp = image.recipe_digest(SERVER), file.with_suffix(".recipe")
+    recipe, stamp = image.recipe_digest(SERVER), _stamp(file)
     if not (file.exists() and stamp.exists() and stamp.read_text() == recipe):
         print(f"making {file}", flush=True)
         try:
             make(arch, flavour)
         except Failed as failed:
             raise Lacking(str(failed)) from failed
-        stamp.write_text(recipe)
     return file
 
 

@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::bases::Bases;
 use crate::builds::{self, BuildRoom, BuilderOptions, Builds};
 use crate::chain::chain;
 use crate::clock::{Chance, Clock, SystemClock};
@@ -52,6 +53,7 @@ pub struct Agent {
     builds: Builds,
     link: Arc<LinkRoom>,
     proxy: Arc<ProxyRoom>,
+    bases: Arc<Bases>,
     registry: Option<(Arc<Registry>, TcpListener)>,
     runtime: Arc<dyn Runtime>,
     listener: TcpListener,
@@ -106,6 +108,9 @@ impl Agent {
             max_bytes: settings.layers.max_bytes.0,
             boot_id: boot_id(),
         };
+        let (noted, work) = (layout.bases(), layout.bases_work());
+        let bases = Bases::new(runtime.clone(), blobs.clone(), noted, work, chance.clone());
+        let bases = Arc::new(bases);
         let layers = Arc::new(Layers::open(options, blobs.clone()).map_err(failed)?);
         clean_builds(&layout);
         let builder = BuilderOptions {
@@ -165,6 +170,7 @@ impl Agent {
             pods: pods.clone(),
             builds: builds.clone(),
             machine,
+            bases: bases.clone(),
             clock,
             chance,
         };
@@ -175,6 +181,7 @@ impl Agent {
             builds,
             link,
             proxy,
+            bases,
             registry,
             runtime,
             listener,
@@ -194,6 +201,8 @@ impl Agent {
         let registry = self.registry.map(|(registry, images)| {
             tokio::spawn(registry::serve(registry, images, stop.clone()))
         });
+        let supplying = self.bases.clone();
+        let supplying = tokio::spawn(async move { supplying.keep().await });
         let tending = tokio::spawn(tend(self.runtime.clone(), self.pods.clone()));
         // Actors are started from here, which binds it to this thread.
         let link = actix_rt::spawn(link::run(self.link.clone()));
@@ -218,6 +227,7 @@ impl Agent {
             tracing::warn!("some pods could not be removed; the next start does");
         }
         tokio::time::sleep(FAREWELL).await;
+        supplying.abort();
         tending.abort();
         // Aborted is not ended: what it does to the network must not come after the end of it.
         let _ = tending.await;

@@ -5,6 +5,7 @@
 //! <data>/ca.pem, node.pem    whom this node trusts, who it is (mode 0600)
 //! <data>/boot                the boot after which the layers were written
 //! <data>/images.json         images that were brought into Docker's engine
+//! <data>/bases.json          the function bases' parts
 //! <data>/registry.port       where they are served to it
 //! <data>/func-base/<digest>/ the Python server, as embedded in this program
 //! <data>/layers/             unpacked layers by digest; not listable by pods
@@ -144,6 +145,18 @@ impl Layout {
     #[must_use]
     pub fn images(&self) -> PathBuf {
         self.data.join("images.json")
+    }
+
+    /// What is known of the function bases.
+    #[must_use]
+    pub fn bases(&self) -> PathBuf {
+        self.data.join("bases.json")
+    }
+
+    /// For function bases that are being taken apart.
+    #[must_use]
+    pub fn bases_work(&self) -> PathBuf {
+        self.data.join("bases.partial")
     }
 
     /// The port on which the cluster's images are served to the engine.

@@ -7,6 +7,7 @@
 //! - [`pods`]: the life of each pod: a pure state machine and an actor around it.
 //! - [`runtime`]: what starts pods: child processes or containers.
 //! - [`layers`]: functions' layers, by digest.
+//! - [`bases`]: the function bases of this node's engine, for the master to lay functions over.
 //! - [`builds`]: from a function's source to its layer.
 //! - [`proxy`]: the data plane: calls and logs.
 //! - [`registry`]: the cluster's images, for this machine's container engine.
@@ -14,6 +15,7 @@
 
 pub mod agent;
 mod backoff;
+pub mod bases;
 pub mod builds;
 pub mod chain;
 pub mod cli;

@@ -58,8 +58,9 @@ impl NodeBook {
             Some(local)
                 if local.machine_id == entry.machine_id
                     && plain(uid)
-                    // Another agent of this machine keeps its pods elsewhere.
-                    && local.directory.join(uid).is_dir() =>
+                    // Another agent of this machine keeps its pods elsewhere, and a pod that serves on
+                    // a port of its own network has no socket: only its agent gets in there.
+                    && local.directory.join(uid).join("run").is_dir() =>
             {
                 Some(Reach::Local {
                     directory: local.directory.join(uid).join("run"),

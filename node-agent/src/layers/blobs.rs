@@ -9,6 +9,9 @@ pub trait Blobs: Send + Sync {
     /// Writes a blob into a file. What stands there afterwards has this digest.
     async fn get(&self, digest: Digest, file: &Path, max_bytes: u64) -> Result<u64, BlobError>;
 
+    /// Whether a blob is there.
+    async fn has(&self, digest: Digest) -> Result<bool, BlobError>;
+
     /// Stores a file's content under its digest.
     async fn put(&self, digest: Digest, file: &Path) -> Result<(), BlobError>;
 }

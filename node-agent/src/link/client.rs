@@ -146,6 +146,16 @@ impl MasterBlobs {
         Ok(size)
     }
 
+    async fn has_once(&self, digest: Digest) -> Result<bool, BlobError> {
+        let request = Request::head(format!("/blobs/{digest}"));
+        let answer = self.ask(request).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(refusal("look for", digest, answer).await),
+        }
+    }
+
     async fn put_once(&self, digest: Digest, path: &Path) -> Result<(), BlobError> {
         let disk = |error: std::io::Error| BlobError::transient(format!("read blob: {error}"));
         let file = File::open(path).await.map_err(disk)?;
@@ -207,6 +217,16 @@ impl Blobs for MasterBlobs {
     async fn get(&self, digest: Digest, file: &Path, max_bytes: u64) -> Result<u64, BlobError> {
         for attempt in 1.. {
             match self.get_once(digest, file, max_bytes).await {
+                Err(error) if self.again(&error, attempt).await => {}
+                result => return result,
+            }
+        }
+        Err(BlobError::transient("no try was made"))
+    }
+
+    async fn has(&self, digest: Digest) -> Result<bool, BlobError> {
+        for attempt in 1.. {
+            match self.has_once(digest).await {
                 Err(error) if self.again(&error, attempt).await => {}
                 result => return result,
             }

@@ -17,6 +17,7 @@ use super::credentials::Credentials;
 use super::dial::{DialError, Masters};
 use super::session::{Session, SessionError};
 use crate::backoff::Backoff;
+use crate::bases::Bases;
 use crate::builds::Builds;
 use crate::chain::chain;
 use crate::clock::{Chance, Clock};
@@ -39,6 +40,8 @@ pub struct LinkRoom {
     pub builds: Builds,
     /// What to say of this node.
     pub machine: Machine,
+    /// The same.
+    pub bases: Arc<Bases>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For waits.
@@ -56,6 +59,8 @@ enum LinkError {
     Socket(#[source] Box<tungstenite::Error>),
     #[error("the master closed the link: {0}")]
     Closed(String),
+    #[error("this node introduces itself anew")]
+    Anew,
     #[error("nothing heard for {} s", SILENCE.as_secs())]
     Silence,
     #[error(transparent)]
@@ -84,6 +89,10 @@ pub async fn run(room: Arc<LinkRoom>) {
             }
             Err(error) => error,
         };
+        if matches!(error, LinkError::Anew) {
+            tracing::info!("the link begins anew: {error}");
+            continue;
+        }
         if welcomed {
             backoff.reset();
         } else {
@@ -160,7 +169,8 @@ impl<'a> Conversation<'a> {
 
     /// The first two frames, and the ends of builds that the master may not know.
     async fn introduce(&mut self, local: Option<IpAddr>) -> Result<(), LinkError> {
-        let hello = self.room.machine.hello(local);
+        let mut hello = self.room.machine.hello(local);
+        hello.bases = self.room.bases.known();
         self.say(ToMaster::Hello(Box::new(hello))).await?;
         self.say(ToMaster::Inventory(self.room.pods.inventory()))
             .await?;
@@ -199,6 +209,7 @@ impl<'a> Conversation<'a> {
                     let usage = self.room.machine.usage(self.room.pods.count());
                     self.say(ToMaster::Usage(usage)).await?;
                 }
+                () = self.room.bases.changed() => return Err(LinkError::Anew),
                 () = tokio::time::sleep_until(silence) => return Err(LinkError::Silence),
             }
         }
@@ -238,6 +249,9 @@ impl<'a> Conversation<'a> {
                 }
                 self.epoch = welcome.epoch;
                 self.welcomed = true;
+                if welcome.registry {
+                    room.bases.want();
+                }
                 let version = welcome.version;
                 tracing::info!(version, epoch = self.epoch, "linked to the master");
             }

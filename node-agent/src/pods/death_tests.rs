@@ -113,6 +113,10 @@ struct NoBlobs;
 
 #[async_trait]
 impl Blobs for NoBlobs {
+    async fn has(&self, _: Digest) -> Result<bool, BlobError> {
+        Ok(false)
+    }
+
     async fn get(&self, _: Digest, _: &Path, _: u64) -> Result<u64, BlobError> {
         Err(BlobError::lasting("none"))
     }

@@ -18,6 +18,8 @@ struct State {
 struct Pull {
     name: String,
     digests: BTreeSet<Digest>,
+    /// Manifests among them that nobody has read yet.
+    unread: BTreeSet<Digest>,
 }
 
 /// Holds as long as it is kept.
@@ -42,6 +44,7 @@ impl Grants {
         let pull = Pull {
             name: name.to_owned(),
             digests: BTreeSet::from([image]),
+            unread: BTreeSet::from([image]),
         };
         state.pulls.insert(number, pull);
         Grant {
@@ -56,21 +59,34 @@ impl Grants {
         pulls.any(|pull| pull.name == name && pull.digests.contains(&digest))
     }
 
+    /// A manifest of this name that has not been read. An engine may know it from another time and
+    /// ask for its parts at once.
+    pub(super) fn unread(&self, name: &str) -> Option<Digest> {
+        let state = self.0.lock();
+        let mut pulls = state.pulls.values().filter(|pull| pull.name == name);
+        pulls.find_map(|pull| pull.unread.first().copied())
+    }
+
     /// A manifest was read: what it names may be read too. What it says was verified against its
     /// digest, so it is what was meant.
     pub(super) fn read(&self, name: &str, digest: Digest, manifest: &[u8]) {
-        let named = named(manifest);
+        let (manifests, others) = named(manifest);
         let mut state = self.0.lock();
         for pull in state.pulls.values_mut() {
             if pull.name == name && pull.digests.contains(&digest) {
-                pull.digests.extend(&named);
+                pull.unread.remove(&digest);
+                let known = &pull.digests;
+                let new = manifests.iter().filter(|one| !known.contains(one));
+                pull.unread.extend(new);
+                pull.digests.extend(&manifests);
+                pull.digests.extend(&others);
             }
         }
     }
 }
 
-/// What an index or a manifest is made of.
-fn named(manifest: &[u8]) -> Vec<Digest> {
+/// What an index or a manifest is made of: manifests, and everything else.
+fn named(manifest: &[u8]) -> (Vec<Digest>, Vec<Digest>) {
     #[derive(Deserialize)]
     struct Descriptor {
         digest: Digest,
@@ -84,13 +100,12 @@ fn named(manifest: &[u8]) -> Vec<Digest> {
         config: Option<Descriptor>,
     }
     let Ok(manifest) = serde_json::from_slice::<Manifest>(manifest) else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
-    let parts = manifest.manifests.into_iter().chain(manifest.layers);
-    parts
-        .chain(manifest.config)
-        .map(|part| part.digest)
-        .collect()
+    let digests = |parts: Vec<Descriptor>| parts.into_iter().map(|part| part.digest).collect();
+    let mut others = manifest.layers;
+    others.extend(manifest.config);
+    (digests(manifest.manifests), digests(others))
 }
 
 #[cfg(test)]
@@ -104,15 +119,18 @@ mod tests {
             ["index", "manifest", "config", "layer"].map(|text| Digest::of(text.as_bytes()));
         let grant = grants.give("f", index);
         assert!(grants.allow("f", index) && !grants.allow("g", index));
+        assert_eq!(grants.unread("f"), Some(index));
         assert!(!grants.allow("f", manifest));
         let text = format!("{{\"manifests\":[{{\"digest\":\"{manifest}\",\"size\":2}}]}}");
         grants.read("f", index, text.as_bytes());
         assert!(grants.allow("f", manifest) && !grants.allow("f", layer));
+        assert_eq!(grants.unread("f"), Some(manifest));
         let text = format!(
             "{{\"config\":{{\"digest\":\"{config}\"}},\"layers\":[{{\"digest\":\"{layer}\"}}]}}"
         );
         grants.read("f", manifest, text.as_bytes());
         assert!(grants.allow("f", config) && grants.allow("f", layer));
+        assert_eq!(grants.unread("f"), None);
         drop(grant);
         assert!(
             ![index, manifest, config, layer]

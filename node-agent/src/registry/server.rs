@@ -35,6 +35,14 @@ const HEAD: Duration = Duration::from_secs(10);
 /// Longest wait for a manifest.
 const MANIFEST: Duration = Duration::from_secs(60);
 const MAX_MANIFEST: usize = 4 << 20;
+/// Manifests that are read to find out about one digest.
+const MAX_READS: usize = 16;
+const MANIFESTS: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 /// What is told the master, and what is told the engine.
@@ -137,7 +145,7 @@ async fn answer(registry: &Registry, request: Request<Incoming>) -> Response<Bod
             "only digests are served",
         ),
         Some(Place::Version) => Response::new(full("{}")),
-        Some(Place::Part { kind, name, digest }) if registry.grants.allow(name, digest) => {
+        Some(Place::Part { kind, name, digest }) if may_read(registry, name, digest).await => {
             forward(registry, kind, name, digest, &request).await
         }
         Some(Place::Part { kind, .. }) => {
@@ -153,6 +161,39 @@ async fn answer(registry: &Registry, request: Request<Incoming>) -> Response<Bod
         }
     };
     with_version(answer)
+}
+
+/// Whether a digest is part of what is being pulled; manifests that the engine did not ask for are
+/// read for that.
+async fn may_read(registry: &Registry, name: &str, digest: Digest) -> bool {
+    for _ in 0..MAX_READS {
+        if registry.grants.allow(name, digest) {
+            return true;
+        }
+        let Some(unread) = registry.grants.unread(name) else {
+            break;
+        };
+        if let Err(problem) = look_into(registry, name, unread).await {
+            tracing::warn!(problem, "look into an image");
+            break;
+        }
+    }
+    registry.grants.allow(name, digest)
+}
+
+async fn look_into(registry: &Registry, name: &str, digest: Digest) -> Result<(), String> {
+    let mut request = Request::get(format!("/v2/{name}/manifests/{digest}"));
+    for kind in MANIFESTS {
+        request = request.header(ACCEPT, kind);
+    }
+    let answer = registry.master.ask(request).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    if answer.status() != StatusCode::OK {
+        let status = answer.status();
+        return Err(format!("manifest {digest}: the master says {status}"));
+    }
+    let read = manifest(registry, name, digest, &Method::GET, answer).await;
+    read.map(|_| ())
 }
 
 fn with_version(mut answer: Response<Body>) -> Response<Body> {

@@ -1,5 +1,6 @@
 use std::io;
 
+use crate::bases::SavedError;
 use crate::layout::LayoutError;
 
 /// A runtime could not do something. The text is for people and ends up at the pod.
@@ -37,6 +38,9 @@ pub enum RuntimeError {
         #[source]
         source: Box<bollard::errors::Error>,
     },
+    /// An image that was saved.
+    #[error(transparent)]
+    Saved(#[from] SavedError),
     /// It cannot be done as things are.
     #[error("{0}")]
     Refused(String),

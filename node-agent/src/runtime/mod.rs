@@ -24,6 +24,8 @@ pub(crate) use plan::function_environment;
 pub use plan::{LogOptions, Step, StepEnd};
 pub use uids::Uids;
 
+use crate::bases::Saved;
+
 /// What a runtime says of itself.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -118,6 +120,17 @@ pub trait Runtime: Send + Sync {
 
     /// Finds a pod of an earlier agent.
     async fn adopt(&self, uid: &str, directory: &Path, user: Option<u32>) -> Adopted;
+
+    /// Ids of the engine's images that functions are put over; empty without an engine.
+    fn base_ids(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Takes those images apart, into files in a directory.
+    async fn save_bases(&self, directory: &Path) -> Result<Vec<Saved>, RuntimeError> {
+        let _ = directory;
+        Ok(Vec::new())
+    }
 
     /// The network that a running pod has to itself.
     async fn network(&self, uid: &str) -> Result<OwnedFd, RuntimeError>;

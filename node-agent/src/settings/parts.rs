@@ -131,8 +131,11 @@ pub struct Docker {
     pub host: String,
     /// The function base to import when `image` is not there: a tar.
     pub base_image: PathBuf,
-    /// Name of the function base's image.
+    /// Name of the function base's image. Empty: `troupe/func-base:slim-ARCH`.
     pub image: String,
+    /// Name of the image with packages preinstalled, over which a master with a registry lays the
+    /// functions that want them. Empty: `troupe/func-base:full-ARCH`.
+    pub full_image: String,
     /// Python inside the image.
     pub python: String,
     /// What writes the rules that hold pods back: `auto`, `nft` or `iptables`.
@@ -180,7 +183,8 @@ impl Default for Docker {
         Self {
             host: String::new(),
             base_image: PathBuf::new(),
-            image: "troupe/func-base:latest".to_owned(),
+            image: String::new(),
+            full_image: String::new(),
             python: "python3".to_owned(),
             firewall: FirewallChoice::Auto,
             allow: Vec::new(),

@@ -12,6 +12,7 @@ mod faults;
 mod foreign;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod images;
 mod life;
 mod node;
 mod outside;

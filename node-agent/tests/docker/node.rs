@@ -50,7 +50,16 @@ pub(crate) async fn node_with(settings: &[(&str, &str)]) -> Option<Node> {
 
 impl Node {
     pub(crate) async fn start(host: &str, base: &str, settings: &[(&str, &str)]) -> Self {
-        let master = FakeMaster::start().await;
+        Self::of(FakeMaster::start().await, host, base, settings).await
+    }
+
+    /// A node of this master.
+    pub(crate) async fn of(
+        master: FakeMaster,
+        host: &str,
+        base: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let number = NODES.fetch_add(1, Ordering::SeqCst);
         let label = format!("test-{}-{number}", std::process::id());
         let mut all = vec![

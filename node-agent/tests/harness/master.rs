@@ -57,6 +57,11 @@ pub struct Shared {
     /// Whether frames are acknowledged.
     pub acks: AtomicBool,
     pub blob_gets: AtomicU64,
+    /// Whether nodes are told of a registry.
+    pub registry: AtomicBool,
+    /// Parts of images that were asked for, and how many of the first are refused.
+    pub part_gets: AtomicU64,
+    pub part_refusals: AtomicU64,
 }
 
 impl FakeMaster {
@@ -84,6 +89,9 @@ impl FakeMaster {
             sessions: AtomicU64::new(0),
             acks: AtomicBool::new(true),
             blob_gets: AtomicU64::new(0),
+            registry: AtomicBool::new(false),
+            part_gets: AtomicU64::new(0),
+            part_refusals: AtomicU64::new(0),
         });
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         tokio::spawn(accept(listener, acceptor, Arc::clone(&shared)));
@@ -360,6 +368,17 @@ async fn answer(
                 |b| plain(StatusCode::OK, b),
             )
         }
+        ("HEAD", path) if path.starts_with("/blobs/") && node.is_some() => {
+            let digest: Digest = path["/blobs/".len()..].parse().unwrap();
+            let there = shared.blobs.lock().contains_key(&digest);
+            let status = if there {
+                StatusCode::OK
+            } else {
+                StatusCode::NOT_FOUND
+            };
+            plain(status, "")
+        }
+        ("GET" | "HEAD", path) if path.starts_with("/v2/") && node.is_some() => part(shared, path),
         ("PUT", path) if path.starts_with("/blobs/") && node.is_some() => {
             let digest: Digest = path["/blobs/".len()..].parse().unwrap();
             let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -371,6 +390,31 @@ async fn answer(
         }
         _ => plain(StatusCode::FORBIDDEN, "forbidden"),
     }
+}
+
+/// A manifest or a blob of an image, as a registry serves it.
+fn part(shared: &Shared, path: &str) -> Response<Full<Bytes>> {
+    let asked = shared.part_gets.fetch_add(1, Ordering::SeqCst);
+    if asked < shared.part_refusals.load(Ordering::SeqCst) {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "not now");
+    }
+    let (_, digest) = path.rsplit_once('/').unwrap();
+    let found = shared.blobs.lock().get(&digest.parse().unwrap()).cloned();
+    let Some(bytes) = found else {
+        let text = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+        return plain(StatusCode::NOT_FOUND, text);
+    };
+    let kind = if path.contains("/manifests/") {
+        let manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        manifest["mediaType"].as_str().unwrap().to_owned()
+    } else {
+        "application/octet-stream".to_owned()
+    };
+    let mut response = plain(StatusCode::OK, bytes);
+    let headers = response.headers_mut();
+    headers.insert("content-type", kind.parse().unwrap());
+    headers.insert("docker-content-digest", digest.parse().unwrap());
+    response
 }
 
 async fn sign(
@@ -402,7 +446,7 @@ async fn link(shared: Arc<Shared>, request: Request<Incoming>) {
     let welcome = Welcome {
         version: "test".into(),
         epoch: 1,
-        registry: false,
+        registry: shared.registry.load(Ordering::SeqCst),
     };
     outbox.send(ToAgent::Welcome(welcome)).unwrap();
     outbox

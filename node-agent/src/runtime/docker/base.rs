@@ -2,29 +2,40 @@
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ImportImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use bollard::{Docker, body_try_stream};
 use common::digest::Digest;
+use common::resources::Base as Flavour;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
 use super::engine::Engine;
 use super::images;
+use crate::bases::{self, Saved};
+use crate::machine::arch;
 use crate::runtime::RuntimeError;
 use crate::settings::Docker as Settings;
 
 const REPOSITORY: &str = "troupe/func-base";
+/// Longest silence of the engine while it saves an image.
+const STALL: Duration = Duration::from_secs(120);
 const PYTHON_LABEL: &str = "troupe.dev/python";
 
 /// A function base among the engine's images.
 #[derive(Clone, Debug)]
 pub(super) struct Base {
-    /// The image.
+    /// The image's name.
     pub(super) image: String,
+    /// The engine's id of it.
+    pub(super) id: String,
+    /// Which of the bases.
+    pub(super) flavour: Flavour,
     /// The architecture it is for: `amd64` or `arm64`.
     pub(super) arch: String,
     /// The Python in it, as `3.11`; empty when it does not say.
@@ -36,19 +47,22 @@ pub(super) struct Base {
 pub(super) async fn ensure(engine: &Engine, settings: &Settings) -> Result<Base, RuntimeError> {
     let file = &settings.base_image;
     if file.as_os_str().is_empty() {
-        return match find(engine, &settings.image).await? {
+        let usual = format!("{REPOSITORY}:slim-{}", arch());
+        let named = [settings.image.as_str(), &usual];
+        let named = named.into_iter().find(|name| !name.is_empty());
+        let named = named.unwrap_or(&usual);
+        return match find(engine, named, Flavour::Slim).await? {
             Some(base) => Ok(base),
             None => Err(RuntimeError::Refused(format!(
-                "the function base {} is not among Docker's images; make it with `make func-base` \
-                 and give it with --base-image target/func-base/ARCH.tar",
-                settings.image
+                "the function base {named} is not among Docker's images; make it with `make \
+                 func-base` and give it with --base-image target/func-base/ARCH.tar"
             ))),
         };
     }
     let read = |error| RuntimeError::io(format!("read {}", file.display()), error);
     let tag = tag_of(file).map_err(read)?;
     let name = format!("{REPOSITORY}:{tag}");
-    if let Some(base) = find(engine, &name).await? {
+    if let Some(base) = find(engine, &name, Flavour::Slim).await? {
         return Ok(base);
     }
     tracing::info!(file = %file.display(), "bringing the function base into Docker");
@@ -59,11 +73,23 @@ pub(super) async fn ensure(engine: &Engine, settings: &Settings) -> Result<Base,
     } else {
         import(&docker, file, &tag).await?;
     }
-    let base = find(engine, &name).await?;
+    let base = find(engine, &name, Flavour::Slim).await?;
     base.ok_or_else(|| RuntimeError::Refused(format!("{name} was brought in and is not there")))
 }
 
-async fn find(engine: &Engine, name: &str) -> Result<Option<Base>, RuntimeError> {
+/// The base with packages preinstalled, where the engine has it.
+pub(super) async fn full(
+    engine: &Engine,
+    settings: &Settings,
+    arch: &str,
+) -> Result<Option<Base>, RuntimeError> {
+    let usual = format!("{REPOSITORY}:full-{arch}");
+    let name = [settings.full_image.as_str(), &usual];
+    let name = name.into_iter().find(|name| !name.is_empty());
+    find(engine, name.unwrap_or(&usual), Flavour::Full).await
+}
+
+async fn find(engine: &Engine, name: &str, flavour: Flavour) -> Result<Option<Base>, RuntimeError> {
     let Some(found) = images::find(engine, name).await? else {
         return Ok(None);
     };
@@ -71,6 +97,8 @@ async fn find(engine: &Engine, name: &str) -> Result<Option<Base>, RuntimeError>
     let python = labels.unwrap_or_default().remove(PYTHON_LABEL);
     Ok(Some(Base {
         image: name.to_owned(),
+        id: found.id.unwrap_or_default(),
+        flavour,
         arch: found.architecture.unwrap_or_default(),
         python: python.map(|version| release(&version)).unwrap_or_default(),
     }))
@@ -159,4 +187,34 @@ async fn load(docker: &Docker, file: &Path, tag: &str) -> Result<(), RuntimeErro
         .build();
     let tagged = docker.tag_image(loaded, Some(options)).await;
     tagged.map_err(RuntimeError::docker("tag function base"))
+}
+
+/// Takes a base apart, into files in a directory.
+pub(super) async fn save(
+    engine: &Engine,
+    base: &Base,
+    directory: PathBuf,
+) -> Result<Saved, RuntimeError> {
+    let file = directory.join("saved.tar");
+    let io = |error| RuntimeError::io(format!("write {}", file.display()), error);
+    let mut writing = tokio::fs::File::create(&file).await.map_err(io)?;
+    let docker = engine.client();
+    let mut saving = std::pin::pin!(docker.export_image(&base.image));
+    loop {
+        let piece = match tokio::time::timeout(STALL, saving.next()).await {
+            Ok(piece) => piece,
+            Err(_) => Some(Err(bollard::errors::Error::RequestTimeoutError)),
+        };
+        let Some(piece) = piece else { break };
+        let piece = piece.map_err(RuntimeError::docker("save function base"))?;
+        writing.write_all(&piece).await.map_err(io)?;
+    }
+    writing.flush().await.map_err(io)?;
+    let flavour = base.flavour;
+    let read = tokio::task::spawn_blocking(move || {
+        let archive = std::io::BufReader::new(File::open(directory.join("saved.tar"))?);
+        bases::read(archive, &directory, flavour)
+    });
+    let read = read.await;
+    Ok(read.map_err(|error| RuntimeError::Refused(error.to_string()))??)
 }

@@ -19,7 +19,9 @@ use super::engine::Engine;
 use super::firewall::Firewall;
 use super::images::{Images, Watermarks};
 use super::{DockerOptions, base, config, containers, network, room, step};
+use crate::bases::Saved;
 use crate::chain::chain;
+use crate::layout::{PRIVATE, make_directory};
 use crate::machine::arch;
 use crate::runtime::{
     Adopted, Facts, Image, Known, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd, netns,
@@ -35,6 +37,9 @@ pub struct DockerRuntime {
     facts: Facts,
     /// The function base.
     base: Base,
+    /// The one with packages preinstalled, where it is there: for the master, which lays functions over
+    /// it. What is put together here gets its packages as a directory.
+    full: Option<Base>,
     /// Whether pods write into memory of their own only.
     rooms: bool,
     trouble: Mutex<Option<String>>,
@@ -48,6 +53,7 @@ impl DockerRuntime {
     pub async fn connect(options: DockerOptions) -> Result<Self, RuntimeError> {
         let (engine, version) = Engine::connect(&options.settings.host).await?;
         let base = base::ensure(&engine, &options.settings).await?;
+        let full = base::full(&engine, &options.settings, &base.arch).await?;
         network::ensure(&engine, &options.node_id).await?;
         let engine = Arc::new(engine);
         let (chance, file) = (options.chance.clone(), options.images.clone());
@@ -80,11 +86,16 @@ impl DockerRuntime {
             rooms: room::can(engine.host()),
             engine,
             base,
+            full,
             options,
             trouble: Mutex::default(),
         };
         runtime.hold_back().await;
         Ok(runtime)
+    }
+
+    fn bases(&self) -> impl Iterator<Item = &Base> {
+        std::iter::once(&self.base).chain(&self.full)
     }
 
     fn container(&self, uid: &str) -> String {
@@ -232,6 +243,20 @@ impl Runtime for DockerRuntime {
                 Adopted::Running
             }
         }
+    }
+
+    fn base_ids(&self) -> Vec<String> {
+        self.bases().map(|base| base.id.clone()).collect()
+    }
+
+    async fn save_bases(&self, directory: &Path) -> Result<Vec<Saved>, RuntimeError> {
+        let mut saved = Vec::new();
+        for (number, base) in self.bases().enumerate() {
+            let place = directory.join(number.to_string());
+            make_directory(&place, PRIVATE)?;
+            saved.push(base::save(&self.engine, base, place).await?);
+        }
+        Ok(saved)
     }
 
     async fn network(&self, uid: &str) -> Result<OwnedFd, RuntimeError> {
