@@ -12,6 +12,7 @@
 pub mod archive;
 pub mod digest;
 pub mod link;
+pub mod metrics;
 pub mod pod_protocol;
 pub mod resources;
 pub mod settings;

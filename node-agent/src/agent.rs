@@ -21,7 +21,7 @@ use crate::layout::{Layout, Lock};
 use crate::link::{self, Credentials, LinkRoom, MasterBlobs, Masters};
 use crate::machine::{Machine, boot_id};
 use crate::pods::{PodRoom, Pods};
-use crate::proxy::{Connections, ProxyRoom, serve};
+use crate::proxy::{CallCounts, Connections, ProxyRoom, serve};
 use crate::registry::{self, Grants, Registry};
 use crate::runtime::docker::ImageSource;
 use crate::runtime::{Runtime, Uids, choose};
@@ -163,6 +163,7 @@ impl Agent {
             pods: pods.clone(),
             runtime: runtime.clone(),
             connections,
+            counts: CallCounts::default(),
         };
         let link = LinkRoom {
             masters,

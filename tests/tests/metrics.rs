@@ -10,7 +10,11 @@ struct Exposition(BTreeMap<String, f64>);
 impl Exposition {
     /// Reads an exposition; panics where it is none.
     fn read(api: &Http) -> Self {
-        let answer = api.get("/metrics");
+        Self::read_at(api, "/metrics")
+    }
+
+    fn read_at(api: &Http, path: &str) -> Self {
+        let answer = api.get(path);
         assert_eq!(answer.status, 200, "{answer:?}");
         let kind = answer.header("content-type").unwrap_or_default();
         assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
@@ -153,6 +157,27 @@ fn the_numbers_are_right_after_known_calls() {
         seen.of("troupe_call_wait_seconds_count", "held", ",cause=\"queue\""),
         2.0
     );
+}
+
+#[test]
+fn a_nodes_numbers_are_read_through_the_master() {
+    let cluster = Cluster::start();
+    cluster.apply("f", &params("1"), "scaling: { pinned: 1 }");
+    let _ = cluster.ready_pods("f", 1);
+    for _ in 0..3 {
+        assert_eq!(cluster.gateway().post("/function/f", "{}").status, 200);
+    }
+    let api = cluster.api().as_admin();
+    let node = Exposition::read_at(&api, "/api/v1/nodes/node-1/proxy/metrics");
+    assert_eq!(node.0["troupe_node_calls_total{outcome=\"answered\"}"], 3.0);
+    assert_eq!(node.0["troupe_node_pods{state=\"Ready\"}"], 1.0);
+    assert_eq!(node.0["troupe_node_calls_in_flight{}"], 0.0);
+    let seen = Exposition::read(&api);
+    assert_eq!(
+        seen.0["troupe_pod_start_seconds_count{phase=\"import\"}"],
+        1.0
+    );
+    assert_eq!(api.get("/api/v1/nodes/nobody/proxy/metrics").status, 404);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::api::{self, ApiState};
 use crate::gateway::{self, Doorkeeper, Gateway, Limits};
 use crate::images::{self, BlobService};
 use crate::join::{self, Joining};
-use crate::metrics;
+use crate::metrics::{self, Scraping};
 use crate::nodes::AgentLogs;
 use crate::step_functions::{self, Door, StepFunctions};
 use crate::workflows::AslDefinitions;
@@ -212,7 +212,10 @@ fn serve_api(
         max_layer: settings.builds.max_layer.0,
     });
     let step_functions = step_functions_service(ground, tree, Door::Guarded);
-    let metrics = Data::from(Arc::clone(&tree.metrics));
+    let scraping = Data::new(Scraping {
+        metrics: Arc::clone(&tree.metrics),
+        book: tree.book.clone(),
+    });
     let fail = |source| HouseError::Listen {
         flag: "api-listen",
         address: settings.api_listen.clone(),
@@ -225,11 +228,12 @@ fn serve_api(
             .app_data(joining.clone())
             .app_data(blobs.clone())
             .app_data(step_functions.clone())
-            .app_data(metrics.clone())
+            .app_data(scraping.clone())
             .app_data(web::JsonConfig::default().limit(SMALL_BODY))
+            // Before the API, whose paths take all that is beneath /api.
+            .configure(metrics::configure)
             .configure(api::configure)
             .configure(join::configure)
-            .configure(metrics::configure)
             .configure(images::configure)
             .configure(gateway::configure)
             .configure(step_functions::configure)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::Actor as _;
 use async_trait::async_trait;
+use common::metrics::Metrics;
 use common::trust::{MASTERS, client_config};
 use tokio::sync::mpsc;
 
@@ -15,8 +16,7 @@ use crate::functions::{Demanded, Find, Functions, Report, Tools};
 use crate::images::{BuildCounts, BuildLogs, Images, ImagesTools};
 use crate::invocations::{InvocationMetrics, Invocations, InvocationsTools, Ledger};
 use crate::key::ObjectKey;
-use crate::metrics::Metrics;
-use crate::nodes::{Bases, Grants, LocalPods, NodeBook, Nodes, NodesTools};
+use crate::nodes::{Bases, Grants, LocalPods, NodeBook, Nodes, NodesTools, PodCounts};
 use crate::router::{DemandSink, Route, RouteMetrics, Router, Routes};
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
@@ -122,6 +122,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let settings = &ground.settings;
 
     let (builds, runs) = (BuildCounts::default(), RunCounts::default());
+    let pods = PodCounts::default();
     let function_tools = Arc::new(Tools {
         objects: objects.clone(),
         clock: clock(),
@@ -144,6 +145,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         counts: builds.clone(),
     });
     let node_tools = Arc::new(NodesTools {
+        counts: pods.clone(),
         objects: objects.clone(),
         clock: clock(),
         book: book.clone(),
@@ -187,6 +189,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let metrics = Metrics::default()
         .with(RouteMetrics::new(routes.clone()))
         .with(InvocationMetrics::new(ledger.clone()))
+        .with(pods)
         .with(builds)
         .with(runs);
 

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::link::BuildOutcome;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-
-use crate::metrics::counters;
+use common::metrics::{Collector, DescriptorEncoder, counters};
 
 /// Builds that ended since the master's start. Cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -4,11 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
+use common::metrics::{Collector, DescriptorEncoder, counters, gauges};
 
 use super::{Ledger, State};
-use crate::metrics::{counters, gauges};
 
 /// Invocations that ended since the master's start. Cheap to clone.
 #[derive(Clone, Debug, Default)]

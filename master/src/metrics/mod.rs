@@ -1,39 +1,6 @@
-//! What the master counts, for Prometheus: `GET /metrics` on the API's port, for administrators.
-//!
-//! What a room counts stands in its own `metrics.rs`: plain atomics where things happen, and a
-//! collector that reads them when somebody asks. Nothing on a call's way takes a lock or looks up a
-//! label for it.
+//! What the master counts, for Prometheus: `GET /metrics` on the API's port, and what an agent counts,
+//! `GET /api/v1/nodes/NAME/proxy/metrics`; both for administrators.
 
-mod histogram;
 mod http;
-mod text;
 
-pub use histogram::{Histogram, SECONDS};
-pub use http::configure;
-pub use text::{Labels, counters, gauges, histograms};
-
-use prometheus_client::collector::Collector;
-use prometheus_client::registry::Registry;
-
-/// All collectors of the rooms.
-#[derive(Debug, Default)]
-pub struct Metrics(Registry);
-
-impl Metrics {
-    /// With one more collector.
-    #[must_use]
-    pub fn with(mut self, collector: impl Collector) -> Self {
-        self.0.register_collector(Box::new(collector));
-        self
-    }
-
-    /// The exposition as text, in the OpenMetrics format that Prometheus reads.
-    ///
-    /// # Errors
-    /// When a collector cannot write.
-    pub fn text(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.0)?;
-        Ok(text)
-    }
-}
+pub use http::{Scraping, configure};

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
-use common::link::{BuildOrder, Hello, PodReport, SILENCE, ToAgent, ToMaster};
+use common::link::{BuildOrder, Hello, PodReport, PodState, SILENCE, ToAgent, ToMaster};
 use common::resources::{Pod, PodPhase, timestamp};
 use tokio::sync::mpsc;
 
@@ -462,6 +462,10 @@ impl Handler<FromAgent> for NodeActor {
                 if let (true, Some(pod)) = (report.name.is_empty(), self.pods.get(&report.uid)) {
                     report.namespace.clone_from(&pod.metadata.namespace);
                     report.name.clone_from(&pod.metadata.name);
+                }
+                let known = self.pods.get(&report.uid).is_some_and(|pod| pod.is_ready());
+                if let (PodState::Ready, false, Some(cold)) = (report.state, known, &report.cold) {
+                    self.tools.counts.started(cold);
                 }
                 self.write(*report, ctx);
             }

@@ -13,6 +13,7 @@ mod builder;
 mod grants;
 mod hello;
 mod logs;
+mod metrics;
 mod registry;
 mod report;
 pub mod session;
@@ -25,6 +26,7 @@ pub use builder::BuildTarget;
 pub use grants::Grants;
 pub use hello::is_ready;
 pub use logs::AgentLogs;
+pub use metrics::PodCounts;
 pub use registry::{
     Connect, Connected, Disconnected, Dispatch, FromAgent, Nodes, NodesTools, Refused,
 };

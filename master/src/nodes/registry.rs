@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::actor::{Attach, Detach, NodeActor, Order, PodSeen, PodUnseen};
 use super::builder::{BuildTarget, Candidate, choose};
+use super::metrics::PodCounts;
 use super::{Bases, Grants, NodeBook};
 use crate::clock::Clock;
 use crate::images::{Images, NodeLost};
@@ -31,6 +32,8 @@ pub struct NodesTools {
     pub bases: Bases,
     /// Whether images are pushed, so that nodes are asked for their bases.
     pub has_registry: bool,
+    /// Counts pods.
+    pub counts: PodCounts,
     /// Counts the master's starts.
     pub epoch: u64,
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
+use common::metrics::{
+    Collector, DescriptorEncoder, Histogram, Labels, counters, gauges, histograms,
+};
 
 use super::{Route, Routes};
-use crate::metrics::{Histogram, Labels, counters, gauges, histograms};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use common::metrics::{Collector, DescriptorEncoder, counters};
 use common::resources::RunPhase;
 use parking_lot::Mutex;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-
-use crate::metrics::counters;
 
 /// Runs that ended since the master's start. Cheap to clone. A run writes its end to the store first,
 /// so that a lock costs nothing here.

@@ -11,6 +11,8 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
 
 use super::connections::{CallError, Connections};
+use super::metrics::Flight;
+use super::server::ProxyRoom;
 use super::status::{Body, PROXY_ERROR, refuse, undeliverable};
 use crate::pods::Target;
 
@@ -20,7 +22,7 @@ const HOP: [http::header::HeaderName; 5] = [CONNECTION, TE, TRAILER, TRANSFER_EN
 /// Forwards a call to its pod. Dropping the returned future, or the answer's body, closes the pod's
 /// connection, by which the server inside knows that nobody waits any more.
 pub(super) async fn forward(
-    connections: &Arc<Connections>,
+    room: &ProxyRoom,
     uid: &str,
     target: &Target,
     path: &str,
@@ -36,14 +38,16 @@ pub(super) async fn forward(
     parts.headers.insert(HOST, HeaderValue::from_static("pod"));
     let body = body.map_err(Into::into).boxed_unsync();
     let request = Request::from_parts(parts, body);
-    match connections.send(uid, target, request).await {
+    let flight = room.counts.begin();
+    match room.connections.send(uid, target, request).await {
         Ok((response, sender)) => {
+            room.counts.forwarded();
             let (mut parts, body) = response.into_parts();
             parts.version = Version::default();
             strip(&mut parts.headers);
             // Only this agent says what became of a call.
             parts.headers.remove(PROXY_ERROR);
-            let connections = Arc::clone(connections);
+            let connections = Arc::clone(&room.connections);
             let uid = uid.to_owned();
             let answer = Answer {
                 body,
@@ -52,13 +56,20 @@ pub(super) async fn forward(
                     uid,
                     sender,
                 }),
+                _flight: flight,
             };
             Response::from_parts(parts, BodyExt::boxed_unsync(answer))
         }
         Err(error) => {
             let reason = match error {
-                CallError::Gone(_) => "PodGone",
-                CallError::Died(_) => "PodDied",
+                CallError::Gone(_) => {
+                    room.counts.gone();
+                    "PodGone"
+                }
+                CallError::Died(_) => {
+                    room.counts.died();
+                    "PodDied"
+                }
             };
             undeliverable(reason, &error.to_string())
         }
@@ -78,6 +89,7 @@ fn strip(headers: &mut HeaderMap) {
 struct Answer {
     body: Incoming,
     home: Option<Home>,
+    _flight: Flight,
 }
 
 struct Home {

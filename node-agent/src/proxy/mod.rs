@@ -6,8 +6,10 @@
 mod call;
 mod connections;
 mod log;
+mod metrics;
 mod server;
 mod status;
 
 pub use connections::{CallError, Connections};
+pub use metrics::CallCounts;
 pub use server::{ProxyRoom, serve};

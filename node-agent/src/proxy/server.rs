@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::call::forward;
 use super::connections::Connections;
 use super::log::log;
+use super::metrics::{CallCounts, metrics};
 use super::status::{Body, full, refuse, undeliverable};
 use crate::chain::chain;
 use crate::link::Credentials;
@@ -38,6 +39,8 @@ pub struct ProxyRoom {
     pub runtime: Arc<dyn Runtime>,
     /// Kept connections.
     pub connections: Arc<Connections>,
+    /// Counts calls.
+    pub counts: CallCounts,
 }
 
 /// Serves until it is told to stop.
@@ -123,6 +126,9 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
     if path == "/healthz" {
         return Response::new(full("ok"));
     }
+    if path == "/metrics" {
+        return metrics(&room.counts, &room.pods);
+    }
     let rest = path
         .strip_prefix("/pods/")
         .and_then(|rest| rest.split_once('/'));
@@ -144,7 +150,7 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
             if matches!(target, Target::Port { .. }) && path.starts_with(RESERVED_PREFIX) {
                 return for_any(path);
             }
-            forward(&room.connections, uid, &target, &full, request).await
+            forward(room, uid, &target, &full, request).await
         }
         _ => refuse(StatusCode::NOT_FOUND, "NotFound", "there is no such path"),
     }
