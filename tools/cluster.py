@@ -79,6 +79,7 @@ class Cluster:
         self.step_functions = f"http://127.0.0.1:{free_ports(1)[0]}" if step_functions else None
         self.kubeconfig = self.home / "master" / "admin.kubeconfig"
         self.processes = {}
+        self.base_image = ()
 
     def environment(self):
         path = f"{self.programs}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -119,6 +120,8 @@ class Cluster:
         raise Failure(f"waited {seconds} s for {what}; last seen: {seen}")
 
     def start(self):
+        # First: it may take its time, and fail.
+        self.base_image = self._base_image()
         self._start_master()
         self._wait("the master is up", 60, self.kubeconfig.exists)
         self._start_agent()
@@ -134,8 +137,6 @@ class Cluster:
 
     def _start_master(self):
         master = self.home / "master"
-        # First: it may take its time, and fail.
-        base_image = self._base_image()
         self._spawn(
             "master",
             *("--data-dir", master),
@@ -153,7 +154,7 @@ class Cluster:
             *("--master", f"https://127.0.0.1:{self.api}"),
             *("--name", "node-1"),
             *("--runtime", self.runtime),
-            *base_image,
+            *self.base_image,
             TROUPE_AGENT__TOKEN=self.token(),
         )
 
