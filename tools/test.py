@@ -17,7 +17,7 @@ from cluster import ROOT, end_on_signals, target
 import func_base as base
 from emulation import emulation
 from engine import engine
-from packages import Lacking, python_with
+from packages import Lacking, need, python_with
 
 OLDEST_KUBECTL = (1, 27)
 # End-to-end tests mostly wait for processes to start.
@@ -116,7 +116,7 @@ def function_base():
 
 def units():
     # The container tests need an engine, and have a suite of their own.
-    selection = "not package(tests) - (package(node-agent) & binary(docker))"
+    selection = "not package(tests) - (package(node-agent) & binary(docker)) - (package(master) & binary(registry))"
     return rust("crates", selection, ["--workspace", "--exclude", "tests"])
 
 
@@ -136,6 +136,11 @@ def containers():
         result = rust("containers", selection, arguments, **variables)
         result.note = result.note or note
         return result
+
+
+def registry():
+    need("docker-registry", "docker-registry", "the registry that images are pushed to")
+    return rust("registry", "package(master) & binary(registry)", ["-p", "master", "--test", "registry"])
 
 
 def end_to_end():
@@ -176,7 +181,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "end to end": end_to_end, "step functions": step_functions, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "end to end": end_to_end, "step functions": step_functions, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):

@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod nodes;
 pub mod objects;
 pub mod platform;
+pub mod registry;
 pub mod router;
 pub mod scheduler;
 pub mod settings;

@@ -30,6 +30,8 @@ pub struct Settings {
     pub store: String,
     /// `none`, `auto` or the URL of a registry.
     pub registry: String,
+    /// How the registry is used.
+    pub registry_access: RegistryAccess,
     /// The gateway.
     pub gateway: GatewaySettings,
     /// Builds.
@@ -50,6 +52,20 @@ pub struct StepFunctionsSettings {
     pub region: String,
     /// The account that ARNs name.
     pub account: String,
+}
+
+/// How the registry is used.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RegistryAccess {
+    /// The user; empty: none.
+    pub username: String,
+    /// The file with the password, in one line.
+    pub password_file: PathBuf,
+    /// The certificates (PEM) that an https registry's must come from. Empty: the public authorities.
+    pub ca_file: PathBuf,
+    /// Images are named `PREFIX/functions`.
+    pub prefix: String,
 }
 
 /// The gateway.
@@ -85,6 +101,9 @@ pub struct BuildSettings {
     pub max_upload: ByteCount,
     /// Largest layer.
     pub max_layer: ByteCount,
+    /// How long sources, layers and images that nothing uses are kept at least.
+    #[serde(deserialize_with = "duration")]
+    pub keep_unused: Duration,
 }
 
 /// Runs.
@@ -199,11 +218,23 @@ impl Default for Settings {
             sfn_listen: String::new(),
             store: "embedded".to_owned(),
             registry: "auto".to_owned(),
+            registry_access: RegistryAccess::default(),
             gateway: GatewaySettings::default(),
             builds: BuildSettings::default(),
             runs: RunSettings::default(),
             step_functions: StepFunctionsSettings::default(),
             invocations: InvocationSettings::default(),
+        }
+    }
+}
+
+impl Default for RegistryAccess {
+    fn default() -> Self {
+        Self {
+            username: String::new(),
+            password_file: PathBuf::new(),
+            ca_file: PathBuf::new(),
+            prefix: "troupe".to_owned(),
         }
     }
 }
@@ -228,6 +259,7 @@ impl Default for BuildSettings {
             timeout: Duration::from_secs(600),
             max_upload: ByteCount(50 << 20),
             max_layer: ByteCount(1 << 30),
+            keep_unused: Duration::from_secs(3600),
         }
     }
 }
@@ -286,9 +318,13 @@ impl Settings {
                 "embedded (etcd is not supported by this version)",
             );
         }
-        if !matches!(self.registry.as_str(), "auto" | "none") {
-            let want = "auto or none (external registries are not supported by this version)";
+        if let Err(want) = check_registry(&self.registry, &self.registry_access) {
             return refuse("registry", &self.registry, want);
+        }
+        if !is_path(&self.registry_access.prefix) {
+            let want =
+                "lower-case letters, digits and single . _ - between them, as in team/troupe";
+            return refuse("registry-access.prefix", &self.registry_access.prefix, want);
         }
         if !self.sfn_listen.is_empty() && !is_loopback(&self.sfn_listen) {
             let want = "an address on loopback, as 127.0.0.1:8083: there any credentials pass";
@@ -324,6 +360,39 @@ fn is_loopback(address: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
+/// What is wrong with the choice of a registry.
+fn check_registry(registry: &str, access: &RegistryAccess) -> Result<(), &'static str> {
+    if matches!(registry, "auto" | "none") {
+        return Ok(());
+    }
+    let want = "auto, none or a URL as https://registry.lan:5000";
+    let url = reqwest::Url::parse(registry).map_err(|_| want)?;
+    let host = url.host_str().unwrap_or_default();
+    let plain = url.username().is_empty() && url.query().is_none() && !host.is_empty();
+    match url.scheme() {
+        "https" if plain => Ok(()),
+        "http" if plain && (access.username.is_empty() || is_loopback(&format!("{host}:0"))) => {
+            Ok(())
+        }
+        "http" if plain => Err("https: a password may not travel in the clear"),
+        _ => Err(want),
+    }
+}
+
+/// Whether a text can begin an image's name.
+fn is_path(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let word = |part: &str| {
+        let bytes = part.as_bytes();
+        let ends =
+            bytes.first().is_some_and(|b| plain(*b)) && bytes.last().is_some_and(|b| plain(*b));
+        let between = |pair: &[u8]| plain(pair[0]) || plain(pair[1]);
+        let known = bytes.iter().all(|b| plain(*b) || b"._-".contains(b));
+        ends && known && bytes.windows(2).all(between)
+    };
+    text.len() < 100 && text.split('/').all(word)
+}
+
 fn default_data_dir() -> PathBuf {
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/troupe");
@@ -345,6 +414,51 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/master.toml");
         let shown: Settings = common::settings::load(Some(file.as_ref()), "NONE", [], &[]).unwrap();
         assert_eq!(shown, Settings::default());
+    }
+
+    #[test]
+    fn a_registry_is_none_auto_or_a_url_and_passwords_go_by_tls() {
+        let with = |registry: &str, username: &str, prefix: &str| {
+            let settings = Settings {
+                registry: registry.to_owned(),
+                registry_access: RegistryAccess {
+                    username: username.to_owned(),
+                    prefix: prefix.to_owned(),
+                    ..RegistryAccess::default()
+                },
+                ..Settings::default()
+            };
+            settings
+                .complete()
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        for good in [
+            "none",
+            "auto",
+            "https://r.lan:5000",
+            "http://r.lan",
+            "https://r/mirror/",
+        ] {
+            assert_eq!(with(good, "", "troupe"), Ok(()), "{good}");
+        }
+        assert_eq!(with("http://127.0.0.1:5000", "me", "team/troupe-1"), Ok(()));
+        let clear = with("http://r.lan", "me", "troupe").unwrap_err();
+        assert!(clear.contains("in the clear"), "{clear}");
+        for bad in ["r.lan:5000", "ftp://r", "https://", "https://me@r"] {
+            assert!(
+                with(bad, "", "troupe")
+                    .unwrap_err()
+                    .starts_with("setting registry:"),
+                "{bad}"
+            );
+        }
+        for bad in ["", "Team", "a//b", "a--b", "-a"] {
+            assert!(
+                with("none", "", bad).unwrap_err().contains("prefix"),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

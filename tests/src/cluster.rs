@@ -56,6 +56,8 @@ impl Cluster {
                     .arg("--data-dir")
                     .arg(&data)
                     .args(["--api-listen", &api, "--gateway-listen", &gateway])
+                    // Tests kill masters, and whoever needs a registry asks for it.
+                    .env("TROUPE_MASTER__REGISTRY", "none")
                     .envs(settings.iter().map(|(key, value)| (key, value)));
                 command
             })

@@ -16,8 +16,9 @@ use common::trust::Authority;
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, SystemClock};
-use crate::images::Blobs;
+use crate::images::{self, Blobs, ImageStore, image_store};
 use crate::objects::{Objects, gc};
+use crate::registry::{self, Child};
 use crate::settings::Settings;
 use crate::store::{Durability, EmbeddedStore, Store, StoreError, Txn};
 use crate::supervisor::Fatal;
@@ -42,6 +43,9 @@ pub enum HouseError {
     /// Sources and layers.
     #[error("open the store of code and layers")]
     Blobs(#[from] crate::images::BlobError),
+    /// The registry.
+    #[error("open the registry; --registry none does without")]
+    Registry(#[from] crate::registry::RegistryError),
     /// Objects.
     #[error("prepare the API's objects")]
     Objects(#[from] crate::objects::ObjectError),
@@ -73,6 +77,9 @@ pub(crate) struct Ground {
     pub(crate) objects: Objects,
     pub(crate) authority: Arc<Authority>,
     pub(crate) blobs: Blobs,
+    pub(crate) images: Arc<dyn ImageStore>,
+    /// The registry that the master runs itself.
+    pub(crate) registry: Option<Arc<Child>>,
     pub(crate) epoch: u64,
 }
 
@@ -88,6 +95,8 @@ impl Ground {
         let store: Arc<dyn Store> = Arc::new(store);
         let authority = Authority::load_or_create(&directory.join("authority"), clock.now())?;
         let blobs = Blobs::open(&directory.join("blobs"))?;
+        let opened = registry::open(&settings).await?;
+        let registry = opened.as_ref().and_then(|opened| opened.child.clone());
         let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));
         let epoch = next_epoch(&*store).await?;
         let authority = Arc::new(authority);
@@ -97,6 +106,8 @@ impl Ground {
             objects,
             authority,
             blobs,
+            images: image_store(opened),
+            registry,
             epoch,
         })
     }
@@ -139,6 +150,9 @@ pub async fn run(settings: Settings) -> Result<(), HouseError> {
     let collector = actix_web::rt::spawn(gc::run(ground.objects.clone()));
     let (fatal, mut fell) = mpsc::channel(1);
     let tree = tree::grow(&ground, fatal)?;
+    let keep_unused = ground.settings.builds.keep_unused;
+    let sweeper = images::collect(Arc::clone(&tree.image_tools), keep_unused);
+    let sweeper = actix_web::rt::spawn(sweeper);
     let ports = ports::open(&ground, &tree).await?;
     let admin = Admin::issue(&ground.authority, &ports.api_url(), ground.clock.now())?;
     admin.write(&ground.settings.data_dir)?;
@@ -148,6 +162,10 @@ pub async fn run(settings: Settings) -> Result<(), HouseError> {
         Some(fatal) = fell.recv() => Err(fatal.into()),
     };
     collector.abort();
+    sweeper.abort();
+    if let Some(registry) = &ground.registry {
+        registry.stop().await;
+    }
     ended
 }
 

@@ -13,7 +13,7 @@ use super::tree::{self, Tree};
 use super::{Ground, HouseError};
 use crate::api::{self, ApiState};
 use crate::gateway::{self, Doorkeeper, Gateway, Limits};
-use crate::images::{self, BlobService};
+use crate::images::{self, BlobService, ImageService};
 use crate::join::{self, Joining};
 use crate::metrics::{self, Scraping};
 use crate::nodes::AgentLogs;
@@ -216,6 +216,10 @@ fn serve_api(
         metrics: Arc::clone(&tree.metrics),
         book: tree.book.clone(),
     });
+    let image_service = Data::new(ImageService {
+        images: Arc::clone(&ground.images),
+        grants: tree.grants.clone(),
+    });
     let fail = |source| HouseError::Listen {
         flag: "api-listen",
         address: settings.api_listen.clone(),
@@ -229,12 +233,14 @@ fn serve_api(
             .app_data(blobs.clone())
             .app_data(step_functions.clone())
             .app_data(scraping.clone())
+            .app_data(image_service.clone())
             .app_data(web::JsonConfig::default().limit(SMALL_BODY))
             // Before the API, whose paths take all that is beneath /api.
             .configure(metrics::configure)
             .configure(api::configure)
             .configure(join::configure)
             .configure(images::configure)
+            .configure(images::configure_v2)
             .configure(gateway::configure)
             .configure(step_functions::configure)
     })

@@ -25,6 +25,8 @@ use crate::workflows::{
     Allowed, Retention, RunCounts, RunWaiters, TaskQueue, Workflows, WorkflowsTools,
 };
 
+/// Images pushed at once.
+const PUSHES: usize = 2;
 /// Longest wait for a room's answer.
 const ASK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 /// Life of the certificate that the master shows to agents; it is made anew at each start.
@@ -37,6 +39,7 @@ pub(super) struct Tree {
     pub(super) book: NodeBook,
     pub(super) grants: Grants,
     pub(super) build_logs: BuildLogs,
+    pub(super) image_tools: Arc<ImagesTools>,
     pub(super) waiters: RunWaiters,
     pub(super) task_queue: TaskQueue,
     pub(super) invocations: Ledger,
@@ -138,6 +141,9 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         objects: objects.clone(),
         clock: clock(),
         blobs: ground.blobs.clone(),
+        images: Arc::clone(&ground.images),
+        bases: bases.clone(),
+        push_turns: tokio::sync::Semaphore::new(PUSHES),
         logs: build_logs.clone(),
         nodes: nodes.clone(),
         build_timeout: settings.builds.timeout,
@@ -152,7 +158,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         grants: grants.clone(),
         images: images.clone(),
         bases,
-        has_registry: false,
+        has_registry: ground.images.keeps_images(),
         epoch: ground.epoch,
     });
     let workflow_tools = Arc::new(WorkflowsTools {
@@ -200,6 +206,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         book,
         grants,
         build_logs,
+        image_tools: Arc::clone(&image_tools),
         waiters,
         task_queue,
         invocations: ledger,

@@ -11,11 +11,13 @@ use super::log::BuildLogs;
 use super::messages::{Again, Gone, Offer, Relook, Seen, Told};
 use super::metrics::BuildCounts;
 use super::need::{Ground, Grounds, need, schedulable, verdict};
+use super::pushes::Push;
 use super::stand;
+use super::store::ImageStore;
 use crate::clock::Clock;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
-use crate::nodes::{Nodes, is_ready};
+use crate::nodes::{Bases, Nodes, is_ready};
 use crate::objects::{Change, EventKind, Objects};
 use crate::platform::Platform;
 use crate::store::Durability::Durable;
@@ -37,6 +39,12 @@ pub struct ImagesTools {
     pub clock: Arc<dyn Clock>,
     /// Sources and layers.
     pub blobs: Blobs,
+    /// Where images are kept.
+    pub images: Arc<dyn ImageStore>,
+    /// The function bases that nodes have.
+    pub bases: Bases,
+    /// How many images are pushed at once.
+    pub push_turns: tokio::sync::Semaphore,
     /// The logs of builds under way.
     pub logs: BuildLogs,
     /// Gives builds to nodes.
@@ -56,6 +64,8 @@ pub struct Images {
     pub(super) nodes: Option<Grounds>,
     /// Builds under way, by the id that nodes know them by.
     pub(super) jobs: BTreeMap<String, Job>,
+    /// Images under way to the registry, by build.
+    pub(super) pushes: BTreeMap<String, Push>,
     /// Failed builds that will be looked at again.
     again: BTreeSet<String>,
     /// Functions that may lack something when the nodes change.
@@ -72,6 +82,7 @@ impl Images {
             tools,
             nodes: None,
             jobs: BTreeMap::new(),
+            pushes: BTreeMap::new(),
             again: BTreeSet::new(),
             depend_on_nodes: BTreeSet::new(),
             relooking: false,
@@ -92,6 +103,7 @@ impl Images {
                 let key = ObjectKey::of(&function);
                 self.depend_on_nodes.remove(&key);
                 self.leave_jobs(&key, None);
+                self.leave_pushes(&key, None);
             }
         }
     }
@@ -156,6 +168,7 @@ impl Images {
         self.show_place(&function, place, ctx);
         let Some(build) = build_id(&metadata.namespace, metadata.generation, &function.spec) else {
             self.leave_jobs(&key, None);
+            self.leave_pushes(&key, None);
             self.depend(&key, selective);
             if function.spec.image.is_none() {
                 self.show_missing(function, ctx);
@@ -164,8 +177,13 @@ impl Images {
         };
         let Some(nodes) = &self.nodes else { return };
         let need = need(&function, &build, nodes);
-        self.depend(&key, selective || need.depends_on_nodes);
+        let keeps_images = self.tools.images.keeps_images();
+        self.depend(&key, selective || need.depends_on_nodes || keeps_images);
         self.leave_jobs(&key, Some(&build));
+        self.leave_pushes(&key, Some(&build));
+        if self.lacks_image(&function, &build) {
+            self.push(&function, &build, ctx);
+        }
         if let Some(built) = verdict(&function, &build)
             && built.observed_generation != Some(metadata.generation)
         {

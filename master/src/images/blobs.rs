@@ -2,6 +2,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use common::digest::{Digest, Digester};
 
@@ -80,6 +81,55 @@ impl Blobs {
             .map(|metadata| metadata.len())
     }
 
+    /// The blobs that were written longer ago than `age`.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn older_than(&self, age: Duration) -> Result<Vec<Digest>, BlobError> {
+        let fail = |source| BlobError::Io {
+            action: "list",
+            what: self.directory.display().to_string(),
+            source,
+        };
+        let mut old = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name().to_string_lossy().replacen('-', ":", 1);
+            let written = entry.metadata().and_then(|metadata| metadata.modified());
+            let is_old = written.is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed >= age));
+            if let Some(digest) = name.parse().ok().filter(|_| is_old) {
+                old.push(digest);
+            }
+        }
+        Ok(old)
+    }
+
+    /// Notes that somebody counts on a blob that is there, so that it is as new as one just written.
+    pub fn touch(&self, digest: &Digest) {
+        // One that is gone by now is found missing by whoever wants it.
+        let _ = File::open(self.path(digest)).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
+    /// Removes a blob, unless somebody has counted on it within `age`; nothing to do when it is gone.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn remove_older(&self, digest: &Digest, age: Duration) -> Result<(), BlobError> {
+        let path = self.path(digest);
+        let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
+        if !written.is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed >= age)) {
+            return Ok(());
+        }
+        match fs::remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(BlobError::Io {
+                action: "remove",
+                what: digest.to_string(),
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Begins to write a blob of at most `limit` bytes.
     ///
     /// # Errors
@@ -111,7 +161,9 @@ impl Blobs {
     /// When it cannot be written.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, BlobError> {
         let digest = Digest::of(bytes);
-        if self.size(&digest).is_none() {
+        if self.size(&digest).is_some() {
+            self.touch(&digest);
+        } else {
             let mut upload = self.begin(digest, bytes.len() as u64)?;
             upload.write(bytes)?;
             upload.finish()?;
@@ -202,6 +254,8 @@ mod tests {
         let blobs = Blobs::open(directory.path()).unwrap();
         let digest = blobs.put(b"layer").unwrap();
         assert_eq!(blobs.size(&digest), Some(5));
+        assert_eq!(blobs.older_than(Duration::ZERO).unwrap(), [digest]);
+        assert_eq!(blobs.older_than(Duration::from_secs(3600)).unwrap(), []);
 
         let other = Digest::of(b"other");
         let mut upload = blobs.begin(other, 100).unwrap();

@@ -64,6 +64,7 @@ async fn head(
         .blobs
         .size(&digest)
         .ok_or_else(|| missing(&digest))?;
+    service.blobs.touch(&digest);
     Ok(HttpResponse::Ok().finish())
 }
 
@@ -112,6 +113,7 @@ async fn put(
     admit(&caller)?;
     let digest = digest(&path)?;
     if service.blobs.size(&digest).is_some() {
+        service.blobs.touch(&digest);
         return Ok(HttpResponse::Ok().finish());
     }
     let limit = if caller.node().is_some() {

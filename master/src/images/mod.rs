@@ -8,24 +8,34 @@
 
 mod actor;
 mod blobs;
+mod collect;
+mod compose;
 mod course;
 mod follow;
 mod http;
 mod job;
+mod keep;
 mod log;
 mod messages;
 mod metrics;
 mod need;
 mod offer;
+mod publish;
+mod pushes;
 mod record;
 mod source;
 mod stand;
+mod store;
+mod v2;
 
 pub use actor::{Images, ImagesTools};
 pub use blobs::{BlobError, Blobs, Upload};
+pub use collect::collect;
 pub use follow::build_log;
 pub use http::{BlobService, configure};
 pub use log::{BuildLogs, Live, Piece};
 pub use messages::{BuildNews, NodeLost};
 pub use metrics::BuildCounts;
 pub use record::BuildPart;
+pub use store::{Image, ImageStore, InRegistry, LayersOnly, image_store};
+pub use v2::{ImageService, configure_v2};

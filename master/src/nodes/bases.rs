@@ -27,6 +27,16 @@ impl Bases {
         self.0.lock().remove(node);
     }
 
+    /// All bases of a flavour that nodes have.
+    #[must_use]
+    pub fn all(&self, flavour: Base) -> Vec<BaseImage> {
+        let known = self.0.lock();
+        let all = known.values().flat_map(|(_, bases)| bases);
+        all.filter(|base| base.flavour == flavour)
+            .cloned()
+            .collect()
+    }
+
     /// For each kind of node the base of a flavour that most of them have; among equals the one with
     /// the smallest digest, so that the choice does not depend on who came first.
     #[must_use]

@@ -23,12 +23,17 @@ impl Grants {
     /// Notes what a message tells a node of.
     pub(super) fn note(&self, node: &str, message: &ToAgent) {
         let layer = |origin: &Origin| match origin {
-            Origin::Layer { digest, .. } => Some(*digest),
-            Origin::Image { .. } => None,
+            Origin::Layer { digest, image, .. } => {
+                let index = image
+                    .as_ref()
+                    .and_then(|image| image.rsplit_once('@')?.1.parse().ok());
+                [Some(*digest), index].into_iter().flatten().collect()
+            }
+            Origin::Image { .. } => Vec::new(),
         };
         let told: Vec<Digest> = match message {
-            ToAgent::Desired(pods) => pods.iter().filter_map(|pod| layer(&pod.origin)).collect(),
-            ToAgent::EnsurePod(pod) => layer(&pod.origin).into_iter().collect(),
+            ToAgent::Desired(pods) => pods.iter().flat_map(|pod| layer(&pod.origin)).collect(),
+            ToAgent::EnsurePod(pod) => layer(&pod.origin),
             ToAgent::Build(order) => vec![order.source],
             _ => return,
         };
@@ -37,6 +42,13 @@ impl Grants {
             .entry(node.to_owned())
             .or_default()
             .extend(told);
+    }
+
+    /// A node was given something that names these.
+    pub fn extend(&self, node: &str, digests: Vec<Digest>) {
+        if let Some(granted) = self.0.lock().get_mut(node) {
+            granted.extend(digests);
+        }
     }
 
     /// A session begins: what was told before counts no more.

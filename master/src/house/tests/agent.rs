@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::link::{
-    BuildFailure, BuildOutcome, BuildReport, Built, Hello, NEEDS_ARCHITECTURE, PodAssignment,
-    PodReport, PodState, RuntimeKind, ToAgent, ToMaster,
+    BaseImage, BuildFailure, BuildOutcome, BuildReport, Built, Hello, NEEDS_ARCHITECTURE,
+    PodAssignment, PodReport, PodState, RuntimeKind, ToAgent, ToMaster,
 };
 use common::resources::Style;
 use parking_lot::Mutex;
@@ -26,6 +26,8 @@ pub(super) struct Agent {
     blobs: Blobs,
     pods_dir: PathBuf,
     pub(super) pods: Mutex<Vec<PodReport>>,
+    /// The function bases of its engine.
+    bases: Mutex<Vec<BaseImage>>,
     /// What it was told to run.
     pub(super) assigned: Mutex<Vec<PodAssignment>>,
     /// Whether what it builds holds machine code.
@@ -52,12 +54,18 @@ impl Agent {
             blobs,
             pods_dir,
             pods: Mutex::default(),
+            bases: Mutex::default(),
             assigned: Mutex::default(),
             native: AtomicBool::new(false),
             swift: AtomicBool::new(true),
             answered: AtomicU32::new(0),
             builds: AtomicU32::new(0),
         })
+    }
+
+    /// It has this base; said when it dials, which it has not yet.
+    pub(super) fn brings(&self, base: BaseImage) {
+        self.bases.lock().push(base);
     }
 
     pub(super) async fn live(self: Arc<Self>) {
@@ -71,7 +79,10 @@ impl Agent {
         let (outbox, mut inbox) = mpsc::channel(100);
         let inventory = self.pods.lock().clone();
         let connect = Connect {
-            hello: Box::new(hello(&self.name, &self.arch)),
+            hello: Box::new(Hello {
+                bases: self.bases.lock().clone(),
+                ..hello(&self.name, &self.arch)
+            }),
             inventory,
             outbox,
         };

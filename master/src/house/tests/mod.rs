@@ -4,6 +4,7 @@ mod agent;
 mod falls;
 mod lives;
 mod platforms;
+mod pushes;
 mod village;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use common::link::BaseImage;
 use common::resources::{Function, ObjectMeta, Resource as _, Source};
 use tokio::sync::mpsc;
 
@@ -10,6 +11,7 @@ use super::agent::Agent;
 use crate::calls::{Call, CallError, CallKind, Calls, InvocationId, Timing};
 use crate::house::tree::{self, Tree};
 use crate::house::{Ground, HouseError};
+use crate::images::{ImageStore, LayersOnly};
 use crate::invocations::{Id, Request, Terms};
 use crate::key::ObjectKey;
 use crate::settings::Settings;
@@ -26,14 +28,20 @@ pub(super) struct Village {
 
 impl Village {
     pub(super) async fn build() -> Result<Self, HouseError> {
+        Self::build_with(Arc::new(LayersOnly)).await
+    }
+
+    pub(super) async fn build_with(images: Arc<dyn ImageStore>) -> Result<Self, HouseError> {
         let directory = tempfile::tempdir().unwrap();
         let pods_dir = directory.path().join("pods");
         let mut settings = Settings {
             data_dir: directory.path().join("data"),
+            registry: "none".to_owned(),
             ..Settings::default()
         };
         settings.gateway.local_pods_dir = pods_dir.clone();
-        let ground = Ground::lay(settings).await?;
+        let mut ground = Ground::lay(settings).await?;
+        ground.images = images;
         let (fatal, mut fell) = mpsc::channel(1);
         actix_web::rt::spawn(async move {
             if let Some(fatal) = fell.recv().await {
@@ -50,6 +58,15 @@ impl Village {
             agent,
             directory,
         })
+    }
+
+    /// One more node with a function base.
+    pub(super) fn join_with(&self, name: &str, arch: &str, base: BaseImage) {
+        let pods_dir = self.directory.path().join("pods");
+        let (nodes, blobs) = (self.tree.nodes.clone(), self.ground.blobs.clone());
+        let agent = Agent::new(name, arch, nodes, blobs, pods_dir);
+        agent.brings(base);
+        actix_web::rt::spawn(agent.live());
     }
 
     /// One more node; what it builds is as what the first one builds.

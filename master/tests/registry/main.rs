@@ -1,0 +1,74 @@
+//! The master's side of the distribution protocol against a real registry (Debian's docker-registry),
+//! which the suite's runner installs.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test"
+)]
+
+mod external;
+mod images;
+mod token;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::digest::Digest;
+use common::trust::install_crypto;
+use master::images::{Image, ImageStore, image_store};
+use master::registry::{Child, Content, Opened};
+use serde_json::json;
+
+/// A registry of the master's own in a directory.
+async fn own(directory: &Path) -> (Arc<Child>, Arc<dyn ImageStore>) {
+    install_crypto();
+    let program = Child::program().expect("install the package docker-registry");
+    let child = Arc::new(Child::start(&program, directory).await.unwrap());
+    let opened = Opened {
+        registry: Arc::new(child.registry("troupe/functions").unwrap()),
+        child: Some(Arc::clone(&child)),
+    };
+    (child, image_store(Some(opened)))
+}
+
+/// An image of one architecture whose layer is this text; the layer is a file.
+fn image(directory: &Path, text: &str) -> Image {
+    let layer = Digest::of(text.as_bytes());
+    let file = directory.join(layer.hex());
+    std::fs::write(&file, text).unwrap();
+    let config =
+        Bytes::from(json!({ "architecture": "amd64", "os": "linux", "text": text }).to_string());
+    let of = |kind: &str, digest: Digest, size: usize| {
+        let media_type = format!("application/vnd.oci.image.{kind}");
+        json!({ "mediaType": media_type, "digest": digest, "size": size })
+    };
+    let manifest = Bytes::from(
+        json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": of("config.v1+json", Digest::of(&config), config.len()),
+            "layers": [of("layer.v1.tar", layer, text.len())],
+        })
+        .to_string(),
+    );
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [of("manifest.v1+json", Digest::of(&manifest), manifest.len())],
+    });
+    Image {
+        blobs: vec![
+            (layer, text.len() as u64, Content::File(file)),
+            (
+                Digest::of(&config),
+                config.len() as u64,
+                Content::Bytes(config),
+            ),
+        ],
+        manifests: vec![manifest],
+        index: Bytes::from(index.to_string()),
+    }
+}
