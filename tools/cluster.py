@@ -145,6 +145,7 @@ class Cluster:
             *(("--sfn-listen", self.step_functions.removeprefix("http://")) if self.step_functions else ()),
             # Both are on one machine: the gateway need not go through the agent.
             TROUPE_MASTER__GATEWAY__LOCAL_PODS_DIR=str(self.home / "agent" / "pods"),
+            TROUPE_MASTER__RUNS__DATA_DIR=str(self.home / "buckets"),
         )
 
     def _start_agent(self):

@@ -122,6 +122,8 @@ pub struct RunSettings {
     pub max_events: u64,
     /// Largest input or output of a state.
     pub max_payload: ByteCount,
+    /// The directory whose subdirectories are the buckets that distributed Maps read and write. Empty: none.
+    pub data_dir: PathBuf,
     /// URLs beneath which runs may send requests (`http:invoke`). Empty: none.
     #[serde(deserialize_with = "common::settings::list")]
     pub http_allow: Vec<String>,
@@ -281,6 +283,7 @@ impl Default for RunSettings {
             keep_last: 1000,
             max_events: 25_000,
             max_payload: ByteCount(256 << 10),
+            data_dir: PathBuf::new(),
             http_allow: Vec::new(),
         }
     }

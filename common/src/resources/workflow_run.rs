@@ -55,6 +55,9 @@ pub struct WorkflowRunSpec {
     /// Set by the server: the uid of the run and the task in it that started this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_by: Option<String>,
+    /// Set by the server: the Map Run of a distributed Map that this run is a child of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map_run_arn: Option<String>,
     /// Set by the server: how much of the run is kept, as its state machine said when it began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<StateMachineType>,

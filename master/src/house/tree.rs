@@ -22,7 +22,7 @@ use crate::scheduler::Scheduler;
 use crate::settings::Settings;
 use crate::supervisor::{AskError, Fatal, Mailbox, Rooms, Root};
 use crate::workflows::{
-    Allowed, Retention, RunCounts, RunWaiters, TaskQueue, Workflows, WorkflowsTools,
+    Allowed, Buckets, Retention, RunCounts, RunWaiters, TaskQueue, Workflows, WorkflowsTools,
 };
 
 /// Images pushed at once.
@@ -180,6 +180,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         realm: realm(settings),
         // The settings were checked when they were read.
         allowed: Allowed::parse(&settings.runs.http_allow).unwrap_or_default(),
+        buckets: Buckets::beneath(&settings.runs.data_dir),
         task_queue: task_queue.clone(),
     });
 

@@ -147,6 +147,7 @@ pub(super) async fn machine_of(asked: &Asked<'_>, input: Named) -> Result<Value,
 #[serde(rename_all = "camelCase")]
 pub(super) struct List {
     state_machine_arn: Option<String>,
+    map_run_arn: Option<String>,
     status_filter: Option<String>,
     max_results: Option<i64>,
     next_token: Option<String>,
@@ -154,18 +155,25 @@ pub(super) struct List {
 
 pub(super) async fn list(asked: &Asked<'_>, input: List) -> Result<Value, Error> {
     let page = Page::read(input.max_results, input.next_token.as_deref())?;
-    let Some(arn) = &input.state_machine_arn else {
-        return Err(Error::validation(
-            "stateMachineArn: want the ARN of a state machine",
-        ));
+    let machine = match (&input.state_machine_arn, &input.map_run_arn) {
+        (Some(arn), None) => Some(machines::find(asked, arn).await?.metadata.name),
+        (None, Some(_)) => None,
+        _ => {
+            let message = "want exactly one of stateMachineArn and mapRunArn";
+            return Err(Error::validation(message));
+        }
     };
-    let machine = machines::find(asked, arn).await?.metadata.name;
     let objects = &asked.service.objects;
     let listed = objects.list::<WorkflowRun>(Some(asked.namespace)).await?;
     let mut runs: Vec<WorkflowRun> = listed
         .items
         .into_iter()
-        .filter(|run| run.spec.state_machine.as_deref() == Some(machine.as_str()))
+        .filter(|run| match &machine {
+            Some(machine) => {
+                run.spec.state_machine.as_ref() == Some(machine) && run.spec.map_run_arn.is_none()
+            }
+            None => run.spec.map_run_arn == input.map_run_arn,
+        })
         .filter(|run| {
             let wanted = input.status_filter.as_deref();
             wanted.is_none_or(|wanted| status(run) == wanted)
@@ -182,7 +190,11 @@ pub(super) async fn list(asked: &Asked<'_>, input: List) -> Result<Value, Error>
         .map(|run| {
             without_nulls(json!({
                 "executionArn": execution_arn(run).within(asked.realm()),
-                "stateMachineArn": arn,
+                "stateMachineArn": machine_arn(
+                    run.spec.state_machine.as_deref().unwrap_or_default(),
+                    asked.realm(),
+                ),
+                "mapRunArn": run.spec.map_run_arn,
                 "name": execution_name(run),
                 "status": status(run),
                 "startDate": seconds(run.metadata.creation_timestamp.as_deref()),

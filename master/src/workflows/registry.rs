@@ -7,7 +7,11 @@ use asl::Limits;
 use common::resources::{Task, Workflow, WorkflowRun};
 
 use super::journal::Journal;
+<<<<<<< HEAD
 use super::metrics::RunCounts;
+=======
+use super::maps::Buckets;
+>>>>>>> c50be63 (Distributed Maps: items from files and ConfigMaps, children that are runs of their own, results in files)
 use super::retention::{self, Ended, Retention};
 use super::run::{Removed, Said, Updated, WorkflowRunActor};
 use super::task_queue::TaskQueue;
@@ -51,6 +55,8 @@ pub struct WorkflowsTools {
     pub realm: Realm,
     /// Endpoints that runs may send requests to.
     pub allowed: Allowed,
+    /// Files that runs may read and write.
+    pub buckets: Buckets,
     /// Tasks that wait for workers.
     pub task_queue: TaskQueue,
 }
@@ -220,7 +226,11 @@ impl Workflows {
             .map(|(workflow, run)| ObjectKey::new(&workflow.namespace, run))
             .collect();
         let (rule, now) = (self.tools.retention, self.tools.clock.now());
-        let gone = retention::expired(self.ended.values(), &shown, rule, now);
+        // The children of a run that goes on are still its own.
+        let ended = self.ended.values();
+        let ended =
+            ended.filter(|run| !run.parent().is_some_and(|uid| self.runs.contains_key(uid)));
+        let gone = retention::expired(ended, &shown, rule, now);
         let gone: Vec<Ended> = gone.into_iter().take(MOST_EXPIRED).cloned().collect();
         if gone.is_empty() {
             return;

@@ -25,6 +25,8 @@ pub(super) struct Ended {
     pub(super) uid: String,
     /// The workflow or state machine; runs of none are a group of their own.
     of: Option<(Target, String)>,
+    /// The children of one run are a group of their own.
+    parent: Option<String>,
     at: Timestamp,
 }
 
@@ -47,8 +49,18 @@ impl Ended {
             key: ObjectKey::of(run),
             uid: run.metadata.uid.clone(),
             of: target_of(run).map(|(target, name)| (target, name.to_owned())),
+            parent: run
+                .spec
+                .map_run_arn
+                .as_ref()
+                .and_then(|_| run.spec.started_by.clone()),
             at,
         })
+    }
+
+    /// The uid of the run that this one is a Map's child of.
+    pub(super) fn parent(&self) -> Option<&str> {
+        self.parent.as_deref()
     }
 }
 
@@ -62,7 +74,7 @@ pub(super) fn expired<'a>(
 ) -> Vec<&'a Ended> {
     let mut groups: BTreeMap<_, Vec<&Ended>> = BTreeMap::new();
     for run in ended {
-        let group = (&run.key.namespace, &run.of);
+        let group = (&run.key.namespace, &run.of, &run.parent);
         groups.entry(group).or_default().push(run);
     }
     let mut gone = Vec::new();
@@ -91,6 +103,7 @@ mod tests {
             key: ObjectKey::new("default", name),
             uid: name.to_owned(),
             of: Some((Target::Workflow, of.to_owned())),
+            parent: None,
             at: Timestamp::from_second(ended).unwrap(),
         }
     }

@@ -250,7 +250,7 @@ fn set_base(run: &mut Value, old: Option<&Value>) {
     let Some(Value::Object(spec)) = run.get_mut("spec") else {
         return;
     };
-    for field in ["definition", "roleArn", "startedBy", "type"] {
+    for field in ["definition", "mapRunArn", "roleArn", "startedBy", "type"] {
         match old.and_then(|old| old["spec"].get(field)) {
             Some(value) => spec.insert(field.to_owned(), value.clone()),
             None => spec.shift_remove(field),

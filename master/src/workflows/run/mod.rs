@@ -1,3 +1,7 @@
+mod display;
+mod effects;
+mod maps;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -5,28 +9,28 @@ use std::time::{Duration, Instant};
 use actix::{
     Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
 };
-use asl::resource::Pattern;
+use asl::run::MapRunId;
 use asl::{
-    Command, Decision, Effect, ExecutionContext, Invocation, Moment, Outcome, Program, Record,
-    Resource, Run, TaskId, TimerId,
+    Command, Decision, ExecutionContext, Invocation, Moment, Program, Record, Run, TaskId, TimerId,
 };
 use common::resources::{StateMachineType, Task, WorkflowRun};
+use parking_lot::Mutex;
 use serde_json::json;
+use tokio::sync::OnceCell;
 
-use super::execution::{execution_arn, execution_name};
-use super::journal::{Journal, JournalError};
-use super::registry::WorkflowsTools;
-use super::start::{Target, target_of};
-use super::tasks::{self, TaskResult};
-use super::{definition, object};
+use self::maps::ChildFlight;
 use crate::arn::Arn;
 use crate::store::StoreError;
 use crate::supervisor::Guard;
+use crate::workflows::execution::{execution_arn, execution_name};
+use crate::workflows::journal::{Journal, JournalError};
+use crate::workflows::maps::Items;
+use crate::workflows::registry::WorkflowsTools;
+use crate::workflows::start::{Target, target_of};
+use crate::workflows::{definition, tasks};
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How often a run that goes on is shown in its object; a short run is shown only when it has ended.
-const SHOW_EVERY: Duration = Duration::from_millis(200);
 
 /// The actor of one run: a shell around the engine. Commands are decided one after the other; the
 /// effects of one are carried out after its records are on disk.
@@ -39,6 +43,10 @@ pub struct WorkflowRunActor {
     records: Vec<Record>,
     commands: VecDeque<Command>,
     tasks: HashMap<TaskId, Flight>,
+    /// Children of distributed Maps that run.
+    children: HashMap<(MapRunId, u32), ChildFlight>,
+    /// What distributed Maps read.
+    items: Mutex<HashMap<MapRunId, Arc<OnceCell<Items>>>>,
     /// Tasks that somebody answers, as their objects stand.
     said: HashMap<TaskId, Arc<Task>>,
     timers: HashMap<TimerId, SpawnHandle>,
@@ -70,8 +78,8 @@ struct Do(Command);
 struct Appended {
     journal: Journal,
     decision: Decision,
-    /// The task that the command was about.
-    task: Option<TaskId>,
+    /// What the command has ended.
+    ended: Option<Ended>,
     result: Result<(), JournalError>,
 }
 
@@ -85,21 +93,25 @@ struct Shown {
 /// The run's object is this now.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Updated(pub(super) Arc<WorkflowRun>);
+pub(in crate::workflows) struct Updated(pub(in crate::workflows) Arc<WorkflowRun>);
 
 /// The run's object is gone.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Removed;
+pub(in crate::workflows) struct Removed;
 
 /// The object of a task of the run is this now.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Said(pub(super) Arc<Task>);
+pub(in crate::workflows) struct Said(pub(in crate::workflows) Arc<Task>);
 
 impl WorkflowRunActor {
     /// The actor of a run whose object is this.
-    pub(super) fn new(run: Arc<WorkflowRun>, tools: Arc<WorkflowsTools>, guard: Guard) -> Self {
+    pub(in crate::workflows) fn new(
+        run: Arc<WorkflowRun>,
+        tools: Arc<WorkflowsTools>,
+        guard: Guard,
+    ) -> Self {
         Self {
             engine: Run::with_limits(tools.limits),
             run,
@@ -109,6 +121,8 @@ impl WorkflowRunActor {
             records: Vec::new(),
             commands: VecDeque::new(),
             tasks: HashMap::new(),
+            children: HashMap::new(),
+            items: Mutex::default(),
             said: HashMap::new(),
             timers: HashMap::new(),
             stale: false,
@@ -191,6 +205,15 @@ impl WorkflowRunActor {
         self.load(ctx);
     }
 
+    /// Ends the work on all that is in flight here; what it does outside goes on.
+    fn abort_all(&mut self) {
+        self.tasks
+            .drain()
+            .for_each(|(_, flight)| flight.work.abort());
+        let children = self.children.drain();
+        children.for_each(|(_, flight)| flight.work.abort());
+    }
+
     fn beginning(&self) -> Command {
         let (run, realm) = (&self.run, &self.tools.realm);
         let (state_machine_id, state_machine_name) = match target_of(run) {
@@ -231,16 +254,16 @@ impl WorkflowRunActor {
                 now: self.tools.clock.now(),
                 entropy: rand::random(),
             };
-            let task = task_of(&command);
+            let ended = Ended::by(&command);
             match self.engine.decide(program, command, &moment) {
                 Ok(decision) if decision.records.is_empty() => self.carry_out_all(&decision, ctx),
-                Ok(decision) => return self.append(decision, task, ctx),
+                Ok(decision) => return self.append(decision, ended, ctx),
                 Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),
             }
         }
     }
 
-    fn append(&mut self, decision: Decision, task: Option<TaskId>, ctx: &mut Context<Self>) {
+    fn append(&mut self, decision: Decision, ended: Option<Ended>, ctx: &mut Context<Self>) {
         let Some(mut journal) = self.journal.take() else {
             return;
         };
@@ -250,7 +273,7 @@ impl WorkflowRunActor {
             addr.do_send(Appended {
                 journal,
                 decision,
-                task,
+                ended,
                 result,
             });
         };
@@ -268,6 +291,7 @@ impl WorkflowRunActor {
             self.carry_out(effect, ctx);
         }
     }
+<<<<<<< HEAD:master/src/workflows/run.rs
 
     fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
@@ -448,6 +472,8 @@ fn task_command(task: TaskId, result: TaskResult) -> Command {
             cause: Some(cause),
         },
     }
+=======
+>>>>>>> c50be63 (Distributed Maps: items from files and ConfigMaps, children that are runs of their own, results in files):master/src/workflows/run/mod.rs
 }
 
 fn stop_command(run: &WorkflowRun) -> Command {
@@ -457,11 +483,22 @@ fn stop_command(run: &WorkflowRun) -> Command {
     }
 }
 
-/// The task that a command ends.
-fn task_of(command: &Command) -> Option<TaskId> {
-    match command {
-        Command::TaskSucceeded { task, .. } | Command::TaskFailed { task, .. } => Some(*task),
-        _ => None,
+/// Something outside that a command ends.
+#[derive(Clone, Copy)]
+enum Ended {
+    Task(TaskId),
+    Child(MapRunId, u32),
+}
+
+impl Ended {
+    fn by(command: &Command) -> Option<Self> {
+        match command {
+            Command::TaskSucceeded { task, .. } | Command::TaskFailed { task, .. } => {
+                Some(Self::Task(*task))
+            }
+            Command::ChildEnded { map, index, .. } => Some(Self::Child(*map, *index)),
+            _ => None,
+        }
     }
 }
 
@@ -477,7 +514,7 @@ impl Actor for WorkflowRunActor {
 impl Drop for WorkflowRunActor {
     fn drop(&mut self) {
         // After a panic too: the next life of the actor makes the calls again.
-        self.tasks.values().for_each(|flight| flight.work.abort());
+        self.abort_all();
     }
 }
 
@@ -513,7 +550,7 @@ impl Handler<Appended> for WorkflowRunActor {
         let Appended {
             mut journal,
             decision,
-            task,
+            ended,
             result,
         } = appended;
         if let Err(JournalError::Store(StoreError::Conflict { .. })) = result {
@@ -531,7 +568,7 @@ impl Handler<Appended> for WorkflowRunActor {
                 addr.do_send(Appended {
                     journal,
                     decision,
-                    task,
+                    ended,
                     result,
                 });
             };
@@ -541,8 +578,10 @@ impl Handler<Appended> for WorkflowRunActor {
         self.journal = Some(journal);
         self.records.extend(decision.records.iter().cloned());
         self.stale = true;
-        if let Some(task) = task {
-            self.settle(task);
+        match ended {
+            Some(Ended::Task(task)) => self.settle(task),
+            Some(Ended::Child(map, index)) => self.settle_child(map, index),
+            None => {}
         }
         self.carry_out_all(&decision, ctx);
         self.show_in_time(ctx);

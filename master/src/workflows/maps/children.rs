@@ -1,0 +1,159 @@
+//! The children of a distributed Map: runs of their own, owned by the one that started them.
+
+use std::time::Duration;
+
+use asl::run::{Child, MapRunId};
+use asl::{Outcome, Program};
+use common::digest::Digest;
+use common::resources::{
+    ObjectMeta, OwnerReference, Resource as _, RunPhase, StateMachineType, WorkflowRun,
+    WorkflowRunSpec,
+};
+
+use crate::objects::{ObjectError, Objects};
+use crate::store::Durability::{Durable, Eventual};
+use crate::workflows::{WorkflowsTools, run_name};
+
+/// Wait before the store is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How often a child that is waited for is looked at, beside being told of its end.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs a child to its end. Done again after a crash it finds the child that it has started.
+pub(in crate::workflows) async fn run(
+    tools: &WorkflowsTools,
+    parent: &WorkflowRun,
+    program: &Program,
+    child: &Child,
+) -> Outcome {
+    let objects = &tools.objects;
+    let object = child_of(parent, program, child);
+    let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
+    let durability = if child.express { Eventual } else { Durable };
+    loop {
+        match objects.create(object.clone(), durability).await {
+            Ok(_) | Err(ObjectError::AlreadyExists { .. }) => break,
+            Err(error) => tracing::warn!(run = name, %error, "could not start a child of a Map"),
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+    loop {
+        let there = match objects.get::<WorkflowRun>(namespace, name).await {
+            Ok(Some(there)) => there,
+            Ok(None) => return lost(name),
+            Err(error) => {
+                tracing::warn!(run = name, %error, "could not read a child of a Map");
+                tokio::time::sleep(RETRY_AFTER).await;
+                continue;
+            }
+        };
+        if let Some(outcome) = outcome(&there) {
+            return outcome;
+        }
+        let waiting = tools.waiters.wait(&there.metadata.uid);
+        // It may have ended between the look and the place in the queue.
+        match objects.get::<WorkflowRun>(namespace, name).await {
+            Ok(Some(now)) if outcome(&now).is_some() => continue,
+            _ => {}
+        }
+        if let Ok(ended) = tokio::time::timeout(LOOK_EVERY, waiting.end()).await {
+            let ended = ended.as_ref().and_then(outcome);
+            return ended.unwrap_or_else(|| lost(name));
+        }
+    }
+}
+
+fn child_of(parent: &WorkflowRun, program: &Program, child: &Child) -> WorkflowRun {
+    let metadata = &parent.metadata;
+    let mut run = WorkflowRun::with_metadata(ObjectMeta {
+        owner_references: vec![OwnerReference {
+            api_version: WorkflowRun::KIND.api_version(),
+            kind: WorkflowRun::KIND.kind.to_owned(),
+            name: metadata.name.clone(),
+            uid: metadata.uid.clone(),
+            controller: true,
+            block_owner_deletion: false,
+        }],
+        ..ObjectMeta::named(
+            &*metadata.namespace,
+            child_name(parent, child.map, child.index),
+        )
+    });
+    run.spec = WorkflowRunSpec {
+        workflow: parent.spec.workflow.clone(),
+        state_machine: parent.spec.state_machine.clone(),
+        input: Some((*child.input).clone()),
+        definition: Some(program.definition().clone()),
+        role_arn: parent.spec.role_arn.clone(),
+        started_by: Some(metadata.uid.clone()),
+        map_run_arn: Some(child.map_arn.clone()),
+        r#type: child.express.then_some(StateMachineType::Express),
+        ..WorkflowRunSpec::default()
+    };
+    run.status.phase = Some(RunPhase::Pending);
+    run
+}
+
+/// The name of a child's object: the same after a crash.
+fn child_name(parent: &WorkflowRun, map: MapRunId, index: u32) -> String {
+    let id = format!("{}/map-{}", parent.metadata.uid, map.0);
+    let digest = Digest::of(id.as_bytes()).hex();
+    run_name(&parent.metadata.name, &format!("{}-{index}", &digest[..8]))
+}
+
+fn outcome(run: &WorkflowRun) -> Option<Outcome> {
+    let status = &run.status;
+    let (error, cause) = (status.error.clone(), status.cause.clone());
+    match status.phase? {
+        RunPhase::Pending | RunPhase::Running => None,
+        RunPhase::Succeeded => Some(Outcome::Succeeded {
+            output: status.output.clone().unwrap_or_default().into(),
+        }),
+        RunPhase::Failed => Some(Outcome::Failed { error, cause }),
+        RunPhase::TimedOut => Some(Outcome::TimedOut { error, cause }),
+        RunPhase::Aborted => Some(Outcome::Aborted { error, cause }),
+    }
+}
+
+fn lost(name: &str) -> Outcome {
+    Outcome::Aborted {
+        error: None,
+        cause: Some(format!("run {name} was deleted before it ended")),
+    }
+}
+
+/// Stops a child that nobody waits for any more.
+pub(in crate::workflows) async fn stop(
+    objects: &Objects,
+    parent: &WorkflowRun,
+    map: MapRunId,
+    index: u32,
+) {
+    let name = child_name(parent, map, index);
+    let change = |child: &mut WorkflowRun| {
+        let over = child.status.phase.is_some_and(RunPhase::is_final);
+        !over && !std::mem::replace(&mut child.spec.stop, true)
+    };
+    let stopped = objects
+        .modify::<WorkflowRun>(&parent.metadata.namespace, &name, Durable, change)
+        .await;
+    if let Err(error) = stopped {
+        tracing::warn!(run = name, %error, "could not stop a child of a Map");
+    }
+}
+
+/// Takes away a child of which nothing is kept: its parent's journal has its outcome.
+pub(in crate::workflows) async fn forget(
+    objects: &Objects,
+    parent: &WorkflowRun,
+    map: MapRunId,
+    index: u32,
+) {
+    let name = child_name(parent, map, index);
+    let deleted = objects
+        .delete::<WorkflowRun>(&parent.metadata.namespace, &name, None)
+        .await;
+    if let Err(error) = deleted {
+        tracing::warn!(run = name, %error, "could not remove a child of a Map");
+    }
+}

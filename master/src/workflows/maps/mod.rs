@@ -1,0 +1,21 @@
+//! What distributed Maps do outside: read items, run children, write results.
+//!
+//! Step Functions keeps files in S3. Here a bucket is a directory beneath the one that the settings name
+//! (`runs.data-dir`), or a ConfigMap of the run's namespace: `{"ConfigMap": NAME, "Key": KEY}`.
+//!
+//! - `items`: a page of items from a file or listing
+//! - `format`: JSON, JSON lines and CSV as items
+//! - `children`: the runs of a Map Run
+//! - `results`: the manifest and its files
+//! - `bucket`: where all of these stand
+
+mod bucket;
+mod children;
+mod format;
+mod items;
+mod results;
+
+pub use bucket::Buckets;
+pub(super) use children::{forget, run, stop};
+pub(super) use items::{Items, page, read};
+pub(super) use results::write;

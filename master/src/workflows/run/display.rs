@@ -1,0 +1,101 @@
+//! The run as its object shows it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{AsyncContext, Context, WrapFuture};
+use asl::{Outcome, Record};
+use common::resources::WorkflowRun;
+
+use super::{RETRY_AFTER, Shown, WorkflowRunActor};
+use crate::workflows::{WorkflowsTools, object};
+
+/// How often a run that goes on is shown in its object; a short run is shown only when it has ended.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+impl WorkflowRunActor {
+    /// Shows the run in its object, in a while if it goes on.
+    pub(super) fn show_in_time(&mut self, ctx: &mut Context<Self>) {
+        if self.engine.outcome().is_some() {
+            self.show(ctx);
+            return;
+        }
+        if self.is_express() || self.showing || !self.stale {
+            return;
+        }
+        self.showing = true;
+        let passed = self.shown.map(|at| at.elapsed()).unwrap_or_default();
+        ctx.run_later(SHOW_EVERY.saturating_sub(passed), |actor, ctx| {
+            actor.showing = false;
+            actor.show(ctx);
+        });
+    }
+
+    /// Shows the run in its object; one write at a time.
+    fn show(&mut self, ctx: &mut Context<Self>) {
+        if self.showing || !self.stale {
+            return;
+        }
+        (self.showing, self.stale) = (true, false);
+        self.shown = Some(Instant::now());
+        let (tools, run, addr) = (
+            Arc::clone(&self.tools),
+            Arc::clone(&self.run),
+            ctx.address(),
+        );
+        let outcome = self.engine.outcome().cloned();
+        // Nobody reads the steps between two writes; the whole list is written anew each time.
+        let records = self.records.clone();
+        let show = async move {
+            let now = tools.clock.now();
+            let ended = show(&tools, &run, &records, outcome.as_ref(), now).await;
+            addr.do_send(Shown { ended });
+        };
+        ctx.spawn(show.into_actor(self));
+    }
+
+    /// Ends a run that the engine cannot run: its object says why.
+    pub(super) fn fail(&mut self, error: &str, cause: String, ctx: &mut Context<Self>) {
+        let outcome = crate::workflows::show::failed(error, cause);
+        let (tools, run, addr) = (
+            Arc::clone(&self.tools),
+            Arc::clone(&self.run),
+            ctx.address(),
+        );
+        let records = self.records.clone();
+        let show = async move {
+            let now = tools.clock.now();
+            let ended = show(&tools, &run, &records, Some(&outcome), now).await;
+            addr.do_send(Shown { ended });
+        };
+        self.showing = true;
+        ctx.spawn(show.into_actor(self));
+    }
+}
+
+async fn show(
+    tools: &WorkflowsTools,
+    run: &WorkflowRun,
+    records: &[Record],
+    outcome: Option<&Outcome>,
+    now: jiff::Timestamp,
+) -> bool {
+    loop {
+        match object::write(&tools.objects, run, records, outcome, now).await {
+            Ok(Some(written)) => {
+                if outcome.is_some() {
+                    tools.waiters.ended(&written);
+                }
+                return outcome.is_some();
+            }
+            Ok(None) => return true,
+            Err(error) => {
+                tracing::warn!(run = run.metadata.name, %error, "could not show a run's state");
+                if outcome.is_none() {
+                    return false;
+                }
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
