@@ -26,11 +26,11 @@ class Unserializable(Exception):
     """The function returned something that its style cannot carry."""
 
 
-def json_bytes(value) -> bytes:
+def json_bytes(value, encode=to_json) -> bytes:
     """Raises Unserializable for NaN, cycles, objects."""
     try:
         try:
-            return to_json(value).encode()
+            return encode(value).encode()
         except UnicodeEncodeError:
             return _to_ascii_json(value).encode()
     except (TypeError, ValueError, RecursionError) as error:

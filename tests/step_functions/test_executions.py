@@ -136,3 +136,50 @@ def test_stopping_a_run_stops_the_one_it_waits_for(engine):
     engine.client.stop_execution(executionArn=execution)
     assert engine.end(execution)["status"] == "ABORTED"
     until("the end of the inner execution", lambda: not running())
+
+
+GATED = {"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "double", "Next": "B"}, "B": {"Type": "Task", "Resource": "missing-key", "End": True}}}
+
+
+def test_a_failed_run_goes_on_from_where_it_failed(engine):
+    machine = engine.machine(GATED)
+    # B waits for a function that is not there: stopped while it does.
+    execution = engine.start(machine, {"n": 2})
+    until("B", lambda: "LambdaFunctionScheduled" in engine.types(execution)[6:])
+    engine.client.stop_execution(executionArn=execution, cause="enough")
+    assert engine.end(execution)["redriveStatus"] == "REDRIVABLE"
+    manifest = {"apiVersion": "v1", "kind": "Function", "metadata": {"name": "missing-key"}, "spec": {"source": {"inline": {"func.py": "def main(params):\n    return params['n'] + 1\n"}}}}
+    file = engine.cluster.home / "missing.json"
+    file.write_text(json.dumps(manifest))
+    engine.kubectl("apply", "--wait", "-f", file)
+    engine.client.redrive_execution(executionArn=execution)
+    ended = until("the end", lambda: (found := engine.client.describe_execution(executionArn=execution))["status"] == "SUCCEEDED" and found)
+    assert (json.loads(ended["output"]), ended["redriveCount"]) == (5, 1)
+    types = engine.types(execution)
+    assert types.count("ExecutionRedriven") == 1
+    assert [event for event in types if event == "TaskStateExited"] == ["TaskStateExited"] * 2
+    with pytest.raises(engine.client.exceptions.ExecutionNotRedrivable):
+        engine.client.redrive_execution(executionArn=execution)
+
+
+def test_kubectl_stops_and_redrives_a_run(engine):
+    machine = engine.machine(WAIT)
+    execution = engine.start(machine, name="by-hand")
+    run = f"run/{machine.split(':')[-1]}-by-hand"
+    engine.kubectl("stop", run, "--cause", "wrong")
+    assert engine.end(execution)["cause"] == "wrong"
+    assert engine.kubectl("redrive", run).endswith("redriven\n")
+    until("it runs again", lambda: engine.client.describe_execution(executionArn=execution)["status"] == "RUNNING")
+    engine.kubectl("stop", run)
+    assert engine.end(execution)["redriveCount"] == 1
+
+
+def test_definitions_and_runs_are_drawn(engine):
+    machine = engine.machine(GATED)
+    name = machine.split(":")[-1]
+    execution = engine.start(machine, {})
+    engine.end(execution)
+    for words in (("statemachine", name), ("run", f"{name}-{execution.split(':')[-1]}")):
+        picture = engine.kubectl("get", *words, "-o", "svg")
+        assert picture.startswith("<svg") and ">A<" in picture and ">B<" in picture
+

@@ -49,6 +49,10 @@ pub struct WorkflowRunSpec {
     /// With `stop`: why it was stopped, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_cause: Option<String>,
+    /// Raised by one to let a run that failed, timed out or was stopped go on from where it did; what
+    /// succeeded is not repeated.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redrives: u32,
     /// The execution's name in the Step Functions API, where it is another than the object's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub execution_name: Option<String>,
@@ -91,6 +95,9 @@ pub struct WorkflowRunStatus {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<String>,
+    /// How often it went on after an end.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redrives: u32,
     /// The states it went through, in order; at most the last hundred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<RunStep>,
@@ -115,6 +122,18 @@ pub enum RunPhase {
     TimedOut,
     /// Stopped by somebody.
     Aborted,
+}
+
+impl WorkflowRun {
+    /// Whether a run that ended without success is to go on.
+    #[must_use]
+    pub fn is_redriven(&self) -> bool {
+        let ended = self
+            .status
+            .phase
+            .is_some_and(|phase| phase.is_final() && phase != RunPhase::Succeeded);
+        ended && self.spec.redrives > self.status.redrives
+    }
 }
 
 impl RunPhase {
@@ -164,6 +183,11 @@ pub struct RunStep {
     /// The error it ended with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A value that is there, though it may be `null`: inputs and outputs are any JSON.

@@ -12,6 +12,7 @@ use crate::commands::get::GetArgs;
 use crate::commands::logs::LogsArgs;
 use crate::commands::redrive::RedriveArgs;
 use crate::commands::scale::ScaleArgs;
+use crate::commands::stop::StopArgs;
 use crate::commands::task::TaskArgs;
 use crate::commands::update::UpdateArgs;
 use crate::commands::version::VersionArgs;
@@ -67,6 +68,8 @@ pub enum Command {
     Update(UpdateArgs),
     /// Answer a task that a run waits for
     Task(TaskArgs),
+    /// End a run
+    Stop(StopArgs),
     /// Show the versions of this program and the server
     Version(VersionArgs),
     /// Print a shell's completion script

@@ -9,7 +9,8 @@ use super::arguments::{Cli, Command, Plugin};
 use super::hand_over;
 use crate::commands::error::Error;
 use crate::commands::{
-    apply, completion, delete, describe, execute, get, logs, redrive, scale, task, update, version,
+    apply, completion, delete, describe, execute, get, logs, redrive, scale, stop, task, update,
+    version,
 };
 
 /// `kubectl`; under the name `kubectl-execute` the plugin.
@@ -60,6 +61,7 @@ fn run_command(cli: Cli) -> Result<(), Error> {
             Command::Logs(args) => logs::logs(&args, &globals).await,
             Command::Scale(args) => scale::scale(&args, &globals).await,
             Command::Task(args) => task::task(&args, &globals).await,
+            Command::Stop(args) => stop::stop(&args, &globals).await,
             Command::Execute(args) => execute::execute(&args, &globals).await,
             Command::Redrive(args) => redrive::redrive(&args, &globals).await,
             Command::Update(args) => update::update(&args, &globals).await,

@@ -10,6 +10,7 @@ pub mod get;
 pub mod logs;
 pub mod redrive;
 pub mod scale;
+pub mod stop;
 mod target;
 pub mod task;
 pub mod update;

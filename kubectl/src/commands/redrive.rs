@@ -1,20 +1,24 @@
-//! `redrive`: dead letters are begun again.
+//! `redrive`: runs go on from where they failed; dead letters are begun again.
 
 use std::io::Write as _;
 
 use clap::Args;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::{Error, message};
 use super::get;
+use super::stop::change;
 use crate::cli::Globals;
 use crate::client::Request;
 
 /// `kubectl redrive`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  # what was given up
+  # a run goes on from the state that failed; what succeeded is not repeated
+  kubectl redrive run/workflow-example-1-3f2a9
+
+  # asynchronous calls that were given up
   kubectl get invocations --failed
 
   # one of them, with all its attempts again
@@ -23,9 +27,9 @@ use crate::client::Request;
   # all of one function, once it is mended
   kubectl redrive --failed --function greet")]
 pub struct RedriveArgs {
-    /// ID of an asynchronous call that failed
+    /// run/NAME, or the ID of an asynchronous call that failed
     #[arg(
-        value_name = "ID",
+        value_name = "run/NAME|ID",
         required_unless_present = "failed",
         conflicts_with = "failed"
     )]
@@ -41,7 +45,7 @@ pub struct RedriveArgs {
 /// Runs `redrive`.
 ///
 /// # Errors
-/// When an invocation is not there or has not failed; those before it are begun again.
+/// When a run or an invocation is not there or has not failed; those before it go on.
 pub async fn redrive(args: &RedriveArgs, globals: &Globals) -> Result<(), Error> {
     let client = globals.connect()?;
     let mut ids = args.ids.clone();
@@ -60,6 +64,17 @@ pub async fn redrive(args: &RedriveArgs, globals: &Globals) -> Result<(), Error>
                 "no asynchronous call has failed there; see: kubectl get invocations -A",
             );
         }
+    }
+    let (runs, ids): (Vec<String>, Vec<String>) = ids
+        .into_iter()
+        .partition(|id| id.contains("run/") || id.contains("runs/"));
+    if !runs.is_empty() {
+        change(&runs, globals, "redriven", |run| {
+            let redrives = run.pointer("/status/redrives").and_then(Value::as_u64);
+            let redrives = redrives.unwrap_or(0) + 1;
+            json!({ "redrives": redrives, "stop": null, "stopError": null, "stopCause": null })
+        })
+        .await?;
     }
     for id in &ids {
         let id = id.strip_prefix("invocation/").unwrap_or(id);

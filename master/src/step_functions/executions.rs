@@ -105,6 +105,7 @@ pub(super) async fn describe(asked: &Asked<'_>, input: Named) -> Result<Value, E
     let (spec, state) = (&run.spec, &run.status);
     let machine = spec.state_machine.as_deref().unwrap_or_default();
     let included = json!({ "included": true });
+    let why_not = why_not_redrivable(&run);
     Ok(without_nulls(json!({
         "executionArn": input.execution_arn,
         "stateMachineArn": machine_arn(machine, asked.realm()),
@@ -118,15 +119,45 @@ pub(super) async fn describe(asked: &Asked<'_>, input: Named) -> Result<Value, E
         "outputDetails": state.output.as_ref().map(|_| included.clone()),
         "error": state.error,
         "cause": state.cause,
-        "redriveCount": 0,
-        "redriveStatus": "NOT_REDRIVABLE",
-        "redriveStatusReason": redrive_reason(&run),
+        "redriveCount": state.redrives,
+        "redriveStatus": if why_not.is_none() { "REDRIVABLE" } else { "NOT_REDRIVABLE" },
+        "redriveStatusReason": why_not,
     })))
 }
 
-fn redrive_reason(run: &WorkflowRun) -> String {
-    let status = status(run);
-    format!("Execution is {status} and cannot be redriven")
+/// Why an execution cannot go on from where it failed.
+fn why_not_redrivable(run: &WorkflowRun) -> Option<String> {
+    let word = status(run);
+    if run.spec.r#type == Some(StateMachineType::Express) {
+        return Some("Execution is of an EXPRESS state machine and cannot be redriven".to_owned());
+    }
+    matches!(word, "RUNNING" | "SUCCEEDED")
+        .then(|| format!("Execution is {word} and cannot be redriven"))
+}
+
+/// `RedriveExecution`: goes on from where the execution failed; what succeeded is not repeated.
+pub(super) async fn redrive(asked: &Asked<'_>, input: Named) -> Result<Value, Error> {
+    let run = find(asked, &input.execution_arn).await?;
+    let objects = &asked.service.objects;
+    let mut why_not = None;
+    let change = |run: &mut WorkflowRun| {
+        why_not = why_not_redrivable(run);
+        if why_not.is_some() || run.is_redriven() {
+            return false;
+        }
+        run.spec.redrives = run.status.redrives + 1;
+        run.spec.stop = false;
+        (run.spec.stop_error, run.spec.stop_cause) = (None, None);
+        true
+    };
+    objects
+        .modify::<WorkflowRun>(asked.namespace, &run.metadata.name, Durable, change)
+        .await?;
+    if let Some(why) = why_not {
+        return Err(Error::new("ExecutionNotRedrivable", why));
+    }
+    let now = objects.clock().now().to_string();
+    Ok(json!({ "redriveDate": seconds(Some(&now)) }))
 }
 
 /// `DescribeStateMachineForExecution`: the definition that the execution was started with.

@@ -1,13 +1,18 @@
 use asl::Problem;
-use common::resources::{StateMachine, Workflow};
+use async_trait::async_trait;
+use common::resources::{Kind, StateMachine, Workflow};
+use serde_json::Value;
 
 use super::definition::{self, DefinitionError};
+use super::picture;
 use crate::api::{DefinitionProblem, Definitions};
+use crate::objects::Objects;
 
 /// Judges definitions when they are applied, with the engine that will run them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AslDefinitions;
 
+#[async_trait]
 impl Definitions for AslDefinitions {
     fn check_workflow(&self, workflow: &Workflow) -> Vec<DefinitionProblem> {
         problems(definition::of_workflow(workflow), "")
@@ -15,6 +20,10 @@ impl Definitions for AslDefinitions {
 
     fn check_state_machine(&self, machine: &StateMachine) -> Vec<DefinitionProblem> {
         problems(definition::of_state_machine(machine), "spec.definition.")
+    }
+
+    async fn draw(&self, objects: &Objects, kind: &Kind, object: Value) -> Result<String, String> {
+        picture::draw(objects, kind, object).await
     }
 }
 

@@ -11,12 +11,10 @@ mod check;
 mod definition;
 mod execution;
 mod journal;
-<<<<<<< HEAD
-mod metrics;
-=======
 mod maps;
->>>>>>> c50be63 (Distributed Maps: items from files and ConfigMaps, children that are runs of their own, results in files)
+mod metrics;
 mod object;
+mod picture;
 mod registry;
 mod retention;
 mod run;
@@ -33,11 +31,8 @@ pub use execution::{
     Execution, ExecutionError, execution_arn, execution_name, find_execution, start_execution,
 };
 pub use journal::{Journal, JournalError};
-<<<<<<< HEAD
-pub use metrics::RunCounts;
-=======
 pub use maps::Buckets;
->>>>>>> c50be63 (Distributed Maps: items from files and ConfigMaps, children that are runs of their own, results in files)
+pub use metrics::RunCounts;
 pub use registry::{Workflows, WorkflowsTools};
 pub use retention::Retention;
 pub use run::WorkflowRunActor;

@@ -7,11 +7,8 @@ use asl::Limits;
 use common::resources::{Task, Workflow, WorkflowRun};
 
 use super::journal::Journal;
-<<<<<<< HEAD
-use super::metrics::RunCounts;
-=======
 use super::maps::Buckets;
->>>>>>> c50be63 (Distributed Maps: items from files and ConfigMaps, children that are runs of their own, results in files)
+use super::metrics::RunCounts;
 use super::retention::{self, Ended, Retention};
 use super::run::{Removed, Said, Updated, WorkflowRunActor};
 use super::task_queue::TaskQueue;
@@ -148,6 +145,7 @@ impl Workflows {
             self.adopt(run, ctx);
             return;
         }
+        self.ended.remove(&uid);
         let run = Arc::new(run);
         let fresh = self.runs.insert(uid.clone(), Arc::clone(&run)).is_none();
         if let (true, Some(machine)) = (fresh, &run.spec.state_machine) {

@@ -33,7 +33,7 @@ pub(super) struct Ended {
 impl Ended {
     /// `None` when the run has not ended.
     pub(super) fn of(run: &WorkflowRun) -> Option<Self> {
-        if !run.status.phase.is_some_and(RunPhase::is_final) {
+        if !run.status.phase.is_some_and(RunPhase::is_final) || run.is_redriven() {
             return None;
         }
         let at = [

@@ -1,6 +1,6 @@
 //! A run's journal as its object shows it. Pure.
 
-use asl::{Outcome, Record, StepView, steps};
+use asl::{EventKind, Outcome, Record, StepView, steps};
 use common::resources::{
     Condition, RunPhase, RunStep, StateMachineType, Workflow, WorkflowRun, set_condition, timestamp,
 };
@@ -22,6 +22,17 @@ pub(super) fn run(
     let before = object.status.clone();
     let status = &mut object.status;
     status.phase = Some(outcome.map_or(RunPhase::Running, phase));
+    let redriven = |record: &&Record| {
+        let event = record.event.as_ref();
+        event.is_some_and(|event| matches!(event.kind, EventKind::ExecutionRedriven { .. }))
+    };
+    let redrives = records.iter().filter(redriven).count();
+    status.redrives = u32::try_from(redrives).unwrap_or(u32::MAX);
+    if outcome.is_none() && redrives > 0 {
+        // What the end before said.
+        (status.completion_time, status.error, status.cause) = (None, None, None);
+        status.conditions.clear();
+    }
     if status.start_time.is_none() {
         let began = records
             .iter()
@@ -35,6 +46,8 @@ pub(super) fn run(
         status.steps = all.into_iter().skip(skip).map(step).collect();
     }
     if let Some(outcome) = outcome {
+        // A redrive that the engine did not take is not asked for again.
+        status.redrives = status.redrives.max(object.spec.redrives);
         end(object, outcome, now);
     }
     object.status != before

@@ -95,6 +95,9 @@ pub async fn get(args: &GetArgs, globals: &Globals) -> Result<(), Error> {
         return message("--failed is for invocations: kubectl get invocations --failed");
     }
     let targets = targets(&client, &args.words).await?;
+    if output == Output::Svg {
+        return picture(&client, &targets).await;
+    }
     if args.watch || args.watch_only {
         return match targets.as_slice() {
             [target] => watch::watch(&client, args, &output, target).await,
@@ -107,6 +110,18 @@ pub async fn get(args: &GetArgs, globals: &Globals) -> Result<(), Error> {
         Output::Table { wide } => tables(&client, args, &targets, wide).await,
         output => documents(&client, args, &targets, &output).await,
     }
+}
+
+/// A definition or a run as the server draws it.
+async fn picture(client: &Client, targets: &[Target]) -> Result<(), Error> {
+    let [target] = targets else {
+        return message("-o svg draws one object");
+    };
+    if target.name.is_none() {
+        return message("-o svg wants a name, as in: kubectl get run NAME -o svg > run.svg");
+    }
+    let path = format!("{}/graph", target.path(false));
+    raw(client, &path).await
 }
 
 async fn raw(client: &Client, path: &str) -> Result<(), Error> {

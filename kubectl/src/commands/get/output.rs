@@ -19,6 +19,8 @@ pub enum Output {
     Json,
     /// As `kind/name`.
     Name,
+    /// As a picture, drawn by the server.
+    Svg,
     /// By a template.
     Template(Vec<jsonpath::Part>, String),
 }
@@ -43,6 +45,7 @@ impl Output {
             "yaml" => Ok(Self::Yaml),
             "json" => Ok(Self::Json),
             "name" => Ok(Self::Name),
+            "svg" => Ok(Self::Svg),
             "jsonpath" => message(
                 "template format specified but no template given: want jsonpath='{.status.phase}'",
             ),
@@ -62,7 +65,7 @@ impl Output {
                 )))
             }
             other => message(format!(
-                "unable to match a printer suitable for the output format \"{other}\", allowed formats are: json,jsonpath,name,wide,yaml"
+                "unable to match a printer suitable for the output format \"{other}\", allowed formats are: json,jsonpath,name,svg,wide,yaml"
             )),
         }
     }
@@ -76,7 +79,7 @@ impl Output {
             Self::Yaml => document::yaml(value),
             Self::Template(_, template) => jsonpath::render(template, value)?,
             Self::Name => format!("{}\n", name_of(value)),
-            Self::Json | Self::Table { .. } => document::json(value),
+            Self::Json | Self::Svg | Self::Table { .. } => document::json(value),
         })
     }
 }

@@ -52,6 +52,9 @@ pub(super) fn parts(kind: &Kind) -> Vec<(&'static str, [&'static str; 3], Vec<&'
     if matches!(kind.plural, "pods" | "functions") {
         parts.push(("log", [kind.group, kind.version, kind.kind], vec!["get"]));
     }
+    if crate::api::verbs::graph::has(kind) {
+        parts.push(("graph", [kind.group, kind.version, kind.kind], vec!["get"]));
+    }
     parts
 }
 

@@ -9,10 +9,12 @@ mod run;
 pub(super) mod secret;
 mod workflow;
 
+use async_trait::async_trait;
 use common::resources::{Kind, Resource, StateMachine, StatusCause, Workflow};
 use serde_json::Value;
 
 use super::error::cause;
+use crate::objects::Objects;
 
 /// Something that is wrong with a workflow or state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,19 +25,27 @@ pub struct DefinitionProblem {
     pub message: String,
 }
 
-/// Judges workflows and state machines. The engine implements it.
+/// Judges and draws workflows and state machines. The engine implements it.
+#[async_trait]
 pub trait Definitions: Send + Sync + 'static {
     /// Everything that is wrong with a workflow.
     fn check_workflow(&self, workflow: &Workflow) -> Vec<DefinitionProblem>;
 
     /// Everything that is wrong with a state machine.
     fn check_state_machine(&self, machine: &StateMachine) -> Vec<DefinitionProblem>;
+
+    /// A workflow, a state machine or a run as an SVG picture; says why not.
+    async fn draw(&self, objects: &Objects, kind: &Kind, object: Value) -> Result<String, String> {
+        let _ = (objects, object);
+        Err(format!("there are no pictures of {} here", kind.plural))
+    }
 }
 
 /// Finds nothing wrong with any definition.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnyDefinition;
 
+#[async_trait]
 impl Definitions for AnyDefinition {
     fn check_workflow(&self, _: &Workflow) -> Vec<DefinitionProblem> {
         Vec::new()

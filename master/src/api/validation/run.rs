@@ -24,10 +24,26 @@ pub(super) fn check_change(old: &Value, new: &Value, findings: &mut Findings) {
             findings.invalid(path, "may not be changed; make a new run instead");
         }
     }
-    if old["spec"]["stop"] == true && new["spec"]["stop"] != true {
+    let redrives = |run: &Value| run["spec"]["redrives"].as_u64().unwrap_or(0);
+    let (before, now) = (redrives(old), redrives(new));
+    let phase = old["status"]["phase"].as_str().unwrap_or_default();
+    if now > before && !matches!(phase, "Failed" | "TimedOut" | "Aborted") {
+        let why =
+            format!("the run is {phase}; only one that failed, timed out or was stopped goes on");
+        findings.invalid("spec.redrives", why);
+    } else if now > before && old["spec"]["type"] == "EXPRESS" {
         findings.invalid(
-            "spec.stop",
-            "a run that was stopped does not go on; make a new run instead",
+            "spec.redrives",
+            "an EXPRESS run has no history to go on from",
         );
+    } else if now != before && now != before + 1 {
+        findings.invalid(
+            "spec.redrives",
+            format!("found {now}, want {before} or {}", before + 1),
+        );
+    }
+    if old["spec"]["stop"] == true && new["spec"]["stop"] != true && now == before {
+        let why = "a run that was stopped goes on by a redrive; or make a new run";
+        findings.invalid("spec.stop", why);
     }
 }

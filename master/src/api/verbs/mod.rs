@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod get;
+pub(super) mod graph;
 mod list;
 pub(super) mod log;
 mod patch;
@@ -58,6 +59,9 @@ pub(super) async fn answer(
     match (verb, call.target.part.as_deref()) {
         (_, None) | (Verb::Get | Verb::Update | Verb::Patch, Some("status")) => {}
         (Verb::Get, Some("log")) if log::has(call.target.kind) => return log::answer(&call).await,
+        (Verb::Get, Some("graph")) if graph::has(call.target.kind) => {
+            return graph::answer(&call).await;
+        }
         (_, Some("scale")) if call.target.kind.has_scale => {
             return scale::answer(verb, &call, payload).await;
         }

@@ -118,6 +118,7 @@ mod tests {
     fn result(index: u32, outcome: Outcome) -> ChildResult {
         ChildResult {
             index,
+            items: 1,
             input: json!(index).into(),
             outcome,
         }

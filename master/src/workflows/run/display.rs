@@ -85,6 +85,9 @@ async fn show(
             Ok(Some(written)) => {
                 if outcome.is_some() {
                     tools.waiters.ended(&written);
+                    if let Some(phase) = written.status.phase {
+                        tools.counts.ended(phase);
+                    }
                 }
                 return outcome.is_some();
             }
