@@ -1,6 +1,8 @@
 use std::path::{Component, Path, PathBuf};
 
+use asl::items::FileEntry;
 use common::resources::ConfigMap;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::objects::Objects;
@@ -13,14 +15,6 @@ const MOST_FILES: usize = 100_000;
 /// The directory whose subdirectories are the buckets; without one there are only ConfigMaps.
 #[derive(Clone, Debug, Default)]
 pub struct Buckets(Option<PathBuf>);
-
-/// A file, as a listing shows it.
-pub(super) struct Found {
-    pub(super) key: String,
-    pub(super) size: u64,
-    /// Seconds since 1970.
-    pub(super) modified: u64,
-}
 
 impl Buckets {
     /// Buckets beneath this directory; none for an empty path.
@@ -58,11 +52,11 @@ impl Buckets {
             .map_err(|error| format!("read {shown}: {error}"))
     }
 
-    /// The files of a bucket whose keys begin with a prefix, by key.
+    /// The files of a bucket whose keys begin with a prefix.
     ///
     /// # Errors
     /// For people.
-    pub(super) async fn list(&self, arguments: &Value) -> Result<Vec<Found>, String> {
+    pub(super) async fn list(&self, arguments: &Value) -> Result<Vec<FileEntry>, String> {
         let bucket = text(arguments, "Bucket")?.to_owned();
         let prefix = arguments["Prefix"].as_str().unwrap_or_default().to_owned();
         let root = self.path(&bucket, "")?;
@@ -70,12 +64,10 @@ impl Buckets {
             let mut found = Vec::new();
             list(&root, &root, &prefix, &mut found).map(|()| found)
         });
-        let mut found = listed
+        listed
             .await
             .map_err(|error| error.to_string())?
-            .map_err(|error| format!("list bucket {bucket}: {error}"))?;
-        found.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(found)
+            .map_err(|error| format!("list bucket {bucket}: {error}"))
     }
 
     /// Writes a file; its directories are made.
@@ -148,7 +140,7 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-fn list(root: &Path, at: &Path, prefix: &str, found: &mut Vec<Found>) -> std::io::Result<()> {
+fn list(root: &Path, at: &Path, prefix: &str, found: &mut Vec<FileEntry>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(at)? {
         let entry = entry?;
         // Links are left out: they may lead anywhere.
@@ -165,11 +157,10 @@ fn list(root: &Path, at: &Path, prefix: &str, found: &mut Vec<Found>) -> std::io
                 continue;
             }
             let metadata = entry.metadata()?;
-            let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH);
-            found.push(Found {
+            found.push(FileEntry {
                 key,
                 size: metadata.len(),
-                modified: modified.map(|age| age.as_secs()).unwrap_or(0),
+                modified: Timestamp::try_from(metadata.modified()?).unwrap_or_default(),
             });
             if found.len() > MOST_FILES {
                 let message = format!("it holds more than {MOST_FILES} files");
@@ -196,7 +187,9 @@ mod tests {
         let keys = async |prefix: &str| {
             let arguments = serde_json::json!({ "Bucket": "b", "Prefix": prefix });
             let found = buckets.list(&arguments).await.unwrap();
-            found.into_iter().map(|file| file.key).collect::<Vec<_>>()
+            let mut keys: Vec<_> = found.into_iter().map(|file| file.key).collect();
+            keys.sort();
+            keys
         };
         assert_eq!(keys("").await, ["x/1.json", "y.json"]);
         assert_eq!(keys("x/").await, ["x/1.json"]);

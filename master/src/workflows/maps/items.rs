@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
 use asl::run::Reading;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::format;
 use crate::workflows::WorkflowsTools;
+
+/// Most items of one Map.
+const MOST_ITEMS: usize = 1_000_000;
 
 /// All items of a Map Run: read once, given out page by page.
 pub(in crate::workflows) type Items = Arc<Vec<Value>>;
@@ -26,22 +28,12 @@ pub(in crate::workflows) async fn read(
                 .read(&tools.objects, namespace, &reading.arguments)
                 .await?;
             let config = Arc::clone(&reading.config);
-            tokio::task::spawn_blocking(move || format::items(&content, &config))
+            tokio::task::spawn_blocking(move || asl::items::read(&config, &content, MOST_ITEMS))
                 .await
-                .map_err(|error| error.to_string())??
+                .map_err(|error| error.to_string())?
+                .map_err(|error| error.to_string())?
         }
-        "listObjectsV2" => {
-            let files = buckets.list(&reading.arguments).await?;
-            let shown = files.into_iter().map(|file| {
-                json!({
-                    "Key": file.key,
-                    "LastModified": file.modified,
-                    "Size": file.size,
-                    "StorageClass": "STANDARD",
-                })
-            });
-            shown.collect()
-        }
+        "listObjectsV2" => asl::items::listing(buckets.list(&reading.arguments).await?),
         other => {
             return Err(format!(
                 "ItemReader {other:?} is not offered here; want s3:getObject or s3:listObjectsV2"

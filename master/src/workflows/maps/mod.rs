@@ -3,15 +3,15 @@
 //! Step Functions keeps files in S3. Here a bucket is a directory beneath the one that the settings name
 //! (`runs.data-dir`), or a ConfigMap of the run's namespace: `{"ConfigMap": NAME, "Key": KEY}`.
 //!
+//! What the files hold is `asl::items`' affair.
+//!
 //! - `items`: a page of items from a file or listing
-//! - `format`: JSON, JSON lines and CSV as items
 //! - `children`: the runs of a Map Run
 //! - `results`: the manifest and its files
 //! - `bucket`: where all of these stand
 
 mod bucket;
 mod children;
-mod format;
 mod items;
 mod results;
 
