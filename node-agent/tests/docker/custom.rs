@@ -61,10 +61,10 @@ impl Custom {
         let base = node.docker(&["images", "-q", "troupe/func-base"]);
         let base = base.lines().next().unwrap();
         let container = node.docker(&["create", base, "true"]);
-        let command = format!("CMD {}", json!(["python3", "-c", program]));
+        // The base has an entry point of its own, which an empty one does not replace.
+        let entry = format!("ENTRYPOINT {}", json!(["python3", "-c", program]));
         let changes = [
-            command.as_str(),
-            "ENTRYPOINT []",
+            entry.as_str(),
             "ENV OWN=yes",
             "ENV PATH=/own/bin:/usr/bin:/bin",
             "VOLUME /data",
