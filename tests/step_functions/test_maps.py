@@ -82,7 +82,7 @@ def test_failures_are_tolerated_up_to_a_number(engine, bucket):
     assert (strict["status"], strict["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
 
 
-@pytest.mark.parametrize("key, said", [("none.json", "none.json"), ("bad.json", "not JSON"), ("../../master/store.redb", "..")])
+@pytest.mark.parametrize("key, said", [("none.json", "none.json"), ("bad.json", "cannot be read as JSON"), ("../../master/store.redb", "..")])
 def test_a_file_that_cannot_be_read_fails_the_map(engine, bucket, key, said):
     name, directory = bucket
     (directory / "bad.json").write_text("[1,")

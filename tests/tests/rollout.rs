@@ -20,11 +20,15 @@ fn an_update_under_load_fails_no_call() {
             .map(|_| {
                 scope.spawn(|| {
                     let mut seen = BTreeSet::new();
-                    while !done.load(Ordering::Relaxed) {
+                    loop {
+                        // One more call after the end is known.
+                        let last = done.load(Ordering::Relaxed);
                         let answer = cluster.gateway().post("/function/f", "{}");
                         seen.insert(answer.expect(200).as_i64().unwrap());
+                        if last {
+                            return seen;
+                        }
                     }
-                    seen
                 })
             })
             .collect();
@@ -43,6 +47,18 @@ fn an_update_under_load_fails_no_call() {
                 }
             });
         }
+        // From then on every call is answered by the new one.
+        eventually("only the new revision has pods", || {
+            let revision = |pod: &serde_json::Value| {
+                pod["metadata"]["labels"]["troupe.dev/revision"].to_string()
+            };
+            let revisions: BTreeSet<_> = cluster.pods("f").iter().map(revision).collect();
+            if revisions.len() == 1 {
+                Ok(())
+            } else {
+                Err(revisions)
+            }
+        });
         done.store(true, Ordering::Relaxed);
         callers
             .into_iter()
@@ -50,10 +66,6 @@ fn an_update_under_load_fails_no_call() {
             .collect::<BTreeSet<_>>()
     });
     assert!(seen.contains(&1) && seen.contains(&3), "{seen:?}");
-    eventually("only the new revision has pods", || {
-        let pods = cluster.pods("f");
-        if pods.len() == 1 { Ok(()) } else { Err(pods) }
-    });
 }
 
 #[test]

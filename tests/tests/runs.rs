@@ -96,7 +96,7 @@ fn a_run_can_be_stopped_and_nothing_else_of_it_changed() {
     reaches(&cluster, name, "Aborted");
     let refused = patch(r#"{"stop": false}"#);
     assert!(
-        refused.code != 0 && refused.err.contains("does not go on"),
+        refused.code != 0 && refused.err.contains("goes on by a redrive"),
         "{refused:?}"
     );
 }

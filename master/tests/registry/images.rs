@@ -104,7 +104,17 @@ async fn a_registry_that_died_is_started_again_and_keeps_its_images() {
     while Path::new(&format!("/proc/{pid}/cwd")).read_link().is_ok() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    assert!(images.has(&Digest::of(&one.index)).await.unwrap());
+    let there = async {
+        loop {
+            match images.has(&Digest::of(&one.index)).await {
+                Ok(there) => return there,
+                // It is being started.
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    assert!(tokio::time::timeout(patience, there).await.unwrap());
     child.stop().await;
 }
 
