@@ -89,7 +89,7 @@ def more(demo):
     demo.kubectl("apply examples/hello/function.yaml examples/lambda/function.yaml", "hello", "lambda-sum")
     demo.kubectl("execute hello --query user=ann", "Hello, ann!")
     demo.http("GET", "/function/hello?user=bob", "", "Hello, bob!")
-    demo.kubectl("""execute lambda-sum '{"numbers": [1, 2, 3]}'""", '{"sum":6}')
+    demo.kubectl("""execute lambda-sum '{"numbers": [1, 2, 3]}'""", '{"sum": 6}')
     demo.http("POST", "/function/lambda-sum", '{"numbers": [4, 5]}', {"sum": 9})
     demo.kubectl("get functions,workflows,statemachines", "func1", "workflow-example", "test_state_machine1")
     demo.kubectl("get rs,pods,svc", "func2")
