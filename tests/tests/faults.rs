@@ -80,13 +80,13 @@ fn a_build_is_finished_after_the_master_is_killed_in_the_middle_of_it() {
         &params("__import__('waited').VALUE"),
         "",
     );
-    // Its requirement is source code whose setup.py waits for the test.
+    // Its requirement is source code whose setup.py waits for the test; it may run again, as another user.
     let gate = gate(&cluster);
     source.file("requirements.txt", "./waited\n");
     source.file(
         "waited/setup.py",
         &format!(
-            "import os, time\nfrom setuptools import setup\nopen({began:?}, 'a').close()\nwhile not os.path.exists({gate:?}):\n    time.sleep(0.05)\nsetup(name='waited', version='1', py_modules=['waited'])\n",
+            "import os, time\nfrom setuptools import setup\nif not os.path.exists({began:?}):\n    open({began:?}, 'a').close()\nwhile not os.path.exists({gate:?}):\n    time.sleep(0.05)\nsetup(name='waited', version='1', py_modules=['waited'])\n",
             began = cluster.home().join("shared/began"),
         ),
     );
