@@ -86,24 +86,13 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("master: {}", explain(&*error));
+            eprintln!("master: {}", master::explain(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
 type Failure = Box<dyn std::error::Error>;
-
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
 
 fn load(serve: &Serve, data_dir: Option<&PathBuf>) -> Result<Settings, Failure> {
     let path = |path: &PathBuf| path.display().to_string();

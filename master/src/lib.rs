@@ -15,6 +15,7 @@ pub mod api;
 pub mod arn;
 pub mod calls;
 pub mod clock;
+mod explain;
 pub mod functions;
 pub mod gateway;
 pub mod house;
@@ -35,3 +36,5 @@ pub mod store;
 pub mod supervisor;
 pub mod upstream;
 pub mod workflows;
+
+pub use explain::explain;

@@ -61,13 +61,6 @@ impl CallError {
     /// The message with the reasons behind it.
     #[must_use]
     pub fn explain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
+        crate::explain(self)
     }
 }

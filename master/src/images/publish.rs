@@ -83,19 +83,8 @@ pub(super) fn possible(tools: &ImagesTools, base: Base) -> BTreeSet<String> {
 pub(super) async fn publish(tools: &ImagesTools, build: &str, base: Base) -> Published {
     match try_publish(tools, build, base).await {
         Ok(published) => published,
-        Err(error) => Published::Failed(explain(&*error)),
+        Err(error) => Published::Failed(crate::explain(&*error)),
     }
-}
-
-fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 async fn try_publish(

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use common::resources::{Activity, ObjectMeta, Resource as _, Task, check_name, timestamp};
+use common::resources::{Activity, ObjectMeta, Resource as _, Task, timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::Error;
+use super::error::{Error, check_name};
 use super::http::Asked;
-use super::page::Page;
+use super::page::List;
 use super::shapes::{seconds, without_nulls};
 use crate::arn::{Arn, Realm};
 use crate::key::ObjectKey;
@@ -26,8 +26,7 @@ pub(super) struct Create {
 
 /// `CreateActivity`. One of the name that is there is given again.
 pub(super) async fn create(asked: &Asked<'_>, input: Create) -> Result<Value, Error> {
-    check_name(&input.name)
-        .map_err(|error| Error::new("InvalidName", format!("Invalid Name: {error}")))?;
+    check_name(&input.name)?;
     let objects = &asked.service.objects;
     let activity = Activity::with_metadata(ObjectMeta::named(asked.namespace, &input.name));
     let made = match objects.create(activity, Durable).await {
@@ -53,7 +52,7 @@ fn arn(name: &str, realm: &Realm) -> String {
 fn name_of(arn: &str) -> Result<String, Error> {
     match Arn::parse(arn)? {
         Arn::Activity(name) => Ok(name),
-        _ => Err(Error::new("InvalidArn", format!("Invalid Arn: '{arn}'"))),
+        _ => Err(Error::invalid_arn(arn)),
     }
 }
 
@@ -88,15 +87,8 @@ pub(super) async fn delete(asked: &Asked<'_>, input: Named) -> Result<Value, Err
     Ok(json!({}))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct List {
-    max_results: Option<i64>,
-    next_token: Option<String>,
-}
-
 pub(super) async fn list(asked: &Asked<'_>, input: List) -> Result<Value, Error> {
-    let page = Page::read(input.max_results, input.next_token.as_deref())?;
+    let page = input.page()?;
     let objects = &asked.service.objects;
     let listed = objects.list::<Activity>(Some(asked.namespace)).await?;
     let (activities, next) = page.of(listed.items.into_iter());

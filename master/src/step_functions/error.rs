@@ -1,3 +1,5 @@
+use common::resources;
+
 use crate::arn::ParseArnError;
 use crate::objects::ObjectError;
 use crate::workflows::{JournalError, StartError};
@@ -20,6 +22,10 @@ impl Error {
 
     pub(super) fn validation(message: impl Into<String>) -> Self {
         Self::new("ValidationException", message)
+    }
+
+    pub(super) fn invalid_arn(arn: &str) -> Self {
+        Self::new("InvalidArn", format!("Invalid Arn: '{arn}'"))
     }
 
     pub(super) fn no_machine(arn: &str) -> Self {
@@ -71,4 +77,10 @@ impl From<StartError> for Error {
             StartError::Definition { .. } => Self::new("InvalidDefinition", error.to_string()),
         }
     }
+}
+
+/// Refuses a name that nothing here can have.
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    resources::check_name(name)
+        .map_err(|error| Error::new("InvalidName", format!("Invalid Name: {error}")))
 }

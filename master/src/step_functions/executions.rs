@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use common::resources::{RunPhase, StateMachineType, WorkflowRun, check_name};
+use common::resources::{RunPhase, StateMachineType, WorkflowRun};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::Error;
+use super::error::{Error, check_name};
 use super::http::Asked;
 use super::machines;
 use super::page::Page;
-use super::shapes::{definition_text, machine_arn, seconds, status, without_nulls};
+use super::shapes::{definition_text, machine_arn, seconds, without_nulls};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
 use crate::store::Durability::Durable;
 use crate::workflows::{
-    Execution, ExecutionError, StartError, execution_arn, execution_name, find_execution,
-    start_execution,
+    Execution, ExecutionError, StartError, execution_arn, execution_name,
+    execution_status as status, find_execution, start_execution,
 };
 
 /// Longest synchronous execution.
@@ -45,8 +45,7 @@ async fn begin(asked: &Asked<'_>, input: Start) -> Result<WorkflowRun, Error> {
     let machine = machines::machine_name(&input.state_machine_arn)?;
     let name = match input.name {
         Some(name) => {
-            check_name(&name)
-                .map_err(|error| Error::new("InvalidName", format!("Invalid Name: {error}")))?;
+            check_name(&name)?;
             name
         }
         None => uuid(rand::random()),
@@ -328,7 +327,7 @@ pub(super) async fn start_sync(asked: &Asked<'_>, input: Start) -> Result<Value,
 pub(super) async fn find(asked: &Asked<'_>, arn: &str) -> Result<WorkflowRun, Error> {
     let (machine, name) = match Arn::parse(arn)? {
         Arn::Execution { machine, name } | Arn::Express { machine, name, .. } => (machine, name),
-        _ => return Err(Error::new("InvalidArn", format!("Invalid Arn: '{arn}'"))),
+        _ => return Err(Error::invalid_arn(arn)),
     };
     let key = ObjectKey::new(asked.namespace, &machine);
     find_execution(&asked.service.objects, &key, &name)

@@ -1,12 +1,12 @@
 //! State machines: create, update, describe, list, validate, delete.
 
-use common::resources::{ObjectMeta, Resource as _, StateMachine, StateMachineType, check_name};
+use common::resources::{ObjectMeta, Resource as _, StateMachine, StateMachineType};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::Error;
+use super::error::{Error, check_name};
 use super::http::Asked;
-use super::page::Page;
+use super::page::List;
 use super::shapes::{definition_text, machine_arn, seconds, type_of, without_nulls};
 use crate::arn::Arn;
 use crate::objects::ObjectError;
@@ -27,8 +27,7 @@ pub(super) struct Create {
 }
 
 pub(super) async fn create(asked: &Asked<'_>, input: Create) -> Result<Value, Error> {
-    check_name(&input.name)
-        .map_err(|error| Error::new("InvalidName", format!("Invalid Name: {error}")))?;
+    check_name(&input.name)?;
     check_definition(&input.definition)?;
     let mut machine = StateMachine::with_metadata(ObjectMeta::named(asked.namespace, &input.name));
     machine.spec.definition = Value::String(input.definition);
@@ -165,15 +164,8 @@ pub(super) async fn delete(asked: &Asked<'_>, input: Named) -> Result<Value, Err
     Ok(json!({}))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct List {
-    max_results: Option<i64>,
-    next_token: Option<String>,
-}
-
 pub(super) async fn list(asked: &Asked<'_>, input: List) -> Result<Value, Error> {
-    let page = Page::read(input.max_results, input.next_token.as_deref())?;
+    let page = input.page()?;
     let objects = &asked.service.objects;
     let listed = objects.list::<StateMachine>(Some(asked.namespace)).await?;
     let (machines, next) = page.of(listed.items.into_iter());
@@ -228,7 +220,7 @@ pub(super) async fn validate(_: &Asked<'_>, input: Validate) -> Result<Value, Er
 pub(super) fn machine_name(arn: &str) -> Result<String, Error> {
     match Arn::parse(arn)? {
         Arn::StateMachine(name) => Ok(name),
-        _ => Err(Error::new("InvalidArn", format!("Invalid Arn: '{arn}'"))),
+        _ => Err(Error::invalid_arn(arn)),
     }
 }
 

@@ -1,11 +1,28 @@
 //! `maxResults` and `nextToken`.
 
+use serde::Deserialize;
+
 use super::error::Error;
 
 /// Most entries of one answer when nobody says.
 const USUAL: usize = 100;
 /// Most that can be asked for.
 const LARGEST: usize = 1000;
+
+/// The parameters of an action that only lists.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct List {
+    max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+impl List {
+    /// The part that is wanted.
+    pub(super) fn page(&self) -> Result<Page, Error> {
+        Page::read(self.max_results, self.next_token.as_deref())
+    }
+}
 
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

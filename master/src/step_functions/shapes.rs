@@ -1,6 +1,6 @@
 //! What several actions show.
 
-use common::resources::{RunPhase, StateMachine, StateMachineType, WorkflowRun};
+use common::resources::{StateMachine, StateMachineType};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -42,15 +42,4 @@ pub(super) fn definition_text(definition: &Value) -> String {
 /// The ARN of a state machine.
 pub(super) fn machine_arn(name: &str, realm: &Realm) -> String {
     Arn::StateMachine(name.to_owned()).within(realm)
-}
-
-/// The word for where an execution stands.
-pub(super) fn status(run: &WorkflowRun) -> &'static str {
-    match run.status.phase.unwrap_or_default() {
-        RunPhase::Pending | RunPhase::Running => "RUNNING",
-        RunPhase::Succeeded => "SUCCEEDED",
-        RunPhase::Failed => "FAILED",
-        RunPhase::TimedOut => "TIMED_OUT",
-        RunPhase::Aborted => "ABORTED",
-    }
 }

@@ -8,6 +8,7 @@ use super::start::{NewRun, StartError, Target, run_name, start};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
 use crate::objects::{ObjectError, Objects};
+use crate::store::Durability::Durable;
 
 /// An execution cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,32 @@ pub fn execution_arn(run: &WorkflowRun) -> Arn {
             uid: run.metadata.uid.clone(),
         },
         _ => Arn::Execution { machine, name },
+    }
+}
+
+/// The word of Step Functions for where a run stands.
+#[must_use]
+pub fn execution_status(run: &WorkflowRun) -> &'static str {
+    match run.status.phase.unwrap_or_default() {
+        RunPhase::Pending | RunPhase::Running => "RUNNING",
+        RunPhase::Succeeded => "SUCCEEDED",
+        RunPhase::Failed => "FAILED",
+        RunPhase::TimedOut => "TIMED_OUT",
+        RunPhase::Aborted => "ABORTED",
+    }
+}
+
+/// Asks a run that another one has started to stop; one that has ended stays as it is.
+pub(super) async fn stop_run(objects: &Objects, namespace: &str, name: &str) {
+    let change = |run: &mut WorkflowRun| {
+        let over = run.status.phase.is_some_and(RunPhase::is_final);
+        !over && !std::mem::replace(&mut run.spec.stop, true)
+    };
+    let stopped = objects
+        .modify::<WorkflowRun>(namespace, name, Durable, change)
+        .await;
+    if let Err(error) = stopped {
+        tracing::warn!(run = name, %error, "could not stop a run that nobody waits for any more");
     }
 }
 

@@ -27,8 +27,10 @@ mod wait;
 
 pub use check::AslDefinitions;
 pub use definition::{DefinitionError, check_state_machine, check_workflow};
+use execution::stop_run;
 pub use execution::{
-    Execution, ExecutionError, execution_arn, execution_name, find_execution, start_execution,
+    Execution, ExecutionError, execution_arn, execution_name, execution_status, find_execution,
+    start_execution,
 };
 pub use journal::{Journal, JournalError};
 pub use maps::Buckets;

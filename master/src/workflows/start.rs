@@ -175,7 +175,8 @@ pub(super) async fn look_up(
     })
 }
 
-fn owner<R: common::resources::Resource>(object: &R) -> OwnerReference {
+/// What an object says that belongs to this one.
+pub(super) fn owner<R: common::resources::Resource>(object: &R) -> OwnerReference {
     OwnerReference {
         api_version: R::KIND.api_version(),
         kind: R::KIND.kind.to_owned(),

@@ -1,9 +1,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use common::resources::WorkflowRun;
+use common::resources::{RunPhase, WorkflowRun};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+
+use super::WorkflowsTools;
+
+/// How often a run that is waited for is looked at, beside being told of its end.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Those who wait for the end of runs, by the run's uid. Cheap to clone.
 #[derive(Clone, Default)]
@@ -64,6 +70,23 @@ impl Drop for RunWait {
             if queue.is_empty() {
                 waiters.remove(&self.uid);
             }
+        }
+    }
+}
+
+/// Waits for the end of a run; `None` when it was deleted.
+pub(super) async fn end_of(tools: &WorkflowsTools, run: &WorkflowRun) -> Option<WorkflowRun> {
+    let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
+    loop {
+        let waiting = tools.waiters.wait(&run.metadata.uid);
+        match tools.objects.get::<WorkflowRun>(namespace, name).await {
+            Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => return Some(now),
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(error) => tracing::warn!(run = name, %error, "could not read a run"),
+        }
+        if let Ok(ended) = tokio::time::timeout(LOOK_EVERY, waiting.end()).await {
+            return ended;
         }
     }
 }

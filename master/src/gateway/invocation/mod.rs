@@ -13,6 +13,7 @@ use super::access::{Access, Doorkeeper};
 use super::{Gateway, answer, prefer};
 use crate::api::Caller;
 use crate::calls::CallKind;
+use crate::explain;
 use crate::invocations::{
     AcceptError, Accepted, Id, LedgerError, Record, RedriveError, Request, State, Terms, View,
     Which,
@@ -103,17 +104,6 @@ fn retry_later(code: u16, reason: &str, message: String, seconds: &str) -> HttpR
     HttpResponse::build(status)
         .insert_header(("Retry-After", seconds))
         .json(status_body)
-}
-
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// `GET /invocations/ID`

@@ -6,18 +6,17 @@ use asl::run::{Child, MapRunId};
 use asl::{Outcome, Program};
 use common::digest::Digest;
 use common::resources::{
-    ObjectMeta, OwnerReference, Resource as _, RunPhase, StateMachineType, WorkflowRun,
-    WorkflowRunSpec,
+    ObjectMeta, Resource as _, RunPhase, StateMachineType, WorkflowRun, WorkflowRunSpec,
 };
 
 use crate::objects::{ObjectError, Objects};
 use crate::store::Durability::{Durable, Eventual};
-use crate::workflows::{WorkflowsTools, run_name};
+use crate::workflows::start::owner;
+use crate::workflows::wait::end_of;
+use crate::workflows::{WorkflowsTools, run_name, stop_run};
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How often a child that is waited for is looked at, beside being told of its end.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs a child to its end. Done again after a crash it finds the child that it has started.
 pub(in crate::workflows) async fn run(
@@ -30,50 +29,30 @@ pub(in crate::workflows) async fn run(
     let object = child_of(parent, program, child);
     let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
     let durability = if child.express { Eventual } else { Durable };
-    loop {
-        match objects.create(object.clone(), durability).await {
-            Ok(_) | Err(ObjectError::AlreadyExists { .. }) => break,
+    let started = loop {
+        let there = match objects.create(object.clone(), durability).await {
+            Ok(made) => break made,
+            Err(ObjectError::AlreadyExists { .. }) => {
+                objects.get::<WorkflowRun>(namespace, name).await
+            }
+            Err(error) => Err(error),
+        };
+        match there {
+            Ok(Some(there)) => break there,
+            Ok(None) => return lost(name),
             Err(error) => tracing::warn!(run = name, %error, "could not start a child of a Map"),
         }
         tokio::time::sleep(RETRY_AFTER).await;
-    }
-    loop {
-        let there = match objects.get::<WorkflowRun>(namespace, name).await {
-            Ok(Some(there)) => there,
-            Ok(None) => return lost(name),
-            Err(error) => {
-                tracing::warn!(run = name, %error, "could not read a child of a Map");
-                tokio::time::sleep(RETRY_AFTER).await;
-                continue;
-            }
-        };
-        if let Some(outcome) = outcome(&there) {
-            return outcome;
-        }
-        let waiting = tools.waiters.wait(&there.metadata.uid);
-        // It may have ended between the look and the place in the queue.
-        match objects.get::<WorkflowRun>(namespace, name).await {
-            Ok(Some(now)) if outcome(&now).is_some() => continue,
-            _ => {}
-        }
-        if let Ok(ended) = tokio::time::timeout(LOOK_EVERY, waiting.end()).await {
-            let ended = ended.as_ref().and_then(outcome);
-            return ended.unwrap_or_else(|| lost(name));
-        }
-    }
+    };
+    let ended = end_of(tools, &started).await;
+    let ended = ended.as_ref().and_then(outcome);
+    ended.unwrap_or_else(|| lost(name))
 }
 
 fn child_of(parent: &WorkflowRun, program: &Program, child: &Child) -> WorkflowRun {
     let metadata = &parent.metadata;
     let mut run = WorkflowRun::with_metadata(ObjectMeta {
-        owner_references: vec![OwnerReference {
-            api_version: WorkflowRun::KIND.api_version(),
-            kind: WorkflowRun::KIND.kind.to_owned(),
-            name: metadata.name.clone(),
-            uid: metadata.uid.clone(),
-            controller: true,
-            block_owner_deletion: false,
-        }],
+        owner_references: vec![owner(parent)],
         ..ObjectMeta::named(
             &*metadata.namespace,
             child_name(parent, child.map, child.index),
@@ -130,16 +109,7 @@ pub(in crate::workflows) async fn stop(
     index: u32,
 ) {
     let name = child_name(parent, map, index);
-    let change = |child: &mut WorkflowRun| {
-        let over = child.status.phase.is_some_and(RunPhase::is_final);
-        !over && !std::mem::replace(&mut child.spec.stop, true)
-    };
-    let stopped = objects
-        .modify::<WorkflowRun>(&parent.metadata.namespace, &name, Durable, change)
-        .await;
-    if let Err(error) = stopped {
-        tracing::warn!(run = name, %error, "could not stop a child of a Map");
-    }
+    stop_run(objects, &parent.metadata.namespace, &name).await;
 }
 
 /// Takes away a child of which nothing is kept: its parent's journal has its outcome.

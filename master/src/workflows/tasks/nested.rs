@@ -12,16 +12,14 @@ use super::{TaskResult, failed};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
 use crate::objects::Objects;
-use crate::store::Durability::Durable;
+use crate::workflows::wait::end_of;
 use crate::workflows::{
     Execution, ExecutionError, StartError, WorkflowsTools, execution_arn, execution_name,
-    find_execution, start_execution,
+    execution_status, find_execution, start_execution, stop_run,
 };
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How often a run that is waited for is looked at, beside being told of its end.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts the run that a task asks for and, with `.sync`, waits for its end. Done again after a crash it
 /// finds the run that it has started.
@@ -125,23 +123,6 @@ fn started_by(run: &WorkflowRun, invocation: &Invocation) -> String {
     format!("{}/{}", run.metadata.uid, invocation.task)
 }
 
-/// Waits for the end of a run; `None` when it was deleted.
-async fn end_of(tools: &WorkflowsTools, run: &WorkflowRun) -> Option<WorkflowRun> {
-    let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
-    loop {
-        let waiting = tools.waiters.wait(&run.metadata.uid);
-        match tools.objects.get::<WorkflowRun>(namespace, name).await {
-            Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => return Some(now),
-            Ok(Some(_)) => {}
-            Ok(None) => return None,
-            Err(error) => tracing::warn!(run = name, %error, "could not read a run"),
-        }
-        if let Ok(ended) = tokio::time::timeout(LOOK_EVERY, waiting.end()).await {
-            return ended;
-        }
-    }
-}
-
 /// What a finished run looks like to the one that has waited for it.
 fn report(run: &WorkflowRun, arn: String, machine_arn: String, decoded: bool) -> Value {
     let state = &run.status;
@@ -152,12 +133,6 @@ fn report(run: &WorkflowRun, arn: String, machine_arn: String, decoded: bool) ->
             Value::String(value.to_string())
         }
     };
-    let status = match state.phase.unwrap_or_default() {
-        RunPhase::Succeeded => "SUCCEEDED",
-        RunPhase::TimedOut => "TIMED_OUT",
-        RunPhase::Aborted => "ABORTED",
-        _ => "FAILED",
-    };
     let mut report = json!({
         "ExecutionArn": arn,
         "Input": data(run.spec.input.as_ref().unwrap_or(&json!({}))),
@@ -165,7 +140,7 @@ fn report(run: &WorkflowRun, arn: String, machine_arn: String, decoded: bool) ->
         "Name": execution_name(run),
         "StartDate": run.metadata.creation_timestamp,
         "StateMachineArn": machine_arn,
-        "Status": status,
+        "Status": execution_status(run),
         "StopDate": state.completion_time,
     });
     if let Some(output) = &state.output {
@@ -201,15 +176,5 @@ pub(in crate::workflows) async fn stop(
             return;
         }
     };
-    let change = |nested: &mut WorkflowRun| {
-        let over = nested.status.phase.is_some_and(RunPhase::is_final);
-        !over && !std::mem::replace(&mut nested.spec.stop, true)
-    };
-    let name = &nested.metadata.name;
-    let stopped = objects
-        .modify::<WorkflowRun>(&key.namespace, name, Durable, change)
-        .await;
-    if let Err(error) = stopped {
-        tracing::warn!(run = name, %error, "could not stop a run that nobody waits for any more");
-    }
+    stop_run(objects, &key.namespace, &nested.metadata.name).await;
 }

@@ -62,7 +62,7 @@ pub(super) async fn send(allowed: &Allowed, invocation: &Invocation) -> TaskResu
         .map_or(LONGEST, |limit| limit.min(LONGEST));
     match tokio::time::timeout(limit, exchange(request)).await {
         Ok(Ok(result)) => result,
-        Ok(Err(error)) => failed("States.Http.Socket", explain(&error)),
+        Ok(Err(error)) => failed("States.Http.Socket", crate::explain(&error)),
         Err(_) => failed(
             "States.Http.Socket",
             format!("no answer within {} s", limit.as_secs()),
@@ -160,17 +160,6 @@ async fn exchange(request: reqwest::Request) -> Result<TaskResult, reqwest::Erro
         "StatusCode": status.as_u16(),
         "StatusText": status.canonical_reason().unwrap_or_default(),
     })))
-}
-
-fn explain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use std::time::Duration;
 use asl::{Command, Invocation, Resource, TaskId};
 use common::digest::Digest;
 use common::resources::{
-    Activity, ObjectMeta, OwnerReference, Resource as _, Task, TaskAnswer, TaskSpec, WorkflowRun,
-    timestamp,
+    Activity, ObjectMeta, Resource as _, Task, TaskAnswer, TaskSpec, WorkflowRun, timestamp,
 };
 
 use super::{TaskResult, failed};
 use crate::objects::{ObjectError, Objects};
 use crate::store::Durability::{Durable, Eventual};
 use crate::workflows::WorkflowsTools;
+use crate::workflows::start::owner;
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -31,14 +31,7 @@ pub(super) async fn ensure(tools: &WorkflowsTools, run: &WorkflowRun, invocation
     };
     let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs());
     let mut task = Task::with_metadata(ObjectMeta {
-        owner_references: vec![OwnerReference {
-            api_version: WorkflowRun::KIND.api_version(),
-            kind: WorkflowRun::KIND.kind.to_owned(),
-            name: run.metadata.name.clone(),
-            uid: run.metadata.uid.clone(),
-            controller: true,
-            block_owner_deletion: false,
-        }],
+        owner_references: vec![owner(run)],
         ..ObjectMeta::named(&*run.metadata.namespace, name_of_token(token))
     });
     task.spec = TaskSpec {
