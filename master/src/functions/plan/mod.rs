@@ -8,6 +8,7 @@ mod backoff;
 mod ceiling;
 mod effect;
 mod event;
+mod leaving;
 mod outlook;
 mod state;
 

@@ -78,9 +78,12 @@ impl Plan {
             Some(Refusal::Unavailable { reason, message }) => Some((reason, message)),
             _ => None,
         };
+        // A pod that worked and died is no trouble when none is wanted any more.
+        let matters = self.backoff.failures() > 0 || self.decision.replicas > 0;
         let failed = self
             .backoff
             .last()
+            .filter(|_| matters)
             .map(|(reason, message)| (reason, message));
         let trouble = match (&wanted.build, nowhere.or(failed)) {
             (Build::Done(_), Some((reason, message))) => Some((reason.clone(), message.clone())),

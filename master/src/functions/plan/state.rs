@@ -6,12 +6,11 @@ use jiff::Timestamp;
 
 use super::backoff::Backoff;
 use super::ceiling::Ceiling;
+use super::leaving::KEEP_FAILED_FOR;
 use super::{Effect, Event, PodStage, PodView, Summary};
 use crate::functions::{Build, Decision, Load, Revision, Scaler, Wanted};
 use crate::router::RouteState;
 
-/// Failed pods kept for people to look at.
-const KEEP_FAILED: usize = 2;
 /// Pods started at once; more follow as these come up.
 const MOST_LAUNCHING: usize = 8;
 /// Seconds after which a pod that was asked for and never showed up is asked for again.
@@ -27,12 +26,14 @@ pub struct Plan {
     function: String,
     pub(super) wanted: Option<Wanted>,
     pub(super) pods: BTreeMap<String, PodView>,
+    /// Since when each pod is at its stage, as far as this plan has seen.
+    pub(super) since: BTreeMap<String, Timestamp>,
     /// Pods asked for whose objects have not shown up, and since when.
     launching: BTreeMap<String, Timestamp>,
     pub(super) draining: BTreeSet<String>,
-    deleting: BTreeSet<String>,
-    routed: BTreeSet<String>,
-    idle: BTreeSet<String>,
+    pub(super) deleting: BTreeSet<String>,
+    pub(super) routed: BTreeSet<String>,
+    pub(super) idle: BTreeSet<String>,
     scaler: Scaler,
     ceiling: Ceiling,
     pub(super) backoff: Backoff,
@@ -52,6 +53,7 @@ impl Plan {
             function: function.to_owned(),
             wanted: None,
             pods: BTreeMap::new(),
+            since: BTreeMap::new(),
             launching: BTreeMap::new(),
             draining: BTreeSet::new(),
             deleting: BTreeSet::new(),
@@ -84,7 +86,7 @@ impl Plan {
         self.decide_replicas(now, &mut effects);
         self.launch(now, entropy, &mut effects);
         self.retire(&mut effects);
-        self.clean(&mut effects);
+        self.clean(now, &mut effects);
         self.set_route(now, &mut effects);
         self.show(&mut effects);
         self.wake(now, &mut effects);
@@ -109,6 +111,7 @@ impl Plan {
                 if let Some(pod) = self.pods.remove(&uid) {
                     self.launching.remove(&pod.name);
                 }
+                self.since.remove(&uid);
                 for set in [
                     &mut self.draining,
                     &mut self.deleting,
@@ -182,10 +185,11 @@ impl Plan {
         if before.as_ref() == Some(&pod.stage) {
             return;
         }
+        let since = self.since.insert(uid.clone(), now).unwrap_or(now);
         match &pod.stage {
             PodStage::Starting => {}
             PodStage::Ready => {
-                self.backoff.clear();
+                self.backoff.recovered();
                 if !self.draining.contains(&uid) && self.routed.insert(uid.clone()) {
                     let (name, node) = (pod.name.clone(), pod.node.clone());
                     effects.push(Effect::Route {
@@ -198,9 +202,15 @@ impl Plan {
             }
             PodStage::Failed { reason, message } => {
                 self.unroute(&uid, effects);
-                // A failed pod met again after a restart of the master is old news.
-                if before.is_some() {
-                    self.note_failure(reason, message, now, effects);
+                match before {
+                    // Met again after a restart of the master it is old news.
+                    None => {}
+                    Some(PodStage::Ready) => {
+                        let ready_for = age(since, now);
+                        self.backoff.died(now, ready_for, reason, message);
+                        tell_failure(reason, message, effects);
+                    }
+                    Some(_) => self.note_failure(reason, message, now, effects),
                 }
             }
             PodStage::Ending => self.unroute(&uid, effects),
@@ -223,12 +233,7 @@ impl Plan {
         effects: &mut Vec<Effect>,
     ) {
         self.backoff.fail(now, reason, message);
-        let message = format!("{reason}: {message}");
-        effects.push(Effect::Tell {
-            warning: true,
-            reason: "PodFailed",
-            message,
-        });
+        tell_failure(reason, message, effects);
     }
 
     pub(super) fn is_short_of(&self, what: &str) -> bool {
@@ -324,7 +329,7 @@ impl Plan {
 
     /// Whether the pod counts towards what is wanted: of the right revision and not on its way out.
     /// While nothing newer can run, every revision is right.
-    fn counts(&self, pod: &PodView) -> bool {
+    pub(super) fn counts(&self, pod: &PodView) -> bool {
         let alive = matches!(pod.stage, PodStage::Starting | PodStage::Ready);
         let current = self
             .revision()
@@ -386,84 +391,8 @@ impl Plan {
         }
     }
 
-    /// Drains pods that are too many, of an older revision, or of a deleted function.
-    fn retire(&mut self, effects: &mut Vec<Effect>) {
-        let desired = self.decision.replicas as usize;
-        let mut leaving: Vec<String> = Vec::new();
-        let mut counted: Vec<&PodView> =
-            self.pods.values().filter(|pod| self.counts(pod)).collect();
-        // The youngest go first, pods that never got ready before all.
-        counted.sort_by_key(|pod| (pod.stage == PodStage::Ready, std::cmp::Reverse(pod.created)));
-        let too_many = counted.len().saturating_sub(desired);
-        leaving.extend(counted.iter().take(too_many).map(|pod| pod.uid.clone()));
-        if let Some(revision) = self.revision() {
-            let ready = counted
-                .iter()
-                .filter(|pod| pod.stage == PodStage::Ready)
-                .count();
-            let hard = self
-                .wanted
-                .as_ref()
-                .is_some_and(|wanted| wanted.hard_update);
-            if ready >= desired || hard {
-                let old = self
-                    .pods
-                    .values()
-                    .filter(|pod| pod.revision != revision.name);
-                leaving.extend(old.filter(|pod| is_alive(pod)).map(|pod| pod.uid.clone()));
-            }
-        }
-        for uid in leaving {
-            if self.draining.insert(uid.clone()) {
-                self.routed.remove(&uid);
-                effects.push(Effect::Drain { uid });
-            }
-        }
-    }
-
-    /// Deletes drained pods without calls and all but the last failed ones.
-    fn clean(&mut self, effects: &mut Vec<Effect>) {
-        let mut failed: Vec<&PodView> = self
-            .pods
-            .values()
-            .filter(|pod| matches!(pod.stage, PodStage::Failed { .. }))
-            .collect();
-        failed.sort_by_key(|pod| std::cmp::Reverse(pod.created));
-        let keep = if self.deleted { 0 } else { KEEP_FAILED };
-        let mut doomed: Vec<String> = failed
-            .iter()
-            .skip(keep)
-            .map(|pod| pod.uid.clone())
-            .collect();
-        doomed.extend(
-            self.draining
-                .iter()
-                .filter(|uid| self.is_idle(uid))
-                .cloned(),
-        );
-        for uid in doomed {
-            let Some(pod) = self.pods.get(&uid) else {
-                continue;
-            };
-            if pod.stage != PodStage::Ending && self.deleting.insert(uid.clone()) {
-                effects.push(Effect::Delete {
-                    uid,
-                    name: pod.name.clone(),
-                });
-            }
-        }
-    }
-
-    fn is_idle(&self, uid: &str) -> bool {
-        self.idle.contains(uid)
-            || self
-                .pods
-                .get(uid)
-                .is_some_and(|pod| pod.stage == PodStage::Starting)
-    }
-
     fn wake(&self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let busy = !self.pods.is_empty()
+        let busy = self.pods.values().any(|pod| !is_failed(pod))
             || !self.launching.is_empty()
             || self.scaler.load().waiting > 0
             || self.scaler.had_calls();
@@ -471,8 +400,26 @@ impl Plan {
             effects.push(Effect::WakeIn(rest.min(SAMPLE_EVERY)));
         } else if busy {
             effects.push(Effect::WakeIn(SAMPLE_EVERY));
+        } else if let Some(oldest) = self.pods.values().map(|pod| self.stage_age(pod, now)).max() {
+            effects.push(Effect::WakeIn(KEEP_FAILED_FOR.saturating_sub(oldest)));
         }
     }
+}
+
+pub(super) fn is_failed(pod: &PodView) -> bool {
+    matches!(pod.stage, PodStage::Failed { .. })
+}
+
+pub(super) fn age(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
+
+fn tell_failure(reason: &str, message: &str, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Tell {
+        warning: true,
+        reason: "PodFailed",
+        message: format!("{reason}: {message}"),
+    });
 }
 
 pub(super) fn is_alive(pod: &PodView) -> bool {

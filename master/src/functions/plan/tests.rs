@@ -122,7 +122,11 @@ impl World {
             Effect::Unroute { uid } => self.routed.retain(|routed| *routed != uid),
             Effect::SetRoute(state) => self.route = Some(state),
             Effect::Tell { reason, .. } => self.told.push(reason.to_owned()),
-            Effect::WakeIn(delay) => assert!(delay <= Duration::from_secs(1)),
+            Effect::WakeIn(delay) => {
+                let failed = |pod: &PodView| matches!(pod.stage, PodStage::Failed { .. });
+                let at_rest = self.plan.pods.values().all(failed);
+                assert!(delay <= Duration::from_secs(1) || at_rest, "{delay:?}");
+            }
             Effect::Show(summary) => self.shown = Some(summary),
         }
     }
@@ -147,13 +151,19 @@ impl World {
         self.settle();
     }
 
+    /// Pods that did not come up yet never do.
     fn fail(&mut self, reason: &str) {
+        self.end(&PodStage::Starting, reason);
+    }
+
+    /// Pods that are ready die.
+    fn die(&mut self, reason: &str) {
+        self.end(&PodStage::Ready, reason);
+    }
+
+    fn end(&mut self, stage: &PodStage, reason: &str) {
         self.settle();
-        for pod in self
-            .pods
-            .values_mut()
-            .filter(|pod| pod.stage == PodStage::Starting)
-        {
+        for pod in self.pods.values_mut().filter(|pod| pod.stage == *stage) {
             pod.stage = PodStage::Failed {
                 reason: reason.to_owned(),
                 message: "why".to_owned(),
@@ -529,6 +539,31 @@ fn a_passing_failure_keeps_calls_waiting_for_the_next_try() {
     );
     assert!(world.launches <= 6, "{} launches in 20 s", world.launches);
     assert!(world.pods.len() <= 3, "failed pods pile up");
+}
+
+#[test]
+fn a_pod_that_worked_and_died_is_replaced_at_once_and_is_no_trouble_at_zero() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    world.pass(12);
+    world.die("Exited");
+    assert_eq!(world.launches, 2, "its successor does not wait");
+    assert_eq!(world.route, Some(RouteState::Open));
+    world.come_up();
+    world.die("Exited");
+    assert_eq!(world.launches, 2, "this one does");
+    world.pass(2);
+    assert_eq!(world.launches, 3);
+    world.come_up();
+    world.die("Exited");
+    world.pass(40);
+    let shown = world.shown.as_ref().unwrap();
+    assert_eq!((shown.desired, shown.trouble.as_ref()), (0, None));
+    assert_eq!(world.pods.len(), 2, "the last two stay for a look");
+    world.pass(3600);
+    assert!(world.pods.is_empty(), "not for ever");
 }
 
 #[test]
