@@ -5,18 +5,20 @@ PROFILE ?= release
 FLAVOUR ?= slim
 PREFIX  ?= /usr/local
 CASES   ?= ../shared/asl-cases
+SECONDS ?= 300
 CARGO   ?= cargo
 PYTHON  ?= python3
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINS   := master node-agent kubectl kubectl-execute
 
-.PHONY: help demo up test build install bench func-base conformance lint
+.PHONY: help demo up test soak build install bench func-base conformance lint
 
 help:
 	@echo "make demo [RUNTIME=docker]   both seeds on a fresh one-machine cluster, each answer checked"
 	@echo "make up [RUNTIME=docker]     the same cluster in the foreground, until Ctrl-C"
 	@echo "make test                    every test; installs what they need where it is missing"
+	@echo "make soak [SECONDS=300]      calls, killed pods, to zero and back; RUNTIME=docker too: nothing lost, nothing left"
 	@echo "make build                   the four programs, into $(TARGET)/release"
 	@echo "make install PREFIX=DIR      the programs into DIR/bin, settings and examples beside them"
 	@echo "make bench                   side-by-side benchmarks: a table of ratios, and bench/results.json"
@@ -32,6 +34,9 @@ up:
 
 test:
 	@$(PYTHON) tools/test.py
+
+soak:
+	@$(PYTHON) tests/soak/soak.py --seconds $(SECONDS) --runtime $(RUNTIME) --profile $(PROFILE)
 
 build:
 	$(CARGO) build --release --bins

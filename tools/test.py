@@ -158,6 +158,14 @@ def step_functions():
     return counted("step functions", *run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/step_functions"]))
 
 
+def soak():
+    """A short one; `make soak` is the long one."""
+    code, output = run([sys.executable, "-m", "unittest", "discover", "-s", "tests/soak"])
+    if code == 0:
+        code, output = run([sys.executable, "tests/soak/soak.py", "--seconds", "30", "--profile", "debug"])
+    return Result("soak", passed=int(code == 0), failed=int(code != 0), note=output.splitlines()[-1] if output else "")
+
+
 def selected(wanted):
     """The arguments that choose test files of the crate `tests`, for a plain cargo test."""
     names = sorted(file.stem for file in (ROOT / "tests" / "tests").glob("*.rs"))
@@ -181,7 +189,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "end to end": end_to_end, "step functions": step_functions, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "end to end": end_to_end, "soak": soak, "step functions": step_functions, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 
-EVERY_SECONDS = (1.0, 4.0)
+EVERY_SECONDS = (0.3, 2.5)
 
 
 def listener(path):
