@@ -116,7 +116,7 @@ def function_base():
 
 def units():
     # The container tests need an engine, and have a suite of their own.
-    selection = "not package(tests) - (package(node-agent) & binary(docker)) - (package(master) & binary(registry))"
+    selection = "not package(tests) - (package(node-agent) & binary(docker)) - (package(master) & (binary(registry) + binary(etcd)))"
     return rust("crates", selection, ["--workspace", "--exclude", "tests"])
 
 
@@ -143,9 +143,17 @@ def registry():
     return rust("registry", "package(master) & binary(registry)", ["-p", "master", "--test", "registry"])
 
 
+def etcd():
+    """The store in a real etcd, and clusters on it."""
+    need("etcd", "etcd-server", "the store of several masters")
+    selection = "package(master) & binary(etcd) + package(tests) & binary(etcd)"
+    # Two test files of the same name: a plain cargo test runs both.
+    return rust("etcd", selection, ["-p", "master", "-p", "tests", "--test", "etcd"])
+
+
 def end_to_end():
-    # One has a suite of its own, the other is among the container tests.
-    others = ("real_kubectl", "architectures")
+    # These are in suites of their own.
+    others = ("real_kubectl", "architectures", "etcd")
     arguments = ["-p", "tests", *selected(lambda name: name not in others)]
     selection = "package(tests)" + "".join(f" - binary({name})" for name in others)
     return rust("end to end", selection, arguments, THREADS)
@@ -189,7 +197,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "end to end": end_to_end, "soak": soak, "step functions": step_functions, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "etcd": etcd, "end to end": end_to_end, "soak": soak, "step functions": step_functions, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 use common::settings;
@@ -53,6 +53,21 @@ struct Serve {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Takes a cluster from one store into another; no master may be running
+    ///
+    /// Settings of etcd come from the file and the environment, as for the master. Afterwards start the
+    /// master with --store ETCD and the same data directory: certificates, code and layers stay there.
+    Migrate {
+        /// What to take over: embedded, the store in the data directory
+        #[arg(long, value_name = "STORE", value_parser = ["embedded"])]
+        from: String,
+        /// Where to: an etcd that holds nothing yet beneath etcd.prefix
+        #[arg(long, value_name = "etcd://HOST:PORT[,HOST:PORT…]")]
+        to: String,
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
     /// Join tokens
     Token {
         #[command(subcommand)]
@@ -82,6 +97,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Some(Command::Token {
             command: TokenCommand::Create { data_dir, ttl },
         }) => create_token(&cli.serve, data_dir, &ttl),
+        Some(Command::Migrate { from, to, data_dir }) => migrate(cli.serve, from, to, data_dir),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -126,6 +142,26 @@ fn serve(flags: &Serve) -> Result<(), Failure> {
         .init();
     let settings = load(flags, None)?;
     actix_web::rt::System::new().block_on(house::run(settings))?;
+    Ok(())
+}
+
+fn migrate(
+    mut flags: Serve,
+    from: String,
+    to: String,
+    data_dir: Option<PathBuf>,
+) -> Result<(), Failure> {
+    flags.store = Some(from);
+    let settings = load(&flags, data_dir.as_ref())?;
+    let mut shown = Instant::now();
+    let copied =
+        tokio::runtime::Runtime::new()?.block_on(house::migrate(&settings, &to, |done, of| {
+            if done == of || shown.elapsed() > Duration::from_millis(500) {
+                shown = Instant::now();
+                eprintln!("{done} of {of} keys");
+            }
+        }))?;
+    println!("{copied} keys were taken over and read back; start the master with --store {to}");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use common::settings::{ByteCount, duration};
 use serde::Deserialize;
 
 use crate::invocations::{Bounds, Policy, Width};
+use crate::store::etcd::{EtcdSettings, Target, is_loopback};
 use crate::workflows::Allowed;
 
 /// All settings.
@@ -28,6 +29,11 @@ pub struct Settings {
     pub sfn_listen: String,
     /// `embedded`, or `etcd://HOST:PORT[,HOST:PORT…]`.
     pub store: String,
+    /// How etcd is used.
+    pub etcd: EtcdSettings,
+    /// Where code and layers lie. Empty: in the data directory, with the embedded store. `local`: there with
+    /// etcd too, for a single master. A path: a directory that all masters share.
+    pub blobs: String,
     /// `none`, `auto` or the URL of a registry.
     pub registry: String,
     /// How the registry is used.
@@ -219,6 +225,8 @@ impl Default for Settings {
             gateway_listen: "127.0.0.1:8080".to_owned(),
             sfn_listen: String::new(),
             store: "embedded".to_owned(),
+            etcd: EtcdSettings::default(),
+            blobs: String::new(),
             registry: "auto".to_owned(),
             registry_access: RegistryAccess::default(),
             gateway: GatewaySettings::default(),
@@ -314,11 +322,26 @@ impl Settings {
         if self.data_dir.as_os_str().is_empty() {
             self.data_dir = default_data_dir();
         }
-        if self.store != "embedded" {
+        match self.etcd()? {
+            None if self.store != "embedded" => {
+                return refuse(
+                    "store",
+                    &self.store,
+                    "embedded or etcd://HOST:PORT[,HOST:PORT…]",
+                );
+            }
+            Some(_) if self.blobs.is_empty() => {
+                let want = "a directory that all masters share, or local when this is the only master: \
+                            with etcd, other masters must be able to read the code too";
+                return refuse("blobs", "", want);
+            }
+            _ => {}
+        }
+        if !matches!(self.blobs.as_str(), "" | "local") && !self.blobs.starts_with('/') {
             return refuse(
-                "store",
-                &self.store,
-                "embedded (etcd is not supported by this version)",
+                "blobs",
+                &self.blobs,
+                "local, or a directory's path from the root",
             );
         }
         if let Err(want) = check_registry(&self.registry, &self.registry_access) {
@@ -352,16 +375,44 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The etcd that is the store, if one is.
+    ///
+    /// # Errors
+    /// When what is said of it cannot be used.
+    pub fn etcd(&self) -> Result<Option<Target>, SettingsError> {
+        let refused = |(key, found, want)| SettingsError { key, found, want };
+        self.etcd.target(&self.store).map_err(refused)
+    }
+
+    /// The etcd that `store` names, with what these settings say of etcd.
+    ///
+    /// # Errors
+    /// When it names none, or what is said of it cannot be used.
+    pub fn etcd_at(&self, store: &str) -> Result<Target, SettingsError> {
+        let settings = Self {
+            store: store.to_owned(),
+            ..self.clone()
+        };
+        settings.etcd()?.ok_or(SettingsError {
+            key: "store",
+            found: settings.store,
+            want: "etcd://HOST:PORT[,HOST:PORT…]",
+        })
+    }
+
+    /// The directory of code and layers.
+    #[must_use]
+    pub fn blobs_dir(&self) -> PathBuf {
+        match self.blobs.as_str() {
+            "" | "local" => self.data_dir.join("blobs"),
+            path => PathBuf::from(path),
+        }
+    }
+}
+
 /// Most events that one history may have.
 const MOST_EVENTS: u64 = 1_000_000;
-
-/// Whether an address to listen on is this machine's own.
-fn is_loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let ip = host.parse::<std::net::IpAddr>();
-    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
-}
 
 /// What is wrong with the choice of a registry.
 fn check_registry(registry: &str, access: &RegistryAccess) -> Result<(), &'static str> {
@@ -465,17 +516,29 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_lacks_is_refused_by_name() {
-        let etcd = Settings {
-            store: "etcd://h:2379".to_owned(),
-            ..Settings::default()
+    fn a_store_is_one_we_know_and_with_etcd_it_is_said_where_the_code_lies() {
+        let with = |store: &str, blobs: &str| {
+            let settings = Settings {
+                store: store.to_owned(),
+                blobs: blobs.to_owned(),
+                ..Settings::default()
+            };
+            settings.complete().map_err(|error| error.key)
         };
-        assert!(
-            etcd.complete()
-                .unwrap_err()
-                .to_string()
-                .starts_with("setting store: found")
+        assert!(with("embedded", "").is_ok());
+        assert!(with("etcd://localhost:2379", "local").is_ok());
+        let shared = with("etcd://localhost:2379", "/mnt/shared").unwrap();
+        assert_eq!(shared.blobs_dir(), PathBuf::from("/mnt/shared"));
+        assert_eq!(with("etcd://localhost:2379", "").unwrap_err(), "blobs");
+        assert_eq!(
+            with("etcd://localhost:2379", "shared").unwrap_err(),
+            "blobs"
         );
+        assert_eq!(
+            with("etcd://10.0.0.1:2379", "local").unwrap_err(),
+            "etcd.ca-file"
+        );
+        assert_eq!(with("sqlite", "").unwrap_err(), "store");
     }
 
     #[test]

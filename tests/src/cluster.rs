@@ -2,11 +2,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::options::agent_variable;
+use crate::options::{agent_variable, master_variable};
 use crate::{
     Api, Http, Kubectl, Node, Options, Process, Source, eventually, mentioning, program,
     real_kubectl,
@@ -19,6 +20,7 @@ pub struct Cluster {
     api: String,
     gateway: Http,
     options: Options,
+    master_settings: Arc<Mutex<Vec<(String, String)>>>,
     /// The master's program.
     pub master: Process,
     /// The agents, in the order of their start.
@@ -46,10 +48,11 @@ impl Cluster {
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
         let path = home.path().to_owned();
         let [api, gateway] = free_addresses();
+        let settings = Arc::new(Mutex::new(options.master.clone()));
         let master = {
             let (data, api) = (path.join("master"), api.clone());
             let gateway = gateway.replace("127.0.0.1", options.gateway_host);
-            let settings = options.master.clone();
+            let settings = Arc::clone(&settings);
             Process::start("master", path.join("master.log"), move || {
                 let mut command = Command::new(program("master"));
                 command
@@ -58,7 +61,7 @@ impl Cluster {
                     .args(["--api-listen", &api, "--gateway-listen", &gateway])
                     // Tests kill masters, and whoever needs a registry asks for it.
                     .env("TROUPE_MASTER__REGISTRY", "none")
-                    .envs(settings.iter().map(|(key, value)| (key, value)));
+                    .envs(settings.lock().unwrap().iter().cloned());
                 command
             })
         };
@@ -69,6 +72,7 @@ impl Cluster {
             api: format!("https://{api}"),
             gateway,
             options,
+            master_settings: settings,
             master,
             nodes: Vec::new(),
         };
@@ -205,6 +209,15 @@ impl Cluster {
                 Err(said)
             }
         });
+    }
+
+    /// A setting of the master, by its key in `config/master.toml`, from its next start on.
+    ///
+    /// # Panics
+    /// When a start of it panicked.
+    pub fn set_master(&self, key: &str, value: &str) {
+        let mut settings = self.master_settings.lock().unwrap();
+        settings.push(master_variable(key, value));
     }
 
     /// Kills the master with SIGKILL, starts it again and waits until it answers.

@@ -38,7 +38,7 @@ impl Options {
     /// A setting of the master, by its key in `config/master.toml`, as `gateway.hold`.
     #[must_use]
     pub fn master(mut self, key: &str, value: &str) -> Self {
-        self.master.push(variable("TROUPE_MASTER__", key, value));
+        self.master.push(master_variable(key, value));
         self
     }
 
@@ -48,6 +48,11 @@ impl Options {
         self.agent.push(agent_variable(key, value));
         self
     }
+}
+
+/// The variable for a setting of the master.
+pub(crate) fn master_variable(key: &str, value: &str) -> (String, String) {
+    variable("TROUPE_MASTER__", key, value)
 }
 
 /// The variable for a setting of an agent.

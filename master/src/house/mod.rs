@@ -2,12 +2,14 @@
 
 mod kubeconfig;
 mod ports;
+mod store;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 pub use kubeconfig::{Admin, AdminError};
+pub use store::migrate;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,8 +21,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::images::{self, Blobs, ImageStore, image_store};
 use crate::objects::{Objects, gc};
 use crate::registry::{self, Child};
-use crate::settings::Settings;
-use crate::store::{Durability, EmbeddedStore, Store, StoreError, Txn};
+use crate::settings::{Settings, SettingsError};
+use crate::store::migration::MigrationError;
+use crate::store::{Durability, Store, StoreError, Txn};
 use crate::supervisor::Fatal;
 
 /// The master cannot start, or ends for a reason.
@@ -34,9 +37,20 @@ pub enum HouseError {
         /// Why.
         source: std::io::Error,
     },
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The store cannot be opened.
     #[error("open the store")]
     Store(#[from] StoreError),
+    /// The store does not hold everything yet.
+    #[error(
+        "what was in the old store is not all here: a migration has not finished; run it again, as master migrate --from embedded --to {0}"
+    )]
+    Unfinished(String),
+    /// The store cannot be taken over.
+    #[error("take the store over; the old one is as it was")]
+    Migration(#[from] MigrationError),
     /// Certificates.
     #[error("prepare the cluster's certificates")]
     Trust(#[from] common::trust::Error),
@@ -91,10 +105,9 @@ impl Ground {
             source,
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let store = EmbeddedStore::open(&directory.join("store.redb"), Arc::clone(&clock))?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = store::open(&settings, &clock).await?;
         let authority = Authority::load_or_create(&directory.join("authority"), clock.now())?;
-        let blobs = Blobs::open(&directory.join("blobs"))?;
+        let blobs = Blobs::open(&settings.blobs_dir())?;
         let opened = registry::open(&settings).await?;
         let registry = opened.as_ref().and_then(|opened| opened.child.clone());
         let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));

@@ -20,6 +20,9 @@
 mod change;
 pub mod embedded;
 mod error;
+pub mod etcd;
+mod log;
+pub mod migration;
 mod txn;
 
 use std::time::Duration;
@@ -30,6 +33,7 @@ use futures_util::stream::BoxStream;
 pub use change::{Batch, Change, Entry, Listed, Page};
 pub use embedded::EmbeddedStore;
 pub use error::StoreError;
+pub use etcd::EtcdStore;
 pub use txn::{Condition, Durability, MAX_OPERATIONS, MAX_VALUE_BYTES, Put, Txn};
 
 /// Counts the changes of a store.

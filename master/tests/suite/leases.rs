@@ -1,15 +1,12 @@
-use std::time::Duration;
-
 use master::store::{Durability, StoreError, Txn};
 
 use super::{Subject, next, shape};
 
 const E: Durability = Durability::Eventual;
-const TTL: Duration = Duration::from_secs(5);
 
 pub(crate) async fn a_lease_that_is_not_kept_alive_deletes_its_keys(subject: &impl Subject) {
-    let store = subject.store();
-    let lease = store.grant(TTL).await.unwrap();
+    let (store, ttl) = (subject.store(), subject.ttl());
+    let lease = store.grant(ttl).await.unwrap();
     let start = store
         .commit(
             Txn::new(E)
@@ -21,7 +18,7 @@ pub(crate) async fn a_lease_that_is_not_kept_alive_deletes_its_keys(subject: &im
         .unwrap();
     assert_eq!(store.get("/a").await.unwrap().unwrap().lease, Some(lease));
     let mut changes = store.watch("/", start).await.unwrap();
-    subject.pass_time(TTL * 2);
+    subject.pass_time(ttl * 2);
     let mut gone = Vec::new();
     while gone.len() < 2 {
         gone.extend(shape(&next(&mut changes).await));
@@ -42,16 +39,16 @@ pub(crate) async fn a_lease_that_is_not_kept_alive_deletes_its_keys(subject: &im
 }
 
 pub(crate) async fn a_lease_that_is_kept_alive_does_not(subject: &impl Subject) {
-    let store = subject.store();
-    let kept = store.grant(TTL).await.unwrap();
-    let left = store.grant(TTL).await.unwrap();
+    let (store, ttl) = (subject.store(), subject.ttl());
+    let kept = store.grant(ttl).await.unwrap();
+    let left = store.grant(ttl).await.unwrap();
     let txn = Txn::new(E)
         .put_leased("/kept", "", kept)
         .put_leased("/left", "", left);
     let start = store.commit(txn).await.unwrap();
     let mut changes = store.watch("/", start).await.unwrap();
     for _ in 0..3 {
-        subject.pass_time(TTL / 2);
+        subject.pass_time(ttl / 2);
         store.keep_alive(kept).await.unwrap();
     }
     assert_eq!(shape(&next(&mut changes).await), ["/left gone, was "]);
@@ -59,8 +56,8 @@ pub(crate) async fn a_lease_that_is_kept_alive_does_not(subject: &impl Subject) 
 }
 
 pub(crate) async fn revoking_a_lease_deletes_its_keys_at_once(subject: &impl Subject) {
-    let store = subject.store();
-    let lease = store.grant(TTL).await.unwrap();
+    let (store, ttl) = (subject.store(), subject.ttl());
+    let lease = store.grant(ttl).await.unwrap();
     store
         .commit(Txn::new(E).put_leased("/a", "", lease))
         .await
@@ -74,8 +71,8 @@ pub(crate) async fn revoking_a_lease_deletes_its_keys_at_once(subject: &impl Sub
 }
 
 pub(crate) async fn a_key_that_is_written_anew_leaves_its_lease(subject: &impl Subject) {
-    let store = subject.store();
-    let lease = store.grant(TTL).await.unwrap();
+    let (store, ttl) = (subject.store(), subject.ttl());
+    let lease = store.grant(ttl).await.unwrap();
     store
         .commit(Txn::new(E).put_leased("/a", "", lease))
         .await

@@ -21,6 +21,11 @@ pub(crate) use watches::*;
 pub(crate) trait Subject {
     fn store(&self) -> Arc<dyn Store>;
 
+    /// A time to live that is not long to wait for.
+    fn ttl(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
     /// Lets the time pass that leases are measured by.
     fn pass_time(&self, by: Duration);
 }
@@ -53,4 +58,25 @@ pub(crate) fn shape(batch: &Batch) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// Hands the names of all tests to a macro that makes tests of them for one store.
+#[macro_export]
+macro_rules! store_tests {
+    ($make:ident) => {
+        $make!(
+            what_is_written_is_read,
+            a_commit_happens_whole_or_not_at_all,
+            of_many_rivals_one_wins,
+            lists_are_ordered_and_paged,
+            a_watch_from_a_list_misses_nothing,
+            a_watch_sees_only_its_prefix_in_whole_batches,
+            a_lease_that_is_not_kept_alive_deletes_its_keys,
+            a_lease_that_is_kept_alive_does_not,
+            revoking_a_lease_deletes_its_keys_at_once,
+            a_key_that_is_written_anew_leaves_its_lease,
+            limits_are_told,
+            random_histories_agree_with_a_model,
+        );
+    };
 }

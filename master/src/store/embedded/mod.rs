@@ -11,7 +11,6 @@
 
 mod layout;
 mod leases;
-mod log;
 mod writer;
 
 use std::path::Path;
@@ -25,8 +24,8 @@ use redb::{Database, ReadableDatabase};
 use tokio::sync::oneshot;
 
 use self::layout::{META, OBJECTS, REVISION};
-use self::log::EventLog;
 use self::writer::{Request, Writer};
+use super::log::{self, EventLog};
 use super::{Changes, Entry, LeaseId, Listed, Page, Revision, Store, StoreError, Txn};
 use crate::clock::Clock;
 

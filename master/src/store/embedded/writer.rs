@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use super::FLUSH_EVERY;
 use super::layout::{self, CLEAN, LEASES, META, OBJECTS, Opened, REVISION};
 use super::leases::Leases;
-use super::log::EventLog;
 use crate::clock::Clock;
+use crate::store::log::EventLog;
 use crate::store::{
     Batch, Change, Durability, Entry, LeaseId, MAX_OPERATIONS, Revision, StoreError, Txn,
 };

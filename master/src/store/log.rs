@@ -67,6 +67,18 @@ impl EventLog {
         self.head.send_replace(last);
     }
 
+    /// Forgets everything up to a revision, because what happened before it is not known: whoever
+    /// stood before it must list again.
+    pub(super) fn restart(&self, revision: Revision) {
+        {
+            let mut recent = self.recent.write();
+            recent.batches.clear();
+            recent.bytes = 0;
+            recent.floor = revision;
+        }
+        self.head.send_replace(revision);
+    }
+
     /// The next batch after a revision that touches the prefix; else the revision up to which there
     /// is none.
     fn next(&self, prefix: &str, after: Revision) -> Result<Result<Batch, Revision>, StoreError> {
@@ -189,6 +201,21 @@ mod tests {
             Err(StoreError::Compacted { .. })
         ));
         assert!(follow(&log, String::new(), 39_000).is_ok());
+    }
+
+    #[tokio::test]
+    async fn after_a_gap_all_who_stood_before_it_must_list_again() {
+        let log = Arc::new(EventLog::new(5));
+        let mut before = follow(&log, "a".to_owned(), 5).unwrap();
+        let mut after = follow(&log, "a".to_owned(), 9).unwrap();
+        log.publish(vec![batch(6, "a")]);
+        log.restart(9);
+        assert!(matches!(
+            before.next().await,
+            Some(Err(StoreError::Compacted { after: 5 }))
+        ));
+        log.publish(vec![batch(10, "a")]);
+        assert_eq!(after.next().await.unwrap().unwrap().revision, 10);
     }
 
     #[tokio::test]

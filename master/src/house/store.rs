@@ -1,0 +1,50 @@
+//! The store that the settings name.
+
+use std::sync::Arc;
+
+use super::HouseError;
+use crate::clock::{Clock, SystemClock};
+use crate::settings::Settings;
+use crate::store::{EmbeddedStore, EtcdStore, Store, StoreError, migration};
+
+pub(super) async fn open(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, HouseError> {
+    let store: Arc<dyn Store> = match settings.etcd()? {
+        Some(target) => Arc::new(EtcdStore::open(&target).await?),
+        None => Arc::new(embedded(settings, clock)?),
+    };
+    if migration::is_unfinished(&*store).await? {
+        return Err(HouseError::Unfinished(settings.store.clone()));
+    }
+    Ok(store)
+}
+
+fn embedded(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<EmbeddedStore, StoreError> {
+    EmbeddedStore::open(&settings.data_dir.join("store.redb"), Arc::clone(clock))
+}
+
+/// Takes the embedded store over into the etcd `to`; how many keys there were. `progress` hears how many
+/// are done, of how many.
+///
+/// # Errors
+/// When there is no embedded store, a master has it open, or the migration fails.
+pub async fn migrate(
+    settings: &Settings,
+    to: &str,
+    progress: impl FnMut(usize, usize),
+) -> Result<usize, HouseError> {
+    let directory = &settings.data_dir;
+    let file = directory.join("store.redb");
+    // Opening would make one.
+    std::fs::metadata(&file).map_err(|source| HouseError::Data {
+        directory: file,
+        source,
+    })?;
+    let target = settings.etcd_at(to)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let from = embedded(settings, &clock)?;
+    let to = EtcdStore::open(&target).await?;
+    Ok(migration::migrate(&from, &to, progress).await?)
+}

@@ -1,0 +1,133 @@
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use common::trust::{Authority, Identity};
+use tempfile::TempDir;
+
+use crate::{Process, eventually};
+
+/// A real etcd of one member in a directory of its own. It can be killed and started again.
+pub struct Etcd {
+    /// The program.
+    pub process: Process,
+    home: TempDir,
+    address: String,
+}
+
+impl Etcd {
+    /// An etcd without TLS.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(false)
+    }
+
+    /// An etcd that speaks TLS and wants a client's certificate. [`Self::file`] has `ca.pem`,
+    /// `client.pem` and `client.key`.
+    #[must_use]
+    pub fn with_tls() -> Self {
+        Self::with(true)
+    }
+
+    fn with(tls: bool) -> Self {
+        let home = tempfile::Builder::new()
+            .prefix("troupe-etcd-")
+            .tempdir()
+            .unwrap();
+        // Both are held until both are known, so that they differ.
+        let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [address, peer] = held.each_ref().map(|l| l.local_addr().unwrap().to_string());
+        drop(held);
+        let path = home.path().to_owned();
+        if tls {
+            write_certificates(&path);
+        }
+        let log = path.join("log");
+        let client = format!("{}://{address}", if tls { "https" } else { "http" });
+        let process = Process::start("etcd", log, move || command(&path, &client, &peer, tls));
+        let mut etcd = Self {
+            process,
+            home,
+            address,
+        };
+        etcd.wait();
+        etcd
+    }
+
+    /// Where it is, as HOST:PORT.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A file of its directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Waits until it takes connections.
+    ///
+    /// # Panics
+    /// When it ends, or never does.
+    pub fn wait(&mut self) {
+        let (process, address) = (&mut self.process, &self.address);
+        eventually("etcd listens", || {
+            assert!(process.is_running(), "etcd ended:\n{}", process.log());
+            std::net::TcpStream::connect(address)
+        });
+    }
+
+    /// Starts it again and waits until it takes connections.
+    pub fn start_again(&mut self) {
+        self.process.start_again();
+        self.wait();
+    }
+}
+
+fn command(home: &Path, client: &str, peer: &str, tls: bool) -> Command {
+    let peer = format!("http://{peer}");
+    let mut command = Command::new("etcd");
+    command
+        .args(["--name", "one", "--logger", "zap"])
+        .arg("--data-dir")
+        .arg(home.join("data"))
+        .args(["--listen-client-urls", client])
+        .args(["--advertise-client-urls", client])
+        .args(["--listen-peer-urls", &peer])
+        .args(["--initial-advertise-peer-urls", &peer])
+        .args(["--initial-cluster", &format!("one={peer}")])
+        // It is alone: an election need not wait for others.
+        .args(["--heartbeat-interval", "20", "--election-timeout", "200"]);
+    if tls {
+        command
+            .arg("--cert-file")
+            .arg(home.join("server.pem"))
+            .arg("--key-file")
+            .arg(home.join("server.key"))
+            .arg("--trusted-ca-file")
+            .arg(home.join("ca.pem"))
+            .arg("--client-cert-auth");
+    }
+    command
+}
+
+/// Certificates of an etcd that wants TLS from both sides.
+fn write_certificates(home: &Path) {
+    let now = jiff::Timestamp::now();
+    let authority = Authority::load_or_create(&home.join("authority"), now).unwrap();
+    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let server = authority.issue_server(&names, now).unwrap();
+    let validity = Duration::from_secs(24 * 3600);
+    let client = authority
+        .issue_client("troupe", &[], validity, now)
+        .unwrap();
+    std::fs::write(home.join("ca.pem"), authority.ca_pem()).unwrap();
+    let save = |name: &str, identity: &Identity| {
+        std::fs::write(home.join(format!("{name}.pem")), &identity.cert_pem).unwrap();
+        std::fs::write(home.join(format!("{name}.key")), &identity.key_pem).unwrap();
+    };
+    save("server", &server);
+    save("client", &client);
+}
