@@ -99,9 +99,13 @@ enum Verdict {
 fn judge(attempt: &str, error: &Error) -> Verdict {
     let Error::GRpcStatus(status) = error else {
         return match error {
-            Error::TransportError(_) | Error::IoError(_) | Error::LeaseKeepAliveError(_) => {
-                Verdict::Again
+            Error::LeaseKeepAliveError(why) if why.contains("not found") => {
+                Verdict::Final(StoreError::LeaseGone(0))
             }
+            Error::TransportError(_)
+            | Error::IoError(_)
+            | Error::LeaseKeepAliveError(_)
+            | Error::WatchError(_) => Verdict::Again,
             _ => Verdict::Final(failed(attempt, error)),
         };
     };

@@ -302,14 +302,14 @@ impl Store for EtcdStore {
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
+        // The library waits for the first answer, which is the sign of life.
         let answer = self.line.call("keep a lease alive", |client| async move {
-            let (mut keeper, mut answers) = client.lease_client().keep_alive(signed(lease)).await?;
-            keeper.keep_alive().await?;
-            answers.message().await
+            client.lease_client().keep_alive(signed(lease)).await
         });
-        match answer.await?.value {
-            Some(answer) if answer.ttl() > 0 => Ok(()),
-            _ => Err(StoreError::LeaseGone(lease)),
+        match answer.await {
+            Ok(_) => Ok(()),
+            Err(StoreError::LeaseGone(_)) => Err(StoreError::LeaseGone(lease)),
+            Err(error) => Err(error),
         }
     }
 
