@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, names};
-use crate::resource::{FunctionRef, Pattern, Resource};
+use crate::resource::{FunctionRef, Resource};
 use crate::run::Invocation;
 
 /// The function that a task calls.
@@ -47,10 +47,10 @@ impl Invocation {
         }
     }
 
-    /// The task's result for an answered function call: the payload itself, or wrapped as `lambda:invoke` gives it.
+    /// What an answered function call gives the task: the payload itself, or wrapped as `lambda:invoke` gives it.
     pub fn function_result(&self, answer: Answer) -> Value {
         match self.resource {
-            Resource::LambdaInvoke(Pattern::RequestResponse) => wrapped(answer),
+            Resource::LambdaInvoke(_) => wrapped(answer),
             _ => answer.payload,
         }
     }

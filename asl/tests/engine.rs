@@ -151,6 +151,16 @@ fn a_waiting_task_has_a_token() {
     );
     let replayed = World::resume(&world.program, &world.journal, world.now);
     assert_eq!(replayed.tasks[0], invocation);
+    let task = invocation.task;
+    let submitted = Command::TaskSubmitted {
+        task,
+        output: json!({"StatusCode": 200}),
+    };
+    world.send(submitted.clone());
+    // Asked again after a crash, it is told once.
+    assert!(world.send(submitted).is_empty());
+    let replayed = World::resume(&world.program, &world.journal, world.now);
+    assert!(replayed.tasks[0].submitted);
     world.send(Command::TaskSucceeded {
         task: invocation.task,
         output: json!("approved"),
@@ -160,6 +170,16 @@ fn a_waiting_task_has_a_token() {
         Some(Outcome::Succeeded {
             output: json!("approved").into()
         })
+    );
+    assert_eq!(
+        types(&world)[2..7],
+        [
+            "TaskScheduled",
+            "TaskStarted",
+            "TaskSubmitted",
+            "TaskSucceeded",
+            "TaskStateExited"
+        ]
     );
 }
 

@@ -171,6 +171,14 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
         K::TaskStarted { service, action } => {
             ("taskStartedEventDetails", d.integration(service, action))
         }
+        K::TaskSubmitted {
+            service,
+            action,
+            output,
+        } => (
+            "taskSubmittedEventDetails",
+            d.integration(service, action).document("output", output),
+        ),
         K::TaskSucceeded {
             service,
             action,

@@ -114,6 +114,11 @@ pub enum EventKind {
         service: String,
         action: String,
     },
+    TaskSubmitted {
+        service: String,
+        action: String,
+        output: Payload,
+    },
     TaskSucceeded {
         service: String,
         action: String,
@@ -189,6 +194,7 @@ impl EventKind {
             K::ActivityTimedOut { .. } => "ActivityTimedOut",
             K::TaskScheduled { .. } => "TaskScheduled",
             K::TaskStarted { .. } => "TaskStarted",
+            K::TaskSubmitted { .. } => "TaskSubmitted",
             K::TaskSucceeded { .. } => "TaskSucceeded",
             K::TaskFailed { .. } => "TaskFailed",
             K::TaskTimedOut { .. } => "TaskTimedOut",

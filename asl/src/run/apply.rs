@@ -202,6 +202,7 @@ impl Run {
                 self.end_task(record, id, sink)?;
                 self.strand_mut(record)?.phase = Phase::Result(output.clone());
             }
+            (K::TaskSubmitted { .. }, _) => self.submit_task(record, id)?,
             (
                 K::LambdaFunctionFailed { failure }
                 | K::ActivityFailed { failure }

@@ -60,6 +60,13 @@ pub enum Command {
         /// The worker's name, for the history.
         worker: Option<String>,
     },
+    /// The request of a task that waits for a job or a token has been answered; the task itself goes on.
+    TaskSubmitted {
+        /// The task.
+        task: TaskId,
+        /// The answer to the request.
+        output: Value,
+    },
     /// A task ended well.
     TaskSucceeded {
         /// The task.

@@ -103,6 +103,9 @@ impl Maker<'_> {
                 }
                 Ok(())
             }
+            Command::TaskSubmitted { task, output } => {
+                self.task_submitted(task, Payload::new(output))
+            }
             Command::TaskSucceeded { task, output } => {
                 self.task_succeeded(task, Payload::new(output))
             }

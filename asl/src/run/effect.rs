@@ -32,6 +32,8 @@ pub struct Invocation {
     pub attempt: u32,
     /// `$$.Task.Token`, where the resource waits for one.
     pub token: Option<String>,
+    /// Whether the request was answered (`TaskSubmitted`): after a crash only the end of what it began is waited for.
+    pub submitted: bool,
 }
 
 /// How a run ended.

@@ -88,6 +88,7 @@ impl Run {
             heartbeat: *heartbeat,
             attempt: visit.retries,
             token: token.clone(),
+            submitted: false,
         };
         strand.last = event.id;
         strand.phase = Phase::Task {
@@ -110,6 +111,19 @@ impl Run {
                 let at = event.at.checked_add(*limit).unwrap_or(Timestamp::MAX);
                 self.start_timer(TimerId::new(kind, event.id), record.strand, at, sink);
             }
+        }
+        Ok(())
+    }
+
+    /// The request of the strand's task has been answered.
+    pub(super) fn submit_task(&mut self, record: &Record, event: u64) -> Result<(), EngineError> {
+        let strand = self.strand_mut(record)?;
+        let Phase::Task { task, .. } = strand.phase else {
+            return Err(misfit(record, "no task is in flight"));
+        };
+        strand.last = event;
+        if let Some(flight) = self.tasks.get_mut(&task) {
+            flight.invocation.submitted = true;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::record::Note;
 use super::strand::Visit;
 use crate::failure::{Failure, names};
 use crate::history::{EventKind, Payload};
-use crate::resource::Resource;
+use crate::resource::{Pattern, Resource};
 use crate::states::task::Task;
 
 impl Maker<'_> {
@@ -107,20 +107,39 @@ impl Maker<'_> {
         self.event(id, kind, None)
     }
 
+    pub(super) fn task_submitted(&mut self, task: TaskId, output: Payload) -> Result<(), Halt> {
+        let Some(flight) = self.run.tasks.get(&task) else {
+            return Ok(());
+        };
+        let waits = match flight.invocation.resource.pattern() {
+            Some(Pattern::Sync | Pattern::Sync2 | Pattern::WaitForTaskToken) => true,
+            Some(Pattern::RequestResponse) | None => false,
+        };
+        let Some((service, action)) = flight.invocation.resource.integration() else {
+            return Ok(());
+        };
+        if !waits || flight.invocation.submitted {
+            return Ok(());
+        }
+        if self.is_too_large(&output) {
+            let failure = too_large(&flight.invocation.resource);
+            return self.task_failed(task, failure);
+        }
+        let kind = EventKind::TaskSubmitted {
+            service,
+            action,
+            output,
+        };
+        self.event(flight.strand, kind, None)
+    }
+
     pub(super) fn task_succeeded(&mut self, task: TaskId, output: Payload) -> Result<(), Halt> {
         let Some(flight) = self.run.tasks.get(&task) else {
             return Ok(());
         };
         if self.is_too_large(&output) {
-            let integration = flight.invocation.resource.integration();
-            let who = integration.map_or_else(
-                || flight.invocation.resource.to_string(),
-                |(service, _)| service,
-            );
-            let cause = format!(
-                "The state/task '{who}' returned a result with a size exceeding the maximum number of bytes service limit."
-            );
-            return self.task_failed(task, Failure::new(names::DATA_LIMIT, cause));
+            let failure = too_large(&flight.invocation.resource);
+            return self.task_failed(task, failure);
         }
         let (strand, resource) = (flight.strand, flight.invocation.resource.clone());
         let kind = match (&resource, resource.integration()) {
@@ -162,4 +181,15 @@ impl Maker<'_> {
         };
         self.event(strand, kind, None)
     }
+}
+
+fn too_large(resource: &Resource) -> Failure {
+    let who = match resource.integration() {
+        Some((service, _)) => service,
+        None => resource.to_string(),
+    };
+    let cause = format!(
+        "The state/task '{who}' returned a result with a size exceeding the maximum number of bytes service limit."
+    );
+    Failure::new(names::DATA_LIMIT, cause)
 }

@@ -55,7 +55,8 @@ impl WorkflowRunActor {
         );
         let asked = invocation.clone();
         let work = async move {
-            if let Some(result) = tasks::carry_out(&tools, &run, &asked).await {
+            let submitted = |output| addr.do_send(Do(Command::TaskSubmitted { task: id, output }));
+            if let Some(result) = tasks::carry_out(&tools, &run, &asked, &submitted).await {
                 addr.do_send(Do(task_command(id, result)));
             }
         };

@@ -38,17 +38,25 @@ fn failed(error: &str, cause: impl Into<String>) -> TaskResult {
     }
 }
 
+/// Hears of the answer to a task's request, while the task goes on.
+pub(super) type Submitted<'a> = &'a (dyn Fn(Value) + Send + Sync);
+
 /// Carries out a task, or as much of it as the run does itself: `None` when somebody answers it later.
 /// Dropping the future cancels it. May be done again after a crash.
 pub(super) async fn carry_out(
     tools: &WorkflowsTools,
     run: &WorkflowRun,
     invocation: &Invocation,
+    submitted: Submitted<'_>,
 ) -> Option<TaskResult> {
-    let waits = invocation.resource.waits_for_token();
-    if waits {
+    if invocation.resource.waits_for_token() {
         // Before anybody can hear of the token.
         waiting::ensure(tools, run, invocation).await;
+    }
+    let asked = invocation.resource.pattern() == Some(Pattern::WaitForTaskToken);
+    if asked && invocation.submitted {
+        // Before a crash the token was handed out: only its answer is missing.
+        return None;
     }
     let result = match &invocation.resource {
         Resource::Activity { name, .. } => {
@@ -62,7 +70,9 @@ pub(super) async fn carry_out(
             ),
             None => failed("States.Runtime", "the task names no function"),
         },
-        Resource::StartExecution(pattern) => nested::start(tools, run, invocation, *pattern).await,
+        Resource::StartExecution(pattern) => {
+            nested::start(tools, run, invocation, *pattern, submitted).await
+        }
         Resource::HttpInvoke => request::send(&tools.allowed, invocation).await,
         Resource::Service {
             service, action, ..
@@ -74,10 +84,12 @@ pub(super) async fn carry_out(
             ),
         ),
     };
-    let asked = invocation.resource.pattern() == Some(Pattern::WaitForTaskToken);
     match result {
         // The request was made; the answer comes by the token.
-        TaskResult::Succeeded(_) if asked => None,
+        TaskResult::Succeeded(output) if asked => {
+            submitted(output);
+            None
+        }
         result => Some(result),
     }
 }

@@ -6,9 +6,10 @@ use asl::Invocation;
 use asl::resource::Pattern;
 use common::digest::Digest;
 use common::resources::{RunPhase, WorkflowRun};
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
-use super::{TaskResult, failed};
+use super::{Submitted, TaskResult, failed};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
 use crate::objects::Objects;
@@ -28,6 +29,7 @@ pub(super) async fn start(
     run: &WorkflowRun,
     invocation: &Invocation,
     pattern: Pattern,
+    submitted: Submitted<'_>,
 ) -> TaskResult {
     let input = &*invocation.input;
     let arn = input["StateMachineArn"].as_str().unwrap_or_default();
@@ -79,12 +81,11 @@ pub(super) async fn start(
         tokio::time::sleep(RETRY_AFTER).await;
     };
     let shown = |run: &WorkflowRun| execution_arn(run).within(&tools.realm);
+    let answer = answered(&started, shown(&started), tools.clock.now());
     match pattern {
-        Pattern::RequestResponse | Pattern::WaitForTaskToken => TaskResult::Succeeded(json!({
-            "ExecutionArn": shown(&started),
-            "StartDate": started.metadata.creation_timestamp,
-        })),
+        Pattern::RequestResponse | Pattern::WaitForTaskToken => TaskResult::Succeeded(answer),
         Pattern::Sync | Pattern::Sync2 => {
+            submitted(answer);
             let Some(ended) = end_of(tools, &started).await else {
                 let cause = format!("run {} was deleted before it ended", started.metadata.name);
                 return failed("States.TaskFailed", cause);
@@ -121,6 +122,36 @@ fn nested_name(run: &WorkflowRun, invocation: &Invocation) -> String {
 
 fn started_by(run: &WorkflowRun, invocation: &Invocation) -> String {
     format!("{}/{}", run.metadata.uid, invocation.task)
+}
+
+/// What the one that starts a run is answered at once.
+fn answered(run: &WorkflowRun, arn: String, now: Timestamp) -> Value {
+    let mut answer = json!({
+        "ExecutionArn": arn,
+        "StartDate": run.metadata.creation_timestamp,
+    });
+    let headers = [
+        ("x-amzn-RequestId", run.metadata.uid.clone()),
+        ("connection", "keep-alive".to_owned()),
+        ("Content-Length", answer.to_string().len().to_string()),
+        (
+            "Date",
+            now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+        ),
+        ("Content-Type", "application/x-amz-json-1.0".to_owned()),
+    ];
+    let all: Map<String, Value> = headers
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), json!([v])))
+        .collect();
+    let first: Map<String, Value> = headers
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), json!(v)))
+        .collect();
+    answer["SdkHttpMetadata"] =
+        json!({ "AllHttpHeaders": all, "HttpHeaders": first, "HttpStatusCode": 200 });
+    answer["SdkResponseMetadata"] = json!({ "RequestId": run.metadata.uid });
+    answer
 }
 
 /// What a finished run looks like to the one that has waited for it.
