@@ -90,4 +90,4 @@ pub use run::{
     Limits, MapRunId, Moment, Outcome, Reading, Record, Run, StepView, StrandId, TaskId, TimerId,
     Writing, map_runs, steps,
 };
-pub use test_state::{Inspection, Test, Tested, test_state};
+pub use test_state::{Inspection, Test, TestError, Tested, test_state};

@@ -71,9 +71,13 @@ pub(crate) fn retrier<'a>(
     (u64::from(used) < retrier.max_attempts).then_some((index, retrier))
 }
 
-/// The catcher that takes a failure.
-pub(crate) fn catcher<'a>(catchers: &'a [Catcher], failure: &Failure) -> Option<&'a Catcher> {
-    catchers.iter().find(|c| failure.matches(&c.error_equals))
+/// The catcher that takes a failure, and which it is.
+pub(crate) fn catcher<'a>(
+    catchers: &'a [Catcher],
+    failure: &Failure,
+) -> Option<(usize, &'a Catcher)> {
+    let mut all = catchers.iter().enumerate();
+    all.find(|(_, c)| failure.matches(&c.error_equals))
 }
 
 /// Reads `Retry`.

@@ -26,7 +26,7 @@ fn a_task_shows_its_data_after_each_field() {
             ..Test::default()
         },
     );
-    assert_eq!(asked.wanted, Some(json!({"p": 1})));
+    assert_eq!(*asked.wanted.unwrap().input, json!({"p": 1}));
     let tested = test(
         &task,
         Test {
@@ -67,8 +67,13 @@ fn a_failure_meets_retriers_and_catchers() {
             },
         )
     };
-    assert_eq!(with("Once", 0).status, Status::Retriable);
+    let again = with("Once", 0);
+    assert_eq!(
+        (again.status, again.retry),
+        (Status::Retriable, Some((0, 1.0)))
+    );
     let caught = with("Once", 1);
+    assert_eq!(caught.catch, Some(0));
     assert_eq!(
         (caught.status, caught.output, caught.next.as_deref()),
         (Status::CaughtError, Some(json!("Once")), Some("Sorry"))
@@ -143,4 +148,86 @@ fn an_inner_scope_sets_no_outer_variable() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].path.ends_with("Assign['x.$']"), "{problems:?}");
     assert!(Program::parse(&machine("DISTRIBUTED")).is_ok());
+}
+
+#[test]
+fn a_map_shows_its_items_and_what_it_tolerates() {
+    let map = json!({"Type": "Map", "ItemsPath": "$.list", "MaxConcurrency": 2, "ToleratedFailureCount": 1, "End": true,
+        "ItemSelector": {"i.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value"},
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P",
+            "States": {"P": {"Type": "Pass", "End": true}}}});
+    let with = |failed_iterations| Test {
+        input: json!({"list": ["a", "b"]}),
+        mock: Some(Ok(json!([1, 2]))),
+        failed_iterations,
+        inspection: Inspection::Debug,
+        ..Test::default()
+    };
+    let good = test(&map, with(1));
+    assert_eq!(
+        (good.status, good.output),
+        (Status::Succeeded, Some(json!([1, 2])))
+    );
+    for (field, value) in [
+        ("afterItemsPath", json!(["a", "b"])),
+        (
+            "afterItemSelector",
+            json!([{"i": 0, "v": "a"}, {"i": 1, "v": "b"}]),
+        ),
+        ("maxConcurrency", json!(2)),
+        ("toleratedFailureCount", json!(1)),
+    ] {
+        assert_eq!(good.inspection[field], value, "{field}");
+    }
+    let bad = test(&map, with(2));
+    let failure = bad.failure.unwrap();
+    assert_eq!(
+        failure.error.as_deref(),
+        Some("States.ExceedToleratedFailureThreshold")
+    );
+}
+
+#[test]
+fn a_mock_must_be_one_for_its_state() {
+    let moment = Moment {
+        now: jiff::Timestamp::UNIX_EPOCH,
+        entropy: 0,
+    };
+    let with = |state: Value, mock: Option<Value>| {
+        let test = Test {
+            mock: mock.map(Ok),
+            ..Test::default()
+        };
+        test_state(&state, &test, &moment).unwrap_err().to_string()
+    };
+    let branch = json!({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}});
+    let parallel = json!({"Type": "Parallel", "Branches": [branch, {"StartAt": "Q", "States": {"Q": {"Type": "Pass", "End": true}}}], "End": true});
+    let map = json!({"Type": "Map", "ItemProcessor": branch, "End": true});
+    let pass = json!({"Type": "Pass", "End": true});
+    let approval = json!({"Type": "Task", "Resource": "arn:aws:states:us-east-1:1:activity:approve", "End": true});
+    for (state, mock, wanted) in [
+        (
+            &pass,
+            Some(json!(1)),
+            "State type 'Pass' is not supported when a mock is specified",
+        ),
+        (&map, Some(json!({})), "Mocked result must be an array."),
+        (
+            &parallel,
+            Some(json!([1])),
+            "Mocked result must contain the same number of items as number of Parallel branches.",
+        ),
+        (
+            &map,
+            None,
+            "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",
+        ),
+        (
+            &approval,
+            None,
+            "TestState API does not wait for arn:aws:states:us-east-1:1:activity:approve: give a mock",
+        ),
+    ] {
+        assert_eq!(with(state.clone(), mock), wanted);
+    }
 }

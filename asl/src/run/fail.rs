@@ -88,7 +88,7 @@ impl Maker<'_> {
                 self.event(id, kind, None)?;
             }
         }
-        if let Some(catcher) = retry::catcher(state.catch(), &failure) {
+        if let Some((_, catcher)) = retry::catcher(state.catch(), &failure) {
             let error = json!({
                 "Error": failure.error.as_deref().unwrap_or_default(),
                 "Cause": failure.cause.as_deref().unwrap_or_default(),

@@ -160,6 +160,7 @@ fn step_functions_service(ground: &Ground, tree: &Tree, door: Door) -> Data<Step
         objects: ground.objects.clone(),
         waiters: tree.waiters.clone(),
         task_queue: tree.task_queue.clone(),
+        tools: Arc::clone(&tree.workflow_tools),
         realm: tree::realm(&ground.settings),
         door,
     })

@@ -42,6 +42,7 @@ pub(super) struct Tree {
     pub(super) image_tools: Arc<ImagesTools>,
     pub(super) waiters: RunWaiters,
     pub(super) task_queue: TaskQueue,
+    pub(super) workflow_tools: Arc<WorkflowsTools>,
     pub(super) invocations: Ledger,
     pub(super) metrics: Arc<Metrics>,
     #[cfg(test)]
@@ -210,6 +211,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         image_tools: Arc::clone(&image_tools),
         waiters,
         task_queue,
+        workflow_tools: Arc::clone(&workflow_tools),
         invocations: ledger,
         metrics: Arc::new(metrics),
         #[cfg(test)]

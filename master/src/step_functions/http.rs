@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data};
@@ -8,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::door::Door;
 use super::error::Error;
-use super::{activities, executions, history, machines, tokens};
+use super::{activities, executions, history, machines, test_state, tokens};
 use crate::arn::Realm;
 use crate::objects::Objects;
-use crate::workflows::{RunWaiters, TaskQueue};
+use crate::workflows::{RunWaiters, TaskQueue, WorkflowsTools};
 
 /// The header that names the action, and what its value begins with.
 const TARGET: &str = "x-amz-target";
@@ -28,6 +29,8 @@ pub struct StepFunctions {
     pub waiters: RunWaiters,
     /// Tasks that wait for workers.
     pub task_queue: TaskQueue,
+    /// Carries out the task of a state that is tested.
+    pub tools: Arc<WorkflowsTools>,
     /// What ARNs name.
     pub realm: Realm,
     /// Who may come in.
@@ -107,6 +110,7 @@ async fn dispatch(action: &str, asked: &Asked<'_>, body: &[u8]) -> Result<Value,
         "DeleteStateMachine" => run(asked, body, machines::delete).await,
         "ListStateMachines" => run(asked, body, machines::list).await,
         "ValidateStateMachineDefinition" => run(asked, body, machines::validate).await,
+        "TestState" => run(asked, body, test_state::test).await,
         "StartExecution" => run(asked, body, executions::start).await,
         "StartSyncExecution" => run(asked, body, executions::start_sync).await,
         "DescribeExecution" => run(asked, body, executions::describe).await,

@@ -1,5 +1,6 @@
 //! State machines: create, update, describe, list, validate, delete.
 
+use asl::Problem;
 use common::resources::{ObjectMeta, Resource as _, StateMachine, StateMachineType};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,32 +66,38 @@ pub(super) async fn create(asked: &Asked<'_>, input: Create) -> Result<Value, Er
 }
 
 fn check_definition(text: &str) -> Result<(), Error> {
-    if text.len() > MOST_DEFINITION {
-        let message = format!(
-            "definition: found {} bytes, want at most {MOST_DEFINITION}",
-            text.len()
-        );
-        return Err(Error::validation(message));
-    }
+    most_bytes("definition", text)?;
     check_state_machine(&Value::String(text.to_owned()))
         .map(|_| ())
-        .map_err(|error| {
-            let problems: Vec<String> = error
-                .0
-                .iter()
-                .map(|problem| {
-                    format!(
-                        "{}: {} at {}",
-                        problem.code, problem.message, problem.pointer
-                    )
-                })
-                .collect();
-            let message = format!(
-                "Invalid State Machine Definition: '{}'",
-                problems.join(", ")
-            );
-            Error::new("InvalidDefinition", message)
+        .map_err(|error| definition_refused(&error.0))
+}
+
+/// Refuses a parameter that is larger than a definition may be.
+pub(super) fn most_bytes(name: &str, text: &str) -> Result<(), Error> {
+    if text.len() > MOST_DEFINITION {
+        let found = text.len();
+        let message = format!("{name}: found {found} bytes, want at most {MOST_DEFINITION}");
+        return Err(Error::validation(message));
+    }
+    Ok(())
+}
+
+/// What is wrong with a definition, as AWS words it.
+pub(super) fn definition_refused(problems: &[Problem]) -> Error {
+    let problems: Vec<String> = problems
+        .iter()
+        .map(|problem| {
+            format!(
+                "{}: {} at {}",
+                problem.code, problem.message, problem.pointer
+            )
         })
+        .collect();
+    let message = format!(
+        "Invalid State Machine Definition: '{}'",
+        problems.join(", ")
+    );
+    Error::new("InvalidDefinition", message)
 }
 
 #[derive(Deserialize)]

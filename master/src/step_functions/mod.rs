@@ -5,7 +5,7 @@
 //! here is seen by kubectl and the other way round. The namespace is that of the credentials
 //! ([`door`]).
 //!
-//! - [`machines`], [`executions`], [`history`], [`activities`], [`tokens`]: the actions, by what they are about
+//! - [`machines`], [`executions`], [`history`], [`activities`], [`tokens`], [`test_state`]: the actions, by what they are about
 //! - `door`: who may come in, and to which namespace; `signature`: AWS Signature Version 4
 //! - `page`: `maxResults` and `nextToken`; `shapes`: what several actions show
 
@@ -19,6 +19,7 @@ mod machines;
 mod page;
 mod shapes;
 mod signature;
+mod test_state;
 mod tokens;
 
 pub use door::Door;

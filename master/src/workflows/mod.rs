@@ -40,5 +40,5 @@ pub use retention::Retention;
 pub use run::WorkflowRunActor;
 pub use start::{NewRun, StartError, Target, run_name, start};
 pub use task_queue::TaskQueue;
-pub use tasks::{Allowed, AnswerError, answer, heartbeat, name_of_token};
+pub use tasks::{Allowed, AnswerError, Traced, Trial, answer, heartbeat, name_of_token, try_task};
 pub use wait::{RunWait, RunWaiters};

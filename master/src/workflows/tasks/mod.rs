@@ -4,10 +4,12 @@
 //! - `nested`: starts another state machine, and may wait for it
 //! - `waiting`: a Task object for a task that somebody answers later
 //! - `request`: an HTTPS request to an allowed endpoint
+//! - `trial`: a task of no run, for TestState
 
 mod function;
 mod nested;
 mod request;
+mod trial;
 mod waiting;
 
 use asl::resource::Pattern;
@@ -19,6 +21,7 @@ use super::WorkflowsTools;
 
 pub(super) use nested::stop as stop_nested;
 pub use request::Allowed;
+pub use trial::{Traced, Trial, try_task};
 pub use waiting::{AnswerError, answer, heartbeat, name_of_token};
 pub(super) use waiting::{commands, forget};
 

@@ -8,6 +8,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
 
+use super::trial::Traced;
 use super::{TaskResult, failed};
 
 /// Longest request, as in Step Functions.
@@ -68,6 +69,26 @@ pub(super) async fn send(allowed: &Allowed, invocation: &Invocation) -> TaskResu
             format!("no answer within {} s", limit.as_secs()),
         ),
     }
+}
+
+/// The request that a task's input stands for, as it is sent; none if it may not be sent.
+pub(super) fn trace(allowed: &Allowed, input: &Value) -> Option<Traced> {
+    let request = build(allowed, input).ok()?;
+    let mut headers: Map<String, Value> = Map::new();
+    for name in request.headers().keys() {
+        let all = request.headers().get_all(name).iter();
+        let values: Vec<_> = all
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
+        headers.insert(name.as_str().to_owned(), values.join(",").into());
+    }
+    let body = request.body().and_then(reqwest::Body::as_bytes);
+    Some(Traced {
+        method: request.method().to_string(),
+        url: request.url().to_string(),
+        headers,
+        body: body.map(|body| String::from_utf8_lossy(body).into_owned()),
+    })
 }
 
 fn build(allowed: &Allowed, input: &Value) -> Result<reqwest::Request, String> {
