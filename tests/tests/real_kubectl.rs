@@ -58,6 +58,14 @@ fn applies_inline_code_and_the_gateway_answers() {
         kubectl.run(&["execute", "inline", r#"{"n": 1}"#]).trim(),
         r#"{"twice":3}"#
     );
+    // The plugin starts runs, too, and runs them again.
+    let machine = "apiVersion: v1\nkind: StateMachine\nmetadata: { name: m }\nspec: { definition: { StartAt: P, States: { P: { Type: Pass, End: true } } } }\n";
+    kubectl.run_with(&["apply", "-f", "-"], machine);
+    assert_eq!(kubectl.run(&["execute", "sm/m", "[1]"]).trim(), "[1]");
+    let runs = kubectl.items(&["get", "runs"]);
+    let run = format!("run/{}", runs[0]["metadata"]["name"].as_str().unwrap());
+    assert_eq!(kubectl.run(&["execute", &run]).trim(), "[1]");
+    assert_eq!(kubectl.run(&["execute", &run, "[2]"]).trim(), "[2]");
 }
 
 #[test]

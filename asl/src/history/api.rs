@@ -207,6 +207,11 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
             "mapRunStartedEventDetails",
             d.set("mapRunArn", arn.as_str()),
         ),
+        K::MapRunRedriven { arn, count } => (
+            "mapRunRedrivenEventDetails",
+            d.set("mapRunArn", arn.as_str())
+                .set("redriveCount", *count),
+        ),
         K::MapRunFailed { failure } => ("mapRunFailedEventDetails", d.failure(failure)),
         K::MapStateStarted { length } => ("mapStateStartedEventDetails", d.set("length", *length)),
         K::MapIterationStarted { name, index } => (
@@ -232,6 +237,7 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
         | K::ParallelStateFailed
         | K::MapStateSucceeded
         | K::MapRunSucceeded
+        | K::MapRunAborted
         | K::MapStateFailed => return None,
     })
 }

@@ -140,7 +140,12 @@ pub enum EventKind {
     MapRunStarted {
         arn: String,
     },
+    MapRunRedriven {
+        arn: String,
+        count: u32,
+    },
     MapRunSucceeded,
+    MapRunAborted,
     MapRunFailed {
         failure: Failure,
     },
@@ -202,7 +207,9 @@ impl EventKind {
             K::ParallelStateSucceeded => "ParallelStateSucceeded",
             K::ParallelStateFailed => "ParallelStateFailed",
             K::MapRunStarted { .. } => "MapRunStarted",
+            K::MapRunRedriven { .. } => "MapRunRedriven",
             K::MapRunSucceeded => "MapRunSucceeded",
+            K::MapRunAborted => "MapRunAborted",
             K::MapRunFailed { .. } => "MapRunFailed",
             K::MapStateStarted { .. } => "MapStateStarted",
             K::MapStateSucceeded => "MapStateSucceeded",

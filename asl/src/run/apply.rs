@@ -252,7 +252,9 @@ impl Run {
             (K::MapRunStarted { arn }, Some(Note::MapRun { opening })) => {
                 self.open_map_run(record, id, arn, opening)?;
             }
-            (K::MapRunSucceeded, _) => self.strand_mut(record)?.last = id,
+            (K::MapRunSucceeded | K::MapRunAborted | K::MapRunRedriven { .. }, _) => {
+                self.strand_mut(record)?.last = id;
+            }
             (K::MapRunFailed { failure }, _) => self.fail_map_run(record, id, failure, sink)?,
             (K::MapStateSucceeded, Some(Note::Collected { output })) => {
                 self.drop_map_run(record.strand, sink);

@@ -174,6 +174,7 @@ impl Maker<'_> {
                 if self.run.started.is_none() {
                     return Ok(());
                 }
+                self.abort_map_runs()?;
                 self.last_event(EventKind::ExecutionAborted {
                     failure: Failure {
                         error,
@@ -310,9 +311,12 @@ impl Maker<'_> {
             TimerKind::Heartbeat => {
                 self.task_failed(TaskId(timer.event), failed(names::HEARTBEAT_TIMEOUT))
             }
-            TimerKind::Execution => self.last_event(EventKind::ExecutionTimedOut {
-                failure: failed(names::TIMEOUT),
-            }),
+            TimerKind::Execution => {
+                self.abort_map_runs()?;
+                self.last_event(EventKind::ExecutionTimedOut {
+                    failure: failed(names::TIMEOUT),
+                })
+            }
         }
     }
 
@@ -392,6 +396,25 @@ impl Maker<'_> {
             event: Some(event),
             note: None,
         })?)
+    }
+
+    /// The run ends from outside: so do the Map Runs in it. Part of the end, these events are beyond the limit of the history.
+    fn abort_map_runs(&mut self) -> Result<(), Halt> {
+        let strands: Vec<StrandId> = self.run.map_runs.values().copied().collect();
+        for strand in strands {
+            let event = HistoryEvent {
+                id: self.next_id(),
+                previous: self.run.strands.get(&strand).map_or(0, |s| s.last),
+                at: self.now,
+                kind: EventKind::MapRunAborted,
+            };
+            self.append(Record {
+                strand,
+                event: Some(event),
+                note: None,
+            })?;
+        }
+        Ok(())
     }
 
     /// Appends what only the engine notes.

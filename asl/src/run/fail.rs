@@ -173,6 +173,14 @@ impl Maker<'_> {
             if !Self::can_be_aborted(visit.kind) {
                 continue;
             }
+            if let Some(Phase::MapRun(run)) = self.run.strands.get(&id).map(|s| &s.phase)
+                && run.open.is_some()
+            {
+                self.event_after(previous, id, EventKind::MapRunAborted, None)?;
+            }
+            let Some(visit) = self.run.strands.get(&id).and_then(|s| s.visit.as_ref()) else {
+                continue;
+            };
             let kind = EventKind::StateAborted {
                 state: visit.kind,
                 name: visit.state.clone(),

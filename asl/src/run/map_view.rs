@@ -19,7 +19,7 @@ pub struct MapRunView {
     pub started: Timestamp,
     /// When it ended.
     pub stopped: Option<Timestamp>,
-    /// `RUNNING`, `SUCCEEDED` or `FAILED`.
+    /// `RUNNING`, `SUCCEEDED`, `FAILED` or `ABORTED`.
     pub status: &'static str,
     /// Children at once.
     pub concurrency: u32,
@@ -31,6 +31,10 @@ pub struct MapRunView {
     pub items: Counts,
     /// Executions by what became of them.
     pub executions: Counts,
+    /// How often it was redriven.
+    pub redrives: u32,
+    /// When it was redriven last.
+    pub redriven: Option<Timestamp>,
 }
 
 /// The Map Runs of a run, in the order in which they began, read from its journal.
@@ -63,6 +67,8 @@ pub fn map_runs<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<MapRun
                             ..Counts::default()
                         },
                         executions: Counts::default(),
+                        redrives: 0,
+                        redriven: None,
                     });
                 }
                 (EventKind::MapRunSucceeded, _) => {
@@ -70,6 +76,17 @@ pub fn map_runs<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<MapRun
                 }
                 (EventKind::MapRunFailed { .. }, _) => {
                     end(&mut views, &open, strand, event.at, "FAILED")
+                }
+                (EventKind::MapRunAborted, _) => {
+                    end(&mut views, &open, strand, event.at, "ABORTED")
+                }
+                (EventKind::MapRunRedriven { .. }, _) => {
+                    let index = open.get(&strand).map(|(index, _)| *index);
+                    if let Some(view) = index.and_then(|index| views.get_mut(index)) {
+                        view.redrives += 1;
+                        view.redriven = Some(event.at);
+                        (view.status, view.stopped) = ("RUNNING", None);
+                    }
                 }
                 _ => {}
             }
@@ -98,12 +115,16 @@ pub fn map_runs<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<MapRun
             }
             Some(Note::ChildAgain { index }) => {
                 let items = items_of(children, *index);
-                view.status = "RUNNING";
-                view.stopped = None;
                 view.items.running += items;
-                view.items.failed = view.items.failed.saturating_sub(items);
                 view.executions.running += 1;
-                view.executions.failed = view.executions.failed.saturating_sub(1);
+                // It had failed, or was ended with its Map Run.
+                for (counts, count) in [(&mut view.items, items), (&mut view.executions, 1)] {
+                    let before = match counts.failed {
+                        0 => &mut counts.aborted,
+                        _ => &mut counts.failed,
+                    };
+                    *before = before.saturating_sub(count);
+                }
             }
             Some(Note::ChildEnded { index, outcome }) => {
                 let items = items_of(children, *index);

@@ -47,7 +47,20 @@ impl Maker<'_> {
             StrandId::ROOT,
             EventKind::ExecutionRedriven { count },
             Some(note),
-        )
+        )?;
+        let maps: Vec<(StrandId, String)> = self
+            .run
+            .map_runs
+            .values()
+            .filter_map(|id| match &self.run.strands.get(id)?.phase {
+                Phase::MapRun(run) => run.open.as_ref().map(|(_, arn, _)| (*id, arn.clone())),
+                _ => None,
+            })
+            .collect();
+        for (id, arn) in maps {
+            self.event(id, EventKind::MapRunRedriven { arn, count }, None)?;
+        }
+        Ok(())
     }
 }
 

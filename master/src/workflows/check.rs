@@ -4,7 +4,7 @@ use common::resources::{Kind, StateMachine, Workflow};
 use serde_json::Value;
 
 use super::definition::{self, DefinitionError};
-use super::picture;
+use super::{picture, tale};
 use crate::api::{DefinitionProblem, Definitions};
 use crate::objects::Objects;
 
@@ -24,6 +24,16 @@ impl Definitions for AslDefinitions {
 
     async fn draw(&self, objects: &Objects, kind: &Kind, object: Value) -> Result<String, String> {
         picture::draw(objects, kind, object).await
+    }
+
+    async fn steps(
+        &self,
+        objects: &Objects,
+        run: Value,
+        from: usize,
+        count: usize,
+    ) -> Result<Value, String> {
+        tale::steps_of(objects, run, from, count).await
     }
 }
 

@@ -21,6 +21,7 @@ mod run;
 mod show;
 mod start;
 mod sweep;
+mod tale;
 mod task_queue;
 mod tasks;
 mod wait;

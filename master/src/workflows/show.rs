@@ -43,7 +43,7 @@ pub(super) fn run(
     if object.spec.r#type != Some(StateMachineType::Express) {
         let all = steps(records);
         let skip = all.len().saturating_sub(MOST_STEPS);
-        status.steps = all.into_iter().skip(skip).map(step).collect();
+        status.steps = all.iter().skip(skip).map(step).collect();
     }
     if let Some(outcome) = outcome {
         // A redrive that the engine did not take is not asked for again.
@@ -127,13 +127,14 @@ fn phase(outcome: &Outcome) -> RunPhase {
     }
 }
 
-fn step(view: StepView) -> RunStep {
+/// A step as the object keeps it.
+pub(super) fn step(view: &StepView) -> RunStep {
     let duration = view
         .exited
         .map(|exited| exited.duration_since(view.entered).as_millis());
     let failure = view.failure.as_ref();
     RunStep {
-        name: view.name,
+        name: view.name.clone(),
         r#type: view.state.to_string(),
         entered: view.entered.to_string(),
         exited: view.exited.map(|at| at.to_string()),

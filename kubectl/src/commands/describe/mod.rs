@@ -107,7 +107,7 @@ async fn text(
         "Workflow" | "StateMachine" => {
             run::write_definition(client, target, object, &mut sheet).await?
         }
-        "WorkflowRun" => run::write(object, &mut sheet),
+        "WorkflowRun" => run::write_run(client, object, &mut sheet).await,
         _ => generic::write(object, &mut sheet),
     }
     let mut text = sheet.finish();

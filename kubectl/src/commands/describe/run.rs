@@ -2,10 +2,15 @@ use common::resources::{Resource as _, WorkflowRun};
 use serde_json::Value;
 
 use super::sheet::{Sheet, field, plain};
-use crate::client::{Client, ResourceType};
+use crate::client::{Client, Request, ResourceType};
 use crate::commands::error::Error;
 use crate::commands::target::Target;
 use crate::print::age;
+
+/// Steps that are told at most.
+const MOST_STEPS: usize = 1000;
+/// Characters of a step's input and output that are told.
+const MOST_TEXT: usize = 1000;
 
 /// A workflow or state machine: its nodes, and the steps of its last run.
 pub(super) async fn write_definition(
@@ -46,15 +51,42 @@ pub(super) async fn write_definition(
         let namespace = get("/metadata/namespace").map_or_else(|| target.namespace.clone(), plain);
         sheet.line("Last Run", name.clone());
         let path = ResourceType::from(WorkflowRun::KIND).object(&namespace, &name);
-        if let Some(run) = client.find(&path).await? {
+        if let Some(mut run) = client.find(&path).await? {
+            complete(client, &mut run).await;
             summary(&run, sheet);
         }
     }
     Ok(())
 }
 
-/// A run.
-pub(super) fn write(run: &Value, sheet: &mut Sheet) {
+/// A run, with its steps from the journal where the server has it.
+pub(super) async fn write_run(client: &Client, run: &Value, sheet: &mut Sheet) {
+    let mut run = run.clone();
+    complete(client, &mut run).await;
+    write(&run, sheet);
+}
+
+/// Puts all steps of a run in the place of the last ones that its object keeps, up to a readable number.
+async fn complete(client: &Client, run: &mut Value) {
+    let (namespace, name) = (
+        field(&run["metadata"], "namespace"),
+        field(&run["metadata"], "name"),
+    );
+    let path = ResourceType::from(WorkflowRun::KIND).object(&namespace, &name);
+    let path = format!("{path}/steps");
+    let limit = MOST_STEPS.to_string();
+    let Ok(list) = client.json(Request::get(&path).query("limit", limit)).await else {
+        return;
+    };
+    // What ran in EXPRESS mode has no journal.
+    let Some(steps) = list["items"].as_array().filter(|steps| !steps.is_empty()) else {
+        return;
+    };
+    run["status"]["steps"] = steps.clone().into();
+    run["status"]["moreSteps"] = list["metadata"]["remainingItemCount"].clone();
+}
+
+fn write(run: &Value, sheet: &mut Sheet) {
     sheet.metadata(run);
     sheet.maybe("Workflow", run.pointer("/spec/workflow"));
     sheet.maybe("State Machine", run.pointer("/spec/stateMachine"));
@@ -77,17 +109,32 @@ fn summary(run: &Value, sheet: &mut Sheet) {
     };
     sheet.line("Steps", "");
     for (index, step) in steps.iter().enumerate() {
-        sheet.at(
-            1,
-            &format!("{}. {}", index + 1, field(step, "name")),
-            headline(step),
-        );
-        sheet.at(3, "Input", field(step, "input"));
+        // What runs inside a Map or Parallel stands further in.
+        let depth = step.get("depth").and_then(Value::as_u64).unwrap_or(0);
+        let depth = usize::try_from(depth).unwrap_or(0);
+        let place = match step.get("index").and_then(Value::as_u64) {
+            Some(place) => format!("[{place}] "),
+            None => String::new(),
+        };
+        let name = format!("{}. {place}{}", index + 1, field(step, "name"));
+        sheet.at(1 + 2 * depth, &name, headline(step));
+        sheet.at(3 + 2 * depth, "Input", short(field(step, "input")));
         for (name, key) in [("Output", "output"), ("Error", "error")] {
             if let Some(value) = step.get(key).filter(|value| !value.is_null()) {
-                sheet.at(3, name, plain(value));
+                sheet.at(3 + 2 * depth, name, short(plain(value)));
             }
         }
+    }
+    if let Some(more) = get("/status/moreSteps").and_then(Value::as_u64) {
+        sheet.at(1, "…", format!("{more} more steps"));
+    }
+}
+
+/// Data on one line of bearable length.
+fn short(text: String) -> String {
+    match text.char_indices().nth(MOST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -108,7 +155,12 @@ fn headline(step: &Value) -> String {
         Some(1) => ", 1 retry".to_owned(),
         Some(n) => format!(", {n} retries"),
     };
-    format!("{}, {duration}{retries}", field(step, "type"))
+    let status = match field(step, "status").as_str() {
+        // What goes without saying.
+        "" | "Succeeded" | "Running" => String::new(),
+        status => format!(", {}", status.to_lowercase()),
+    };
+    format!("{}, {duration}{retries}{status}", field(step, "type"))
 }
 
 fn node(node: &Value) -> Vec<String> {
@@ -190,8 +242,10 @@ mod tests {
                 {"name": "node1", "type": "Task", "entered": "2026-01-01T00:00:00Z", "durationMs": 12, "input": "{\"x\":1}",
                  "output": "{\"x\":3}", "retries": 0},
                 {"name": "node2", "type": "Choice", "entered": "", "durationMs": 0, "input": "{\"x\":3}", "output": "{\"x\":3}", "retries": 0},
-                {"name": "node3", "type": "Task", "entered": "", "durationMs": 61000, "input": "{}", "retries": 2, "error": "ValueError"},
-            ]},
+                {"name": "node3", "type": "Task", "entered": "", "durationMs": 61000, "input": "{}", "retries": 2, "error": "ValueError",
+                 "status": "Failed"},
+                {"name": "inner", "type": "Pass", "entered": "", "durationMs": 1, "input": "1", "retries": 0, "depth": 1, "index": 4},
+            ], "moreSteps": 7},
         });
         let mut sheet = Sheet::default();
         write(&run, &mut sheet);
@@ -212,9 +266,12 @@ mod tests {
           2. node2: Choice, 0ms
               Input: {"x":3}
               Output: {"x":3}
-          3. node3: Task, 61s, 2 retries
+          3. node3: Task, 61s, 2 retries, failed
               Input: {}
               Error: ValueError
+              4. [4] inner: Pass, 1ms
+                  Input: 1
+          …: 7 more steps
         "#);
     }
 

@@ -1,5 +1,6 @@
 //! `execute`: calls a function, or starts a run of a workflow or state machine.
 
+mod again;
 pub(super) mod arguments;
 mod function;
 mod run;
@@ -29,12 +30,17 @@ use crate::cli::{Globals, duration};
   kubectl execute workflow/workflow-example '{\"x\": 1, \"y\": 2}'
   kubectl execute statemachine/default/test_state_machine1 '{}'
 
+  # a run again: with the same input, or with another
+  kubectl execute run/workflow-example-1-3f2a9
+  kubectl get run workflow-example-1-3f2a9 -o jsonpath={.spec.input} > input.json
+  kubectl execute run/workflow-example-1-3f2a9 @input.json
+
 The answer goes to the standard output as it is. The exit code is 0 when the call went well, else 1.")]
 pub struct ExecuteArgs {
-    /// [NS/]NAME of a function, workflow/[NS/]NAME or statemachine/[NS/]NAME
+    /// [NS/]NAME of a function, workflow/[NS/]NAME, statemachine/[NS/]NAME, or run/[NS/]NAME to run again
     #[arg(value_name = "[NS/]NAME", add = super::completion::callables())]
     target: String,
-    /// The input: JSON, @FILE, or - for standard input; nothing is {}
+    /// The input: JSON, @FILE, or - for standard input; nothing is {}, or what the run had
     #[arg(value_name = "ARGS|@FILE|-", allow_negative_numbers = true)]
     input: Vec<String>,
     /// Do not wait for the result; print the id under which it will be found
@@ -57,6 +63,7 @@ enum Callable {
     Function,
     Workflow,
     StateMachine,
+    Run,
 }
 
 /// Runs `execute`.
@@ -79,6 +86,7 @@ pub async fn execute(args: &ExecuteArgs, globals: &Globals) -> Result<(), Error>
         Callable::Function => function::call(&call).await,
         Callable::Workflow => run::start(&call, "workflow").await,
         Callable::StateMachine => run::start(&call, "state_machine").await,
+        Callable::Run => again::start(call).await,
     }
 }
 
@@ -117,6 +125,7 @@ fn parse_target(text: &str) -> Result<(Callable, Option<String>, String), Error>
         "workflow" | "workflows" | "wf" => Some(Callable::Workflow),
         "statemachine" | "statemachines" | "sm" | "state_machine" => Some(Callable::StateMachine),
         "function" | "functions" | "fn" => Some(Callable::Function),
+        "run" | "runs" | "workflowrun" | "workflowruns" => Some(Callable::Run),
         _ => None,
     };
     let name = |name: &str| match common::resources::check_name(name) {
@@ -135,7 +144,7 @@ fn parse_target(text: &str) -> Result<(Callable, Option<String>, String), Error>
             name(last)?,
         )),
         _ => message(format!(
-            "found \"{text}\", want [NS/]NAME, workflow/[NS/]NAME or statemachine/[NS/]NAME"
+            "found \"{text}\", want [NS/]NAME, workflow/[NS/]NAME, statemachine/[NS/]NAME or run/[NS/]NAME"
         )),
     }
 }
@@ -167,6 +176,10 @@ mod tests {
         assert_eq!(
             parsed("sm/team/m_1"),
             (Callable::StateMachine, some("team"), "m_1".to_owned())
+        );
+        assert_eq!(
+            parsed("run/team/w-1"),
+            (Callable::Run, some("team"), "w-1".to_owned())
         );
         for bad in ["", "a/", "a/b/c", "a b", "workflow/"] {
             assert!(parse_target(bad).is_err(), "{bad}");

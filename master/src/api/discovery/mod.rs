@@ -55,6 +55,9 @@ pub(super) fn parts(kind: &Kind) -> Vec<(&'static str, [&'static str; 3], Vec<&'
     if crate::api::verbs::graph::has(kind) {
         parts.push(("graph", [kind.group, kind.version, kind.kind], vec!["get"]));
     }
+    if crate::api::verbs::steps::has(kind) {
+        parts.push(("steps", [kind.group, kind.version, kind.kind], vec!["get"]));
+    }
     parts
 }
 

@@ -39,6 +39,18 @@ pub trait Definitions: Send + Sync + 'static {
         let _ = (objects, object);
         Err(format!("there are no pictures of {} here", kind.plural))
     }
+
+    /// So many steps of a run, from that one on: `{"items": […], "metadata": {"continue": …}}`; says why not.
+    async fn steps(
+        &self,
+        objects: &Objects,
+        run: Value,
+        from: usize,
+        count: usize,
+    ) -> Result<Value, String> {
+        let _ = (objects, run, from, count);
+        Err("there are no steps of runs here".to_owned())
+    }
 }
 
 /// Finds nothing wrong with any definition.

@@ -9,6 +9,7 @@ pub(super) mod log;
 mod patch;
 mod reply;
 mod scale;
+pub(super) mod steps;
 mod update;
 mod watch;
 mod write;
@@ -61,6 +62,9 @@ pub(super) async fn answer(
         (Verb::Get, Some("log")) if log::has(call.target.kind) => return log::answer(&call).await,
         (Verb::Get, Some("graph")) if graph::has(call.target.kind) => {
             return graph::answer(&call).await;
+        }
+        (Verb::Get, Some("steps")) if steps::has(call.target.kind) => {
+            return steps::answer(&call).await;
         }
         (_, Some("scale")) if call.target.kind.has_scale => {
             return scale::answer(verb, &call, payload).await;
