@@ -2,7 +2,7 @@
 //!
 //! - `model`: states and transitions as nodes and edges; Parallel and Map hold graphs of their own
 //! - `outcome`: what a run did in each state, from its [steps](crate::steps)
-//! - `rank`: which row a node is in; `order`: its place in the row; `place`: coordinates
+//! - `rank`: which row a node is in; `order`: its order in the row; `straight`: where in the row; `place`: coordinates
 //! - `draw`: boxes and lines; `paper`: SVG itself; `look`: colours and measures of text
 //!
 //! The layout is the layered one: rows from the start to the end, a place kept in each row for lines that pass it and for the labels that
@@ -17,6 +17,7 @@ mod outcome;
 mod paper;
 mod place;
 mod rank;
+mod straight;
 
 use crate::program::Program;
 use crate::run::StepView;

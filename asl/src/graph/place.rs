@@ -4,10 +4,11 @@ use super::look;
 use super::model::{Graph, Kind, Node};
 use super::order::{Rows, What, order};
 use super::rank::rank;
+use super::straight::straighten;
 use crate::graph::outcome::Outcomes;
 
 /// Space between neighbours in a row, and around what is inside a box.
-const GAP: f64 = 28.0;
+pub(super) const GAP: f64 = 28.0;
 const PADDING: f64 = 18.0;
 /// The height of a box's own name.
 pub(super) const HEADER: f64 = 44.0;
@@ -120,106 +121,9 @@ pub(super) fn layout(graph: &Graph, outcomes: &Outcomes) -> Layout {
         }
     };
     let rows = order(graph, &ranks, size);
-    let centres = straighten(&rows);
+    let centres = straighten(graph, &rows);
     let tops = tops(&rows, if labelled { 20.0 } else { 40.0 });
     finish(graph, &rows, &ranks.reversed, &centres, &tops, inner)
-}
-
-/// Puts each slot under and over its neighbours, as far as the others in its row allow.
-fn straighten(rows: &Rows) -> Vec<f64> {
-    let mut centres = vec![0.0; rows.slots.len()];
-    for row in &rows.rows {
-        let mut x = 0.0;
-        for slot in row {
-            let width = rows.slots.get(*slot).map_or(0.0, |s| s.width);
-            if let Some(centre) = centres.get_mut(*slot) {
-                *centre = x + width / 2.0;
-            }
-            x += width + GAP;
-        }
-    }
-    const TURNS: usize = 32;
-    for turn in 0..TURNS {
-        let last = turn + 2 >= TURNS;
-        let down = turn % 2 == 0;
-        let count = rows.rows.len();
-        for step in 0..count {
-            let index = if down { step } else { count - 1 - step };
-            let Some(row) = rows.rows.get(index) else {
-                continue;
-            };
-            let wanted: Vec<(f64, f64)> = row
-                .iter()
-                .map(|slot| {
-                    let above = rows.above.get(*slot).into_iter().flatten();
-                    let below = rows.below.get(*slot).into_iter().flatten();
-                    let near: Vec<usize> = match (last, down) {
-                        (true, _) => above.chain(below).copied().collect(),
-                        (false, true) => above.copied().collect(),
-                        (false, false) => below.copied().collect(),
-                    };
-                    let own = centres.get(*slot).copied().unwrap_or(0.0);
-                    let bend = rows.slots.get(*slot).is_some_and(|s| s.what == What::Bend);
-                    let weight = if bend { 4.0 } else { 1.0 };
-                    if near.is_empty() {
-                        return (own, 0.1);
-                    }
-                    let sum: f64 = near.iter().filter_map(|n| centres.get(*n)).sum();
-                    (sum / near.len() as f64, weight)
-                })
-                .collect();
-            let settled = settle(rows, row, &wanted);
-            for (slot, centre) in row.iter().zip(settled) {
-                if let Some(entry) = centres.get_mut(*slot) {
-                    *entry = centre;
-                }
-            }
-        }
-    }
-    let left = rows
-        .slots
-        .iter()
-        .zip(&centres)
-        .map(|(slot, centre)| centre - slot.width / 2.0)
-        .fold(f64::INFINITY, f64::min);
-    centres
-        .iter_mut()
-        .for_each(|centre| *centre -= if left.is_finite() { left } else { 0.0 });
-    centres
-}
-
-/// The places nearest to the wanted ones at which nothing overlaps: exact, by pooling those that get into each other's way.
-fn settle(rows: &Rows, row: &[usize], wanted: &[(f64, f64)]) -> Vec<f64> {
-    let width = |slot: usize| rows.slots.get(slot).map_or(0.0, |s| s.width);
-    let mut offset = 0.0;
-    let mut offsets = Vec::with_capacity(row.len());
-    for (index, slot) in row.iter().enumerate() {
-        if let Some(before) = index.checked_sub(1).and_then(|i| row.get(i)) {
-            offset += (width(*before) + width(*slot)) / 2.0 + GAP;
-        }
-        offsets.push(offset);
-    }
-    // Pools: mean, weight, how many.
-    let mut pools: Vec<(f64, f64, usize)> = Vec::new();
-    for ((wanted, weight), offset) in wanted.iter().zip(&offsets) {
-        let mut pool = (wanted - offset, *weight, 1);
-        while let Some(before) = pools.pop_if(|before| before.0 >= pool.0) {
-            let weight = before.1 + pool.1;
-            pool = (
-                (before.0 * before.1 + pool.0 * pool.1) / weight,
-                weight,
-                before.2 + pool.2,
-            );
-        }
-        pools.push(pool);
-    }
-    let means = pools
-        .iter()
-        .flat_map(|(mean, _, count)| std::iter::repeat_n(*mean, *count));
-    means
-        .zip(&offsets)
-        .map(|(mean, offset)| mean + offset)
-        .collect()
 }
 
 /// The upper edge and the height of each row.
