@@ -139,7 +139,58 @@ fn children_that_succeeded_are_not_repeated() {
     called.sort();
     assert_eq!(called, ["W0", "W1", "W2", "W3"]);
     assert!(
-        matches!(world.outcome, Some(Outcome::Succeeded { output }) if *output == json!(["W0", "W1", "W2", "W3"]))
+        matches!(&world.outcome, Some(Outcome::Succeeded { output }) if **output == json!(["W0", "W1", "W2", "W3"]))
+    );
+    let types: Vec<String> = world
+        .journal
+        .iter()
+        .filter_map(|record| record.event.as_ref())
+        .map(|event| event.kind.type_name())
+        .collect();
+    let at = types.iter().position(|t| t == "ExecutionRedriven").unwrap();
+    assert_eq!(types[at + 1], "MapRunRedriven");
+    let views = asl::map_runs(&world.journal);
+    let counts = views[0].executions;
+    assert_eq!((views[0].status, views[0].redrives), ("SUCCEEDED", 1));
+    assert_eq!(
+        (
+            counts.total,
+            counts.succeeded,
+            counts.failed,
+            counts.aborted,
+            counts.running
+        ),
+        (4, 4, 0, 0, 0)
+    );
+}
+
+#[test]
+fn a_stopped_run_ends_its_map_runs() {
+    let definition = json!({"StartAt": "M", "States": {"M": {"Type": "Map", "End": true, "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "W", "States": {"W": task(None)}}}}});
+    let mut world = World::new(Program::parse(&definition).unwrap());
+    world.send(Command::Start {
+        input: json!([1, 2]),
+        context: support::context(),
+    });
+    world.send(Command::Stop {
+        error: None,
+        cause: None,
+    });
+    let types: Vec<String> = world
+        .journal
+        .iter()
+        .filter_map(|record| record.event.as_ref())
+        .map(|event| event.kind.type_name())
+        .collect();
+    assert_eq!(
+        types[types.len() - 2..],
+        ["MapRunAborted", "ExecutionAborted"]
+    );
+    let views = asl::map_runs(&world.journal);
+    assert_eq!(
+        (views[0].status, views[0].executions.aborted),
+        ("ABORTED", 2)
     );
 }
 

@@ -209,8 +209,7 @@ fn details(kind: &EventKind) -> Option<(&'static str, Details)> {
         ),
         K::MapRunRedriven { arn, count } => (
             "mapRunRedrivenEventDetails",
-            d.set("mapRunArn", arn.as_str())
-                .set("redriveCount", *count),
+            d.set("mapRunArn", arn.as_str()).set("redriveCount", *count),
         ),
         K::MapRunFailed { failure } => ("mapRunFailedEventDetails", d.failure(failure)),
         K::MapStateStarted { length } => ("mapStateStartedEventDetails", d.set("length", *length)),

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::decide::{Halt, Maker};
 use super::id::StrandId;
 use super::record::Note;
-use super::strand::Visit;
+use super::strand::{Phase, Visit};
 use crate::failure::{Failure, names};
 use crate::history::EventKind;
 use crate::retry;

@@ -40,8 +40,8 @@ pub struct MapRunView {
 /// The Map Runs of a run, in the order in which they began, read from its journal.
 pub fn map_runs<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<MapRunView> {
     let mut views: Vec<MapRunView> = Vec::new();
-    // Per strand: the view, the items of each child, and how many items were known at the start.
-    let mut open: HashMap<StrandId, (usize, Vec<u64>)> = HashMap::new();
+    // Per strand: the view and its children, and how many items were known at the start.
+    let mut open: HashMap<StrandId, (usize, Vec<Child>)> = HashMap::new();
     let mut known: HashMap<StrandId, u64> = HashMap::new();
     for record in records {
         let strand = record.strand;
@@ -107,27 +107,38 @@ pub fn map_runs<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<MapRun
                 view.items.total += count;
             }
             Some(Note::Child { items, .. }) => {
-                children.push(*items);
+                children.push((*items, Fate::Open));
                 view.items.pending = view.items.pending.saturating_sub(*items);
                 view.items.running += items;
                 view.executions.running += 1;
                 view.executions.total += 1;
             }
             Some(Note::ChildAgain { index }) => {
-                let items = items_of(children, *index);
-                view.items.running += items;
-                view.executions.running += 1;
-                // It had failed, or was ended with its Map Run.
+                let (items, fate) = child_of(children, *index);
                 for (counts, count) in [(&mut view.items, items), (&mut view.executions, 1)] {
-                    let before = match counts.failed {
-                        0 => &mut counts.aborted,
-                        _ => &mut counts.failed,
+                    counts.running += count;
+                    let before = match fate {
+                        Fate::Failed => &mut counts.failed,
+                        Fate::TimedOut => &mut counts.timed_out,
+                        // Ended with its Map Run.
+                        Fate::Open | Fate::Aborted => &mut counts.aborted,
                     };
                     *before = before.saturating_sub(count);
                 }
             }
             Some(Note::ChildEnded { index, outcome }) => {
-                let items = items_of(children, *index);
+                let (items, _) = child_of(children, *index);
+                let child = usize::try_from(*index)
+                    .ok()
+                    .and_then(|i| children.get_mut(i));
+                if let Some((_, fate)) = child {
+                    *fate = match outcome {
+                        Outcome::Succeeded { .. } => Fate::Open,
+                        Outcome::Failed { .. } => Fate::Failed,
+                        Outcome::TimedOut { .. } => Fate::TimedOut,
+                        Outcome::Aborted { .. } => Fate::Aborted,
+                    };
+                }
                 for (counts, count) in [(&mut view.items, items), (&mut view.executions, 1)] {
                     counts.running = counts.running.saturating_sub(count);
                     match outcome {
@@ -149,17 +160,27 @@ pub fn map_runs<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<MapRun
     views
 }
 
-fn items_of(children: &[u64], index: u32) -> u64 {
-    usize::try_from(index)
-        .ok()
-        .and_then(|index| children.get(index))
-        .copied()
-        .unwrap_or(0)
+/// How a child ended, if it did not succeed.
+#[derive(Clone, Copy)]
+enum Fate {
+    Open,
+    Failed,
+    TimedOut,
+    Aborted,
+}
+
+/// Items of a child, and how it ended.
+type Child = (u64, Fate);
+
+fn child_of(children: &[Child], index: u32) -> Child {
+    let index = usize::try_from(index).ok();
+    let child = index.and_then(|index| children.get(index));
+    child.copied().unwrap_or((0, Fate::Open))
 }
 
 fn end(
     views: &mut [MapRunView],
-    open: &HashMap<StrandId, (usize, Vec<u64>)>,
+    open: &HashMap<StrandId, (usize, Vec<Child>)>,
     strand: StrandId,
     at: Timestamp,
     status: &'static str,

@@ -17,7 +17,7 @@ use crate::images::{self, BlobService, ImageService};
 use crate::join::{self, Joining};
 use crate::metrics::{self, Scraping};
 use crate::nodes::AgentLogs;
-use crate::step_functions::{self, Door, StepFunctions};
+use crate::step_functions::{self, AccessKeys, Door, StepFunctions};
 use crate::workflows::AslDefinitions;
 
 /// Seconds that open requests get when the master ends.
@@ -163,6 +163,7 @@ fn step_functions_service(ground: &Ground, tree: &Tree, door: Door) -> Data<Step
         tools: Arc::clone(&tree.workflow_tools),
         realm: tree::realm(&ground.settings),
         door,
+        keys: AccessKeys::default(),
     })
 }
 

@@ -10,6 +10,7 @@ use super::error::{Error, check_name};
 use super::http::Asked;
 use super::page::List;
 use super::shapes::{seconds, without_nulls};
+use super::tags::{self, Tag};
 use crate::arn::{Arn, Realm};
 use crate::key::ObjectKey;
 use crate::objects::ObjectError;
@@ -22,13 +23,16 @@ const POLL: Duration = Duration::from_secs(60);
 #[serde(rename_all = "camelCase")]
 pub(super) struct Create {
     name: String,
+    #[serde(default)]
+    tags: Vec<Tag>,
 }
 
 /// `CreateActivity`. One of the name that is there is given again.
 pub(super) async fn create(asked: &Asked<'_>, input: Create) -> Result<Value, Error> {
     check_name(&input.name)?;
     let objects = &asked.service.objects;
-    let activity = Activity::with_metadata(ObjectMeta::named(asked.namespace, &input.name));
+    let mut activity = Activity::with_metadata(ObjectMeta::named(asked.namespace, &input.name));
+    tags::put(&mut activity.metadata, &input.tags)?;
     let made = match objects.create(activity, Durable).await {
         Ok(made) => made,
         Err(ObjectError::AlreadyExists { .. }) => {

@@ -1,19 +1,15 @@
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest as _, HttpRequest};
-use common::resources::{Namespace, Secret};
+use common::resources::Namespace;
 
 use super::error::Error;
+use super::http::StepFunctions;
 use super::signature::{self, Credential};
 use crate::api::Caller;
 use crate::gateway::check_local;
-use crate::objects::Objects;
 
 /// The namespace of who names none.
 const DEFAULT_NAMESPACE: &str = "default";
-/// The type of a Secret with an access key, and its fields: those of an AWS credentials file.
-const SECRET_TYPE: &str = "troupe.dev/aws-credentials";
-const KEY_FIELD: &str = "aws_access_key_id";
-const SECRET_FIELD: &str = "aws_secret_access_key";
 
 /// Who may use the API on a port, and which namespace he works in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +28,7 @@ impl Door {
         self,
         request: &HttpRequest,
         body: &[u8],
-        objects: &Objects,
+        service: &StepFunctions,
     ) -> Result<String, Error> {
         let header = request.headers().get(AUTHORIZATION);
         let header = header
@@ -46,12 +42,15 @@ impl Door {
                 let Some(credential) = credential else {
                     return Ok(DEFAULT_NAMESPACE.to_owned());
                 };
-                let chosen = objects.get::<Namespace>("", &credential.key).await?;
+                let chosen = service
+                    .objects
+                    .get::<Namespace>("", &credential.key)
+                    .await?;
                 let name = chosen.map(|found| found.metadata.name);
                 Ok(name.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()))
             }
             Self::Guarded => match credential {
-                Some(credential) => verify(request, body, objects, &credential).await,
+                Some(credential) => verify(request, body, service, &credential).await,
                 None => {
                     let caller = Caller::extract(request).await;
                     let known = caller.is_ok_and(|caller| caller.is_admin());
@@ -71,24 +70,15 @@ fn denied(message: &str) -> Error {
 async fn verify(
     request: &HttpRequest,
     body: &[u8],
-    objects: &Objects,
+    service: &StepFunctions,
     credential: &Credential,
 ) -> Result<String, Error> {
-    let secrets = objects.list::<Secret>(None).await?.items;
-    let field = |secret: &Secret, name: &str| {
-        let value = secret.data.get(name)?;
-        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, value);
-        String::from_utf8(bytes.ok()?).ok()
-    };
-    let found = secrets.iter().find(|secret| {
-        secret.r#type.as_deref() == Some(SECRET_TYPE)
-            && field(secret, KEY_FIELD).as_deref() == Some(credential.key.as_str())
-    });
+    let objects = &service.objects;
+    let found = service.keys.find(objects, &credential.key).await?;
     let unknown = || Error::new("UnrecognizedClientException", "the access key is not known");
-    let secret = found.ok_or_else(unknown)?;
-    let key = field(secret, SECRET_FIELD).ok_or_else(unknown)?;
+    let key = found.ok_or_else(unknown)?;
     let now = objects.clock().now();
-    signature::verify(request, body, credential, &key, now)
+    signature::verify(request, body, credential, &key.secret, now)
         .map_err(|why| Error::new("InvalidSignatureException", why))?;
-    Ok(secret.metadata.namespace.clone())
+    Ok(key.namespace)
 }

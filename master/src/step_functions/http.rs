@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::door::Door;
 use super::error::Error;
-use super::{activities, executions, history, machines, test_state, tokens};
+use super::keys::AccessKeys;
+use super::{activities, executions, history, machines, map_runs, tags, test_state, tokens};
 use crate::arn::Realm;
 use crate::objects::Objects;
 use crate::workflows::{RunWaiters, TaskQueue, WorkflowsTools};
@@ -35,6 +36,8 @@ pub struct StepFunctions {
     pub realm: Realm,
     /// Who may come in.
     pub door: Door,
+    /// Keys that requests are signed with.
+    pub keys: AccessKeys,
 }
 
 /// One request.
@@ -91,7 +94,7 @@ async fn answer(
     body: &[u8],
     service: &StepFunctions,
 ) -> Result<Value, Error> {
-    let namespace = service.door.admit(request, body, &service.objects).await?;
+    let namespace = service.door.admit(request, body, service).await?;
     let asked = Asked {
         service,
         namespace: &namespace,
@@ -118,6 +121,11 @@ async fn dispatch(action: &str, asked: &Asked<'_>, body: &[u8]) -> Result<Value,
         "ListExecutions" => run(asked, body, executions::list).await,
         "RedriveExecution" => run(asked, body, executions::redrive).await,
         "StopExecution" => run(asked, body, executions::stop).await,
+        "ListMapRuns" => run(asked, body, map_runs::list).await,
+        "DescribeMapRun" => run(asked, body, map_runs::describe).await,
+        "TagResource" => run(asked, body, tags::add).await,
+        "UntagResource" => run(asked, body, tags::remove).await,
+        "ListTagsForResource" => run(asked, body, tags::list).await,
         "GetExecutionHistory" => run(asked, body, history::get).await,
         "CreateActivity" => run(asked, body, activities::create).await,
         "DescribeActivity" => run(asked, body, activities::describe).await,

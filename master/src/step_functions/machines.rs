@@ -9,6 +9,7 @@ use super::error::{Error, check_name};
 use super::http::Asked;
 use super::page::List;
 use super::shapes::{definition_text, machine_arn, seconds, type_of, without_nulls};
+use super::tags::{self, Tag};
 use crate::arn::Arn;
 use crate::objects::ObjectError;
 use crate::store::Durability::Durable;
@@ -25,6 +26,8 @@ pub(super) struct Create {
     role_arn: String,
     #[serde(default)]
     r#type: Option<StateMachineType>,
+    #[serde(default)]
+    tags: Vec<Tag>,
 }
 
 pub(super) async fn create(asked: &Asked<'_>, input: Create) -> Result<Value, Error> {
@@ -36,6 +39,7 @@ pub(super) async fn create(asked: &Asked<'_>, input: Create) -> Result<Value, Er
         .r#type
         .filter(|kind| *kind != StateMachineType::Standard);
     machine.spec.role_arn = Some(input.role_arn);
+    tags::put(&mut machine.metadata, &input.tags)?;
     let spec = machine.spec.clone();
     let objects = &asked.service.objects;
     let made = match objects.create(machine, Durable).await {
