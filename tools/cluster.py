@@ -68,7 +68,7 @@ def tail(path, lines=40):
 class Cluster:
     """Master and node-agent, from nothing to Ready and back to nothing."""
 
-    def __init__(self, programs, runtime="process", ports=None, step_functions=False):
+    def __init__(self, programs, runtime="process", ports=None, step_functions=False, settings=""):
         self.programs = programs
         self.runtime = runtime
         # Pods run under users of their own when root starts them: they must be able to pass.
@@ -80,6 +80,8 @@ class Cluster:
         self.kubeconfig = self.home / "master" / "admin.kubeconfig"
         self.processes = {}
         self.base_image = ()
+        # The master's, as in config/master.toml.
+        self.settings = settings
 
     def environment(self):
         path = f"{self.programs}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -137,8 +139,11 @@ class Cluster:
 
     def _start_master(self):
         master = self.home / "master"
+        file = self.home / "master.toml"
+        file.write_text(self.settings)
         self._spawn(
             "master",
+            *("--config", file),
             *("--data-dir", master),
             *("--api-listen", f"127.0.0.1:{self.api}"),
             *("--gateway-listen", f"127.0.0.1:{self.gateway_port}"),

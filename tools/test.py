@@ -160,9 +160,9 @@ def end_to_end():
 
 
 def step_functions():
-    """AWS's SDK against a running cluster."""
+    """AWS's SDK and command line against a running cluster."""
     wanted = (ROOT / "tests" / "step_functions" / "requirements.txt").read_text().split()
-    python = python_with("boto3, pytest", *wanted, home=target())
+    python = python_with("boto3, pytest, awscli", *wanted, home=target())
     return counted("step functions", *run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/step_functions"]))
 
 

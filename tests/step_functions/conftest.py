@@ -12,11 +12,20 @@ import pytest
 from botocore.config import Config
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from cluster import Cluster, target  # noqa: E402
+from cluster import Cluster, Failure, free_ports, target  # noqa: E402
 
 ROLE = "arn:aws:iam::111111111111:role/any"
 FUNCTIONS = Path(__file__).parent / "functions.yaml"
 PATIENCE = 30
+# Where runs may send requests to.
+HTTP_PORT = free_ports(1)[0]
+# Short waits and histories: both limits are met here.
+SETTINGS = f"""
+[runs]
+http-allow = ["http://127.0.0.1:{HTTP_PORT}/"]
+wait-for-function = "2s"
+max-events = 5000
+"""
 _names = itertools.count()
 
 
@@ -76,6 +85,12 @@ class Engine:
     def kubectl(self, *words):
         return self.cluster.run(["kubectl", *words])
 
+    def fails(self, *command):
+        """What a command says that has to fail."""
+        with pytest.raises(Failure) as failure:
+            self.cluster.run(command)
+        return str(failure.value)
+
 
 def one(state, **more):
     """A state machine of one state."""
@@ -88,7 +103,7 @@ PASS = one({"Type": "Pass"})
 @pytest.fixture(scope="session")
 def engine():
     programs = Path(os.environ.get("TROUPE_PROGRAMS") or target() / "debug")
-    cluster = Cluster(programs, step_functions=True)
+    cluster = Cluster(programs, step_functions=True, settings=SETTINGS)
     try:
         cluster.start()
         cluster.run(["kubectl", "apply", "--wait", "-f", FUNCTIONS])

@@ -82,3 +82,18 @@ def test_an_unknown_action_and_bad_parameters_are_told(engine):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(request, timeout=10)
         assert json.load(refused.value)["__type"] == said
+
+
+def test_a_key_that_was_changed_or_deleted_counts_at_once(engine, api):
+    url, authority = api
+    secret(engine, "default", "AKIDOLD", "first")
+    client = lambda value: client_of(url, "AKIDOLD", value, authority)
+    client("first").list_state_machines()
+    secret(engine, "default", "AKIDOLD", "second")
+    client("second").list_state_machines()
+    with pytest.raises(ClientError):
+        client("first").list_state_machines()
+    engine.kubectl("delete", "secret", "key-akidold")
+    with pytest.raises(ClientError) as refused:
+        client("second").list_state_machines()
+    assert refused.value.response["Error"]["Code"] == "UnrecognizedClientException"

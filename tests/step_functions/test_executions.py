@@ -117,6 +117,7 @@ def test_one_machine_runs_another(engine):
     call = lambda suffix, **more: one({"Type": "Task", "Resource": f"arn:aws:states:::states:startExecution{suffix}", "Parameters": {"StateMachineArn": inner, "Input": {"n": 3}, **more}})
     waited = engine.run(call(".sync:2"))
     assert json.loads(waited["output"])["Output"] == {"n": 6}
+    assert engine.types(waited["executionArn"])[2:7] == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited"]
     text = engine.run(call(".sync"))
     assert json.loads(json.loads(text["output"])["Output"]) == {"n": 6}
     started = engine.run(call("", Name="by-name"))

@@ -94,3 +94,19 @@ def test_deleting_is_final_and_harmless_twice(engine):
         engine.client.delete_state_machine(stateMachineArn=machine)
     with pytest.raises(engine.client.exceptions.StateMachineDoesNotExist):
         engine.start(machine)
+
+
+def test_machines_and_activities_have_tags(engine):
+    client, name = engine.client, engine.name()
+    tags = [{"key": "team name", "value": "ä/1"}, {"key": "b", "value": ""}]
+    machine = client.create_state_machine(name=name, definition=json.dumps(PASS), roleArn=ROLE, tags=tags)["stateMachineArn"]
+    activity = client.create_activity(name=name)["activityArn"]
+    read = lambda arn: {one["key"]: one["value"] for one in client.list_tags_for_resource(resourceArn=arn)["tags"]}
+    assert (read(machine), read(activity)) == ({"team name": "ä/1", "b": ""}, {})
+    client.tag_resource(resourceArn=activity, tags=[{"key": "k", "value": "v"}])
+    client.untag_resource(resourceArn=machine, tagKeys=["b", "none"])
+    assert (read(machine), read(activity)) == ({"team name": "ä/1"}, {"k": "v"})
+    with pytest.raises(client.exceptions.TooManyTags):
+        client.tag_resource(resourceArn=machine, tags=[{"key": f"k{n}", "value": ""} for n in range(51)])
+    with pytest.raises(client.exceptions.ResourceNotFound):
+        client.list_tags_for_resource(resourceArn=machine + "x")

@@ -109,3 +109,21 @@ def test_stopping_a_map_stops_its_children(engine):
     engine.client.stop_execution(executionArn=execution)
     assert engine.end(execution)["status"] == "ABORTED"
     until("the end of the children", lambda: not going())
+
+
+def test_map_runs_are_listed_and_described(engine, bucket):
+    name, directory = bucket
+    (directory / "in.json").write_text("[1, 2]")
+    machine = engine.machine(distributed(PASS, ItemReader=reader(name, "in.json"), ToleratedFailureCount=1))
+    execution = engine.start(machine)
+    engine.end(execution)
+    runs = engine.client.list_map_runs(executionArn=execution)["mapRuns"]
+    assert [(one["executionArn"], one["stateMachineArn"]) for one in runs] == [(execution, machine)]
+    found = engine.client.describe_map_run(mapRunArn=runs[0]["mapRunArn"])
+    counts = found["itemCounts"]
+    assert (found["status"], found["executionArn"], found["toleratedFailureCount"]) == ("SUCCEEDED", execution, 1)
+    assert (counts["total"], counts["succeeded"], counts["pending"], counts["running"]) == (2, 2, 0, 0)
+    children = engine.client.list_executions(mapRunArn=runs[0]["mapRunArn"])["executions"]
+    assert len(children) == 2
+    with pytest.raises(engine.client.exceptions.ResourceNotFound):
+        engine.client.describe_map_run(mapRunArn=runs[0]["mapRunArn"] + "0")

@@ -78,9 +78,11 @@ def test_a_function_hands_a_token_out_and_a_person_approves(engine):
     name = execution.split(":")[-1]
     machine = execution.split(":")[-2]
     until("the task", lambda: machine in engine.kubectl("get", "tasks"))
+    until("the function has answered", lambda: "TaskSubmitted" in engine.types(execution))
     said = engine.kubectl("task", "approve", f"{machine}-{name}", '{"approved": true}')
     assert said.endswith("approved\n")
     assert json.loads(engine.end(execution)["output"]) == {"approved": True}
+    assert engine.types(execution)[2:7] == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited"]
     execution = engine.start(engine.machine(one(state)))
     machine, name = execution.split(":")[-2:]
     until("the task", lambda: machine in engine.kubectl("get", "tasks"))

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from botocore.exceptions import ClientError
+from conftest import HTTP_PORT
 
 INVOKE = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}
 
@@ -126,7 +127,7 @@ def test_trace_shows_the_request_and_the_answer_of_an_http_call(engine):
         def log_message(self, *words):
             pass
 
-    with http.server.HTTPServer(("127.0.0.1", engine.cluster.http_allow_port), Endpoint) as server:
+    with http.server.HTTPServer(("127.0.0.1", HTTP_PORT), Endpoint) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/orders"
         state = {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": True, "Parameters": {"ApiEndpoint": url, "Method": "POST", "RequestBody.$": "$"}}

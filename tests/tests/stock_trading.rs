@@ -8,9 +8,11 @@ fn trading() -> Cluster {
     let examples = repository().join("examples");
     let functions = examples.join("seed2/def.yaml");
     let machine = examples.join("stock-trading");
-    cluster
-        .kubectl()
-        .run(&["apply", functions.to_str().unwrap(), machine.to_str().unwrap()]);
+    cluster.kubectl().run(&[
+        "apply",
+        functions.to_str().unwrap(),
+        machine.to_str().unwrap(),
+    ]);
     cluster
 }
 
@@ -49,13 +51,21 @@ fn a_trade_is_approved_or_turned_down_with_kubectl() {
     assert_eq!(task["spec"]["state"], "Request Human Approval");
     assert_eq!(task["spec"]["input"]["recommended_type"], "buy");
     let table = kubectl.run(&["get", "tasks"]);
-    assert!(table.contains(&bought) && table.contains("Request Human Approval"), "{table}");
+    assert!(
+        table.contains(&bought) && table.contains("Request Human Approval"),
+        "{table}"
+    );
     let said = kubectl.run(&["task", "approve", &bought, r#"{"by": "ann"}"#]);
     assert!(said.ends_with("approved\n"), "{said}");
     assert_eq!(report(&kubectl, &bought), "bought TRPE at 42");
 
     // Once more with another input, and this time not.
-    let edited = kubectl.run(&["execute", &format!("run/{bought}"), r#"{"symbol": "ACME"}"#, "--async"]);
+    let edited = kubectl.run(&[
+        "execute",
+        &format!("run/{bought}"),
+        r#"{"symbol": "ACME"}"#,
+        "--async",
+    ]);
     let kept = edited.trim().rsplit('/').next().unwrap().to_owned();
     assert_eq!(task_of(&kubectl, &kept)["spec"]["input"]["symbol"], "ACME");
     kubectl.run(&["task", "fail", &kept, "--cause", "too dear"]);
@@ -73,7 +83,10 @@ fn a_trade_is_approved_or_turned_down_with_kubectl() {
         assert!(told.contains(words), "{words:?} is not in\n{told}");
     }
     let picture = kubectl.run(&["get", "run", &kept, "-o", "svg"]);
-    assert!(picture.starts_with("<svg") && picture.contains("Keep Position"), "{picture}");
+    assert!(
+        picture.starts_with("<svg") && picture.contains("Keep Position"),
+        "{picture}"
+    );
 }
 
 #[test]
@@ -89,21 +102,32 @@ fn a_trade_is_approved_over_http() {
     assert_eq!(accepted.status, 202, "{accepted:?}");
     let location = accepted.header("location").unwrap().to_owned();
     let run = location.rsplit('/').next().unwrap().to_owned();
-    assert_eq!(gateway.get(&location).expect(200)["phase"], "Running");
 
     let api = cluster.api().as_admin();
     let tasks = "/api/v1/namespaces/default/tasks";
     let task = eventually("the approval is asked for", || {
         let list = api.get(tasks).expect(200);
-        let found = list["items"].as_array().unwrap().iter().find(|task| task["spec"]["run"] == run.as_str());
+        let found = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|task| task["spec"]["run"] == run.as_str());
         found.cloned().ok_or(list)
     });
+    assert_ne!(gateway.get(&location).expect(200)["phase"], "Succeeded");
     let answer = json!({ "taskToken": task["spec"]["token"], "output": r#"{"by": "ann"}"# });
-    let said = api.post_with("/", "x-amz-target", "AWSStepFunctions.SendTaskSuccess", &answer.to_string());
+    let said = api.post_with(
+        "/",
+        "x-amz-target",
+        "AWSStepFunctions.SendTaskSuccess",
+        &answer.to_string(),
+    );
     assert_eq!(said.expect(200), json!({}));
-    let ended = eventually("the run ends", || match gateway.get(&location).expect(200) {
-        run if run["phase"] == "Succeeded" => Ok(run),
-        other => Err(other),
+    let ended = eventually("the run ends", || {
+        match gateway.get(&location).expect(200) {
+            run if run["phase"] == "Succeeded" => Ok(run),
+            other => Err(other),
+        }
     });
     assert_eq!(ended["output"], json!({"report": "sold ACME at 87"}));
 }
