@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use common::settings;
 use common::trust::{client_config, install_crypto};
 use master::house::{self, Admin};
+use master::registry::{TETHER, become_tethered};
 use master::settings::Settings;
 use serde::Deserialize;
 use serde_json::json;
@@ -68,6 +69,14 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
+    /// Becomes a program that ends with the process that started it
+    #[command(name = TETHER, hide = true)]
+    Tether {
+        /// That process
+        parent: i32,
+        program: PathBuf,
+        arguments: Vec<String>,
+    },
     /// Join tokens
     Token {
         #[command(subcommand)]
@@ -94,6 +103,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     install_crypto();
     let result = match cli.command {
         None => serve(&cli.serve),
+        Some(Command::Tether {
+            parent,
+            program,
+            arguments,
+        }) => Err(become_tethered(parent, &program, &arguments).into()),
         Some(Command::Token {
             command: TokenCommand::Create { data_dir, ttl },
         }) => create_token(&cli.serve, data_dir, &ttl),

@@ -38,6 +38,8 @@ pub struct Settings {
     pub registry: String,
     /// How the registry is used.
     pub registry_access: RegistryAccess,
+    /// The registry that `auto` runs.
+    pub own_registry: OwnRegistry,
     /// The gateway.
     pub gateway: GatewaySettings,
     /// Builds.
@@ -72,6 +74,16 @@ pub struct RegistryAccess {
     pub ca_file: PathBuf,
     /// Images are named `PREFIX/functions`.
     pub prefix: String,
+}
+
+/// The registry that the master runs itself.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct OwnRegistry {
+    /// The image of a registry (CNCF distribution). Empty: never through Docker.
+    pub image: String,
+    /// The engine's socket, `unix:///PATH`. Empty: `DOCKER_HOST`, else Docker's default.
+    pub docker_host: String,
 }
 
 /// The gateway.
@@ -229,6 +241,7 @@ impl Default for Settings {
             blobs: String::new(),
             registry: "auto".to_owned(),
             registry_access: RegistryAccess::default(),
+            own_registry: OwnRegistry::default(),
             gateway: GatewaySettings::default(),
             builds: BuildSettings::default(),
             runs: RunSettings::default(),
@@ -245,6 +258,15 @@ impl Default for RegistryAccess {
             password_file: PathBuf::new(),
             ca_file: PathBuf::new(),
             prefix: "troupe".to_owned(),
+        }
+    }
+}
+
+impl Default for OwnRegistry {
+    fn default() -> Self {
+        Self {
+            image: "registry:2".to_owned(),
+            docker_host: String::new(),
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::clock::{Clock, SystemClock};
 use crate::images::{self, Blobs, ImageStore, image_store};
 use crate::objects::{Objects, gc};
-use crate::registry::{self, Child};
+use crate::registry::{self, OwnRegistry};
 use crate::settings::{Settings, SettingsError};
 use crate::store::migration::MigrationError;
 use crate::store::{Durability, Store, StoreError, Txn};
@@ -93,7 +93,7 @@ pub(crate) struct Ground {
     pub(crate) blobs: Blobs,
     pub(crate) images: Arc<dyn ImageStore>,
     /// The registry that the master runs itself.
-    pub(crate) registry: Option<Arc<Child>>,
+    pub(crate) registry: Option<Arc<dyn OwnRegistry>>,
     pub(crate) epoch: u64,
 }
 
@@ -109,7 +109,7 @@ impl Ground {
         let authority = Authority::load_or_create(&directory.join("authority"), clock.now())?;
         let blobs = Blobs::open(&settings.blobs_dir())?;
         let opened = registry::open(&settings).await?;
-        let registry = opened.as_ref().and_then(|opened| opened.child.clone());
+        let registry = opened.as_ref().and_then(|opened| opened.own.clone());
         let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));
         let epoch = next_epoch(&*store).await?;
         let authority = Arc::new(authority);
@@ -160,25 +160,30 @@ async fn next_epoch(store: &dyn Store) -> Result<u64, StoreError> {
 /// When it cannot start, or a room fell too often.
 pub async fn run(settings: Settings) -> Result<(), HouseError> {
     let ground = Ground::lay(settings).await?;
+    let ended = live(&ground).await;
+    if let Some(registry) = &ground.registry {
+        registry.stop().await;
+    }
+    ended
+}
+
+async fn live(ground: &Ground) -> Result<(), HouseError> {
     let collector = actix_web::rt::spawn(gc::run(ground.objects.clone()));
     let (fatal, mut fell) = mpsc::channel(1);
-    let tree = tree::grow(&ground, fatal)?;
+    let tree = tree::grow(ground, fatal)?;
     let keep_unused = ground.settings.builds.keep_unused;
     let sweeper = images::collect(Arc::clone(&tree.image_tools), keep_unused);
     let sweeper = actix_web::rt::spawn(sweeper);
-    let ports = ports::open(&ground, &tree).await?;
+    let ports = ports::open(ground, &tree).await?;
     let admin = Admin::issue(&ground.authority, &ports.api_url(), ground.clock.now())?;
     admin.write(&ground.settings.data_dir)?;
-    announce(&ground, &ports);
+    announce(ground, &ports);
     let ended = tokio::select! {
         ended = ports.serve() => ended.map_err(HouseError::Serve),
         Some(fatal) = fell.recv() => Err(fatal.into()),
     };
     collector.abort();
     sweeper.abort();
-    if let Some(registry) = &ground.registry {
-        registry.stop().await;
-    }
     ended
 }
 

@@ -98,8 +98,8 @@ impl InRegistry {
     }
 
     async fn awake(&self) -> Result<(), RegistryError> {
-        match &self.opened.child {
-            Some(child) => child.keep().await,
+        match &self.opened.own {
+            Some(own) => own.keep().await,
             None => Ok(()),
         }
     }
@@ -155,8 +155,8 @@ impl ImageStore for InRegistry {
         for digest in manifests {
             self.opened.registry.delete(Item::Manifest, digest).await?;
         }
-        match &self.opened.child {
-            Some(child) if !manifests.is_empty() => child.collect().await,
+        match &self.opened.own {
+            Some(own) if !manifests.is_empty() => own.collect().await,
             // An external registry frees its disk when its owner says so.
             _ => Ok(()),
         }

@@ -63,8 +63,8 @@ pub enum RegistryError {
     #[error("prepare the connection to the registry")]
     Client(#[source] reqwest::Error),
     /// The registry that the master runs itself.
-    #[error("run docker-registry in {directory}: {message}")]
-    Child {
+    #[error("run the registry in {directory}: {message}")]
+    Own {
         /// Where.
         directory: PathBuf,
         /// Why not.

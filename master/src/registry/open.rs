@@ -8,7 +8,9 @@ use rustls::{ClientConfig, RootCertStore};
 use super::auth::Credentials;
 use super::child::Child;
 use super::client::Registry;
+use super::container::{Container, Image};
 use super::error::RegistryError;
+use super::home::OwnRegistry;
 use crate::settings::Settings;
 
 /// Certificates of the public authorities, where Debian and its like keep them.
@@ -19,8 +21,8 @@ const PUBLIC: &str = "/etc/ssl/certs/ca-certificates.crt";
 pub struct Opened {
     /// Where functions' images go.
     pub registry: Arc<Registry>,
-    /// The registry's process, when the master runs it.
-    pub child: Option<Arc<Child>>,
+    /// The registry itself, when the master runs it.
+    pub own: Option<Arc<dyn OwnRegistry>>,
 }
 
 /// Opens the registry that the settings ask for; `None` when there is none.
@@ -33,19 +35,7 @@ pub async fn open(settings: &Settings) -> Result<Option<Opened>, RegistryError> 
     let repository = format!("{}/functions", access.prefix);
     match settings.registry.as_str() {
         "none" => Ok(None),
-        "auto" => {
-            let Some(program) = Child::program() else {
-                tracing::info!(
-                    "no docker-registry on this machine: nodes take layers from the master"
-                );
-                return Ok(None);
-            };
-            let child = Child::start(&program, &settings.data_dir.join("registry")).await?;
-            Ok(Some(Opened {
-                registry: Arc::new(child.registry(&repository)?),
-                child: Some(Arc::new(child)),
-            }))
-        }
+        "auto" => own(settings, &repository).await,
         url => {
             let registry = external(url, settings, repository)?;
             if let Err(error) = registry.check().await {
@@ -53,10 +43,48 @@ pub async fn open(settings: &Settings) -> Result<Option<Opened>, RegistryError> 
             }
             Ok(Some(Opened {
                 registry: Arc::new(registry),
-                child: None,
+                own: None,
             }))
         }
     }
+}
+
+/// This program, whatever has become of its file since it started.
+const MASTER: &str = "/proc/self/exe";
+
+/// A registry of the master's own: through Docker where an image of it is at hand, else as a process
+/// where its program is installed, else none.
+async fn own(settings: &Settings, repository: &str) -> Result<Option<Opened>, RegistryError> {
+    let directory = settings.data_dir.join("registry");
+    let missing = match Image::find(&settings.own_registry).await {
+        Err(missing) => missing,
+        Ok(image) => match Container::start(image, &directory).await {
+            Ok(container) => {
+                tracing::info!(
+                    image = settings.own_registry.image,
+                    "the registry is a container"
+                );
+                return Ok(Some(Opened {
+                    registry: Arc::new(container.registry(repository)?),
+                    own: Some(Arc::new(container)),
+                }));
+            }
+            Err(error) => crate::explain(&error),
+        },
+    };
+    let Some(program) = Child::program() else {
+        tracing::info!(
+            docker = missing,
+            "no image of a registry and no docker-registry on this machine: nodes take layers from the master"
+        );
+        return Ok(None);
+    };
+    tracing::info!(docker = missing, "the registry is a process");
+    let child = Child::start(Path::new(MASTER), &program, &directory).await?;
+    Ok(Some(Opened {
+        registry: Arc::new(child.registry(repository)?),
+        own: Some(Arc::new(child)),
+    }))
 }
 
 fn external(url: &str, settings: &Settings, repository: String) -> Result<Registry, RegistryError> {

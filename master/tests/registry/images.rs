@@ -1,15 +1,14 @@
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::digest::Digest;
-use master::registry::{Child, Item};
+use master::registry::{Item, OwnRegistry as _, TETHER};
 use reqwest::Method;
 
-use super::{image, own};
+use super::{MASTER, NAME, image, own, program, until_gone};
 
-const NAME: &str = "troupe/functions";
-
-fn blob_file(directory: &Path, digest: &Digest) -> std::path::PathBuf {
+pub(super) fn blob_file(directory: &Path, digest: &Digest) -> std::path::PathBuf {
     let hex = digest.hex();
     let blobs = directory.join("data/docker/registry/v2/blobs/sha256");
     blobs.join(&hex[..2]).join(hex).join("data")
@@ -101,9 +100,7 @@ async fn a_registry_that_died_is_started_again_and_keeps_its_images() {
     images.publish(&one).await.unwrap();
     let pid = std::fs::read_to_string(home.join("pid")).unwrap();
     Command::new("kill").args(["-KILL", &pid]).status().unwrap();
-    while Path::new(&format!("/proc/{pid}/cwd")).read_link().is_ok() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until_gone(&pid).await;
     let there = async {
         loop {
             match images.has(&Digest::of(&one.index)).await {
@@ -124,8 +121,7 @@ async fn what_a_killed_master_left_is_ended_and_nobody_else() {
     let home = directory.path().join("registry");
     let (child, _) = own(&home).await;
     child.stop().await;
-    let program = Child::program().unwrap();
-    let mut left = Command::new(&program)
+    let mut left = Command::new(program())
         .args(["serve", "config.yml"])
         .current_dir(&home)
         .stdout(Stdio::null())
@@ -147,4 +143,44 @@ async fn what_a_killed_master_left_is_ended_and_nobody_else() {
     bystander.kill().unwrap();
     bystander.wait().unwrap();
     child.stop().await;
+}
+
+#[tokio::test]
+async fn it_ends_with_its_master_also_with_one_that_is_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("registry");
+    own(&home).await.0.stop().await;
+    // A shell in the place of a master: it starts the registry as a master does, and is killed.
+    let script = format!(
+        "{MASTER} {TETHER} $$ {} serve config.yml & echo $!; wait",
+        program().display()
+    );
+    let mut parent = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(&home)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pid = String::new();
+    let mut said = BufReader::new(parent.stdout.as_mut().unwrap());
+    said.read_line(&mut pid).unwrap();
+    let socket = home.join("socket");
+    while !socket.exists() {
+        assert!(parent.try_wait().unwrap().is_none());
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    until_gone(pid.trim()).await;
+    // One whose parent has gone before it looked does not even begin.
+    let late = Command::new(MASTER)
+        .args([TETHER, "1", "/bin/true"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&late.stderr);
+    assert!(
+        !late.status.success() && said.contains("the master has ended"),
+        "{said}"
+    );
 }

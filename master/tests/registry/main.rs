@@ -8,30 +8,54 @@
     reason = "a test"
 )]
 
+mod container;
 mod external;
 mod images;
 mod token;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::digest::Digest;
 use common::trust::install_crypto;
 use master::images::{Image, ImageStore, image_store};
-use master::registry::{Child, Content, Opened};
+use master::registry::{Child, Content, Opened, OwnRegistry};
 use serde_json::json;
 
-/// A registry of the master's own in a directory.
+const NAME: &str = "troupe/functions";
+const MASTER: &str = env!("CARGO_BIN_EXE_master");
+
+fn program() -> PathBuf {
+    Child::program().expect("install the package docker-registry")
+}
+
+/// A registry of the master's own in a directory, as a process.
 async fn own(directory: &Path) -> (Arc<Child>, Arc<dyn ImageStore>) {
     install_crypto();
-    let program = Child::program().expect("install the package docker-registry");
-    let child = Arc::new(Child::start(&program, directory).await.unwrap());
+    let child = Child::start(Path::new(MASTER), &program(), directory).await;
+    let child = Arc::new(child.unwrap());
     let opened = Opened {
-        registry: Arc::new(child.registry("troupe/functions").unwrap()),
-        child: Some(Arc::clone(&child)),
+        registry: Arc::new(child.registry(NAME).unwrap()),
+        own: Some(Arc::clone(&child) as Arc<dyn OwnRegistry>),
     };
     (child, image_store(Some(opened)))
+}
+
+/// Whether a process is there that is more than a zombie.
+fn lives(pid: &str) -> bool {
+    Path::new(&format!("/proc/{pid}/cwd")).read_link().is_ok()
+}
+
+async fn until_gone(pid: &str) {
+    let gone = async {
+        while lives(pid) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let patience = Duration::from_secs(30);
+    tokio::time::timeout(patience, gone).await.unwrap();
 }
 
 /// An image of one architecture whose layer is this text; the layer is a file.

@@ -26,7 +26,7 @@ struct Pretended {
 impl Pretended {
     fn answer(&self) -> Result<(), RegistryError> {
         if self.down.load(Ordering::SeqCst) {
-            return Err(RegistryError::Child {
+            return Err(RegistryError::Own {
                 directory: "r".into(),
                 message: "it is down".to_owned(),
             });
