@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{Cluster, Source, eventually, mentioning, params, sockets_below, waits_for};
+use tests::{Cluster, Gate, Source, eventually, mentioning, params, sockets_below, waits_for};
 
 /// A gate of its own in the test's directory, which the test opens.
 fn gate(cluster: &Cluster) -> PathBuf {
@@ -80,33 +80,21 @@ fn a_build_is_finished_after_the_master_is_killed_in_the_middle_of_it() {
         &params("__import__('waited').VALUE"),
         "",
     );
-    // Its requirement is source code whose setup.py waits for the test; it may run again, as another user.
-    let gate = gate(&cluster);
+    // Its requirement is source code whose setup.py waits for the test; it may run again.
+    let gate = Gate::closed();
     source.file("requirements.txt", "./waited\n");
-    source.file(
-        "waited/setup.py",
-        &format!(
-            "import os, time\nfrom setuptools import setup\nif not os.path.exists({began:?}):\n    open({began:?}, 'a').close()\nwhile not os.path.exists({gate:?}):\n    time.sleep(0.05)\nsetup(name='waited', version='1', py_modules=['waited'])\n",
-            began = cluster.home().join("shared/began"),
-        ),
-    );
+    let setup =
+        "from setuptools import setup\nsetup(name='waited', version='1', py_modules=['waited'])\n";
+    source.file("waited/setup.py", &format!("{}{setup}", gate.wait()));
     source.file("waited/waited.py", "VALUE = 'built'\n");
-    let shared = cluster.home().join("shared");
-    fs::create_dir(&shared).unwrap();
-    fs::set_permissions(&shared, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     cluster
         .kubectl()
         .run(&["apply", source.yaml(), "--wait=false"]);
-    eventually("the build has begun", || {
-        match shared.join("began").exists() {
-            true => Ok(()),
-            false => Err(cluster.kubectl().say(&["describe", "function", "slow"])),
-        }
-    });
+    gate.reached();
     let built = |cluster: &Cluster| cluster.kubectl().run(&["get", "function", "slow"]);
     assert!(built(&cluster).contains("Building"), "{}", built(&cluster));
     cluster.crash_master();
-    open_gate(&cluster);
+    gate.open();
     assert_eq!(
         cluster.gateway().post("/function/slow", "{}").expect(200),
         json!("built")

@@ -26,12 +26,15 @@ impl Progress {
     /// Says something else.
     pub fn say(&self, text: impl Into<String>) {
         if let Some(bar) = &self.0 {
-            let text: String = text.into();
-            let clean: String = text
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect();
-            bar.set_message(clean);
+            bar.set_message(clean(&text.into()));
+        }
+    }
+
+    /// A line that stays, on the standard error, above the one that is rewritten.
+    pub fn line(&self, text: &str) {
+        match &self.0 {
+            Some(bar) => bar.println(clean(text)),
+            None => eprintln!("{}", clean(text)),
         }
     }
 
@@ -48,6 +51,13 @@ impl Drop for Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A text that cannot move the terminal's cursor.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// Whether a person watches: both outputs are terminals.

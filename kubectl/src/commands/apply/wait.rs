@@ -1,13 +1,16 @@
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use crate::client::{Client, ResourceType};
+use crate::client::{Client, Request, ResourceType, lines};
 use crate::commands::error::{Error, message};
 use crate::print::progress::Progress;
 
 /// How often the server is asked.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long the last lines of a build that has ended may take.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Where something that takes its time stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,13 +40,14 @@ pub(super) async fn until_done(
                     .pointer("/spec/entryParams")
                     .is_some_and(Value::is_string) =>
         {
-            wait(client, resource, namespace, written, timeout, run_stand).await
+            let what = Waited::new(resource, namespace, written);
+            what.wait(client, timeout, run_stand, None).await
         }
         _ => Ok(()),
     }
 }
 
-/// Waits until a function is built.
+/// Waits until a function is built, and shows what its build says meanwhile.
 pub(in crate::commands) async fn until_built(
     client: &Client,
     resource: &ResourceType,
@@ -51,43 +55,88 @@ pub(in crate::commands) async fn until_built(
     written: &Value,
     timeout: Duration,
 ) -> Result<(), Error> {
-    wait(client, resource, namespace, written, timeout, build_stand).await
+    let what = Waited::new(resource, namespace, written);
+    let log = format!("{}/log", what.path);
+    what.wait(client, timeout, build_stand, Some(&log)).await
 }
 
-async fn wait(
-    client: &Client,
-    resource: &ResourceType,
-    namespace: &str,
-    written: &Value,
-    timeout: Duration,
-    stand_of: fn(&Value, i64) -> Stand,
-) -> Result<(), Error> {
-    let name = written
-        .pointer("/metadata/name")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let generation = written
-        .pointer("/metadata/generation")
-        .and_then(Value::as_i64)
-        .unwrap_or(0);
-    let what = format!("{}/{name}", resource.label());
-    let path = resource.object(namespace, name);
-    let progress = Progress::on_terminal();
-    let start = Instant::now();
-    loop {
-        let Some(object) = client.find(&path).await? else {
-            return message(format!("{what} was deleted while it was waited for"));
-        };
-        let at = match stand_of(&object, generation) {
-            Stand::Done => return Ok(()),
-            Stand::Failed(why) => return message(format!("{what}: {why}")),
-            Stand::Going(at) => at,
-        };
-        progress.say(format!("{what}: {at}"));
-        if start.elapsed() >= timeout {
-            return message(format!("timed out waiting for {what}: {at}"));
+/// An object that is waited for.
+struct Waited {
+    label: String,
+    path: String,
+    generation: i64,
+}
+
+impl Waited {
+    fn new(resource: &ResourceType, namespace: &str, written: &Value) -> Self {
+        let name = text(written, "/metadata/name");
+        let generation = written
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64);
+        Self {
+            label: format!("{}/{name}", resource.label()),
+            path: resource.object(namespace, name),
+            generation: generation.unwrap_or(0),
         }
-        tokio::time::sleep(PAUSE).await;
+    }
+
+    /// Waits, and shows the log at the path `log` from when there is something to wait for.
+    async fn wait(
+        &self,
+        client: &Client,
+        timeout: Duration,
+        stand_of: fn(&Value, i64) -> Stand,
+        log: Option<&str>,
+    ) -> Result<(), Error> {
+        let what = &self.label;
+        let progress = Progress::on_terminal();
+        let start = Instant::now();
+        let mut log = log.map(|path| Box::pin(show_log(client, path, &progress)));
+        let mut looks = 0;
+        loop {
+            let Some(object) = client.find(&self.path).await? else {
+                return message(format!("{what} was deleted while it was waited for"));
+            };
+            let stand = stand_of(&object, self.generation);
+            if let Stand::Going(at) = stand {
+                progress.say(format!("{what}: {at}"));
+                if start.elapsed() >= timeout {
+                    return message(format!("timed out waiting for {what}: {at}"));
+                }
+                looks += 1;
+                match &mut log {
+                    Some(showing) => {
+                        if tokio::time::timeout(PAUSE, showing).await.is_ok() {
+                            log = None;
+                        }
+                    }
+                    None => tokio::time::sleep(PAUSE).await,
+                }
+                continue;
+            }
+            if let Some(showing) = log.filter(|_| looks > 0) {
+                let _ = tokio::time::timeout(LAST_LINES, showing).await;
+            }
+            return match stand {
+                Stand::Failed(why) => message(format!("{what}: {why}")),
+                Stand::Done | Stand::Going(_) => Ok(()),
+            };
+        }
+    }
+}
+
+/// Shows what a build says until it ends. A server that does not tell it is waited for all the same.
+async fn show_log(client: &Client, path: &str, progress: &Progress) {
+    let request = Request::get(path)
+        .accept("text/plain,application/json;q=0.5,*/*;q=0.1")
+        .query("build", "true")
+        .query("follow", "true");
+    let Ok(answer) = client.ok(request).await else {
+        return;
+    };
+    let mut lines = lines(answer);
+    while let Some(Ok(line)) = lines.next().await {
+        progress.line(String::from_utf8_lossy(&line).trim_end());
     }
 }
 
