@@ -4,6 +4,7 @@
 //! <data>/agent.lock          held while an agent runs here
 //! <data>/ca.pem, node.pem    whom this node trusts, who it is (mode 0600)
 //! <data>/boot                the boot after which the layers were written
+//! <data>/runtime             what pods last ran as: docker or process
 //! <data>/images.json         images that were brought into Docker's engine
 //! <data>/bases.json          the function bases' parts
 //! <data>/registry.port       where they are served to it
@@ -145,6 +146,12 @@ impl Layout {
     #[must_use]
     pub fn images(&self) -> PathBuf {
         self.data.join("images.json")
+    }
+
+    /// What pods last ran as.
+    #[must_use]
+    pub fn runtime(&self) -> PathBuf {
+        self.data.join("runtime")
     }
 
     /// What is known of the function bases.

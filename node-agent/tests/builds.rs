@@ -253,6 +253,45 @@ async fn set_up_code_runs_without_rights_and_what_it_leaves_running_is_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_build_neither_sees_nor_writes_the_machines_temporary_directories() {
+    if !node_agent::supervisor::may_be_private() {
+        // The node says so: see `Facts::isolation_message`.
+        return;
+    }
+    let (master, agent) = started(&[]).await;
+    let name = format!("troupe-build-{}", std::process::id());
+    let theirs = std::env::temp_dir().join(format!("{name}-theirs"));
+    std::fs::write(&theirs, "secret").unwrap();
+    let effect = format!(
+        "
+    import tempfile
+    print('theirs', os.path.exists({theirs:?}))
+    for place in ('/tmp', '/var/tmp', '/dev/shm'):
+        mark = place + '/{name}'
+        open(mark, 'w').write('x')
+        print('wrote', mark, os.path.exists(mark), sorted(os.listdir(place)))
+    print('scratch', tempfile.gettempdir())"
+    );
+    let (log, outcome) = run(&master, with_package(&master, "b1", &effect)).await;
+    std::fs::remove_file(&theirs).unwrap();
+    assert!(
+        matches!(outcome, BuildOutcome::Built(_)),
+        "{outcome:?} {log:?}"
+    );
+    let log = log.join("\n");
+    assert!(log.contains("theirs False"), "{log}");
+    for place in ["/tmp", "/var/tmp", "/dev/shm"] {
+        let mark = format!("{place}/{name}");
+        assert!(log.contains(&format!("wrote {mark} True")), "{log}");
+        assert!(!std::path::Path::new(&mark).exists(), "{mark}");
+    }
+    // Large files go to the build's own disk.
+    assert!(log.contains("build/home"), "{log}");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(agent.data.to_str().unwrap()), "{mounts}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_hangs_is_ended_in_time_and_one_that_is_cancelled_at_once() {
     let (master, _agent) = started(&[]).await;
     let mut order = with_package(&master, "b1", "import time; time.sleep(3600)");

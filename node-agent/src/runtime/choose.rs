@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::docker::{DockerOptions, DockerRuntime, ImageSource};
+use common::link::RuntimeKind;
+
+use super::docker::{self, DockerOptions, DockerRuntime, ImageSource};
 use super::process::{ProcessOptions, ProcessRuntime, Python};
 use super::{Runtime, RuntimeError};
 use crate::chain::chain;
@@ -19,7 +21,8 @@ pub struct ChooseError(String);
 
 /// The runtime the settings name, or the one that `auto` finds: Docker where the engine and the
 /// function base are there; processes only when the master is on loopback, since on a machine of
-/// its own a node is expected to keep pods apart.
+/// its own a node is expected to keep pods apart, and only when no pods are there that an earlier start
+/// ran in containers. What containers an earlier start left goes when processes are chosen.
 ///
 /// # Errors
 /// When the chosen one cannot be used, or `auto` finds none.
@@ -45,29 +48,84 @@ pub async fn choose(
         chance: chance.clone(),
     };
     let docker = || docker(options());
-    let process = || process(settings, layout, server, node_id, user);
-    match settings.runtime {
+    let process = || async {
+        if last(layout) == Some(RuntimeKind::Docker) {
+            docker::leave(&options()).await.map_err(|error| {
+                ChooseError(format!(
+                    "runtime process: remove the containers of an earlier start: {}; start Docker, or \
+                     remove {} to leave them there",
+                    chain(&error),
+                    layout.runtime().display()
+                ))
+            })?;
+        }
+        process(settings, layout, server, node_id, user).await
+    };
+    let chosen = match settings.runtime {
         RuntimeChoice::Docker => {
             let made = docker().await;
-            made.map_err(|error| ChooseError(format!("runtime docker: {}", chain(&error))))
+            made.map_err(|error| ChooseError(format!("runtime docker: {}", chain(&error))))?
         }
-        RuntimeChoice::Process => process().await,
-        RuntimeChoice::Auto => {
-            let missing = match docker().await {
-                Ok(runtime) => return Ok(runtime),
-                Err(error) => chain(&error),
-            };
-            if settings.master_is_local() {
+        RuntimeChoice::Process => process().await?,
+        RuntimeChoice::Auto => match docker().await {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let missing = chain(&error);
+                may_be_processes(settings, layout, &missing)?;
                 tracing::info!(docker = missing, "pods run as processes");
-                return process().await;
+                process().await?
             }
-            Err(ChooseError(format!(
-                "Docker cannot be used ({missing}) and the master is on another machine; make \
-                 Docker and the function base available (make func-base, --base-image FILE), or \
-                 choose --runtime process, whose pods are kept apart by user ids only"
-            )))
-        }
+        },
+    };
+    note(layout, chosen.facts().kind)?;
+    Ok(chosen)
+}
+
+/// Whether `auto` may choose processes, where Docker cannot be used.
+fn may_be_processes(
+    settings: &Settings,
+    layout: &Layout,
+    missing: &str,
+) -> Result<(), ChooseError> {
+    if !settings.master_is_local() {
+        return Err(ChooseError(format!(
+            "Docker cannot be used ({missing}) and the master is on another machine; make \
+             Docker and the function base available (make func-base, --base-image FILE), or \
+             choose --runtime process, whose pods are kept apart by user ids only"
+        )));
     }
+    let has_pods = || std::fs::read_dir(layout.pods()).is_ok_and(|mut pods| pods.next().is_some());
+    if last(layout) == Some(RuntimeKind::Docker) && has_pods() {
+        return Err(ChooseError(format!(
+            "Docker cannot be used ({missing}), and this node has pods that an earlier start ran in \
+             containers; start Docker, or choose --runtime process to give them up"
+        )));
+    }
+    Ok(())
+}
+
+const DOCKER: &str = "docker";
+const PROCESS: &str = "process";
+
+/// What pods last ran as.
+fn last(layout: &Layout) -> Option<RuntimeKind> {
+    let noted = std::fs::read_to_string(layout.runtime()).ok()?;
+    match noted.trim() {
+        DOCKER => Some(RuntimeKind::Docker),
+        PROCESS => Some(RuntimeKind::Process),
+        _ => None,
+    }
+}
+
+fn note(layout: &Layout, kind: RuntimeKind) -> Result<(), ChooseError> {
+    let word = match kind {
+        RuntimeKind::Docker => DOCKER,
+        RuntimeKind::Process => PROCESS,
+    };
+    std::fs::write(layout.runtime(), word).map_err(|error| {
+        let path = layout.runtime();
+        ChooseError(format!("write {}: {error}", path.display()))
+    })
 }
 
 async fn docker(options: DockerOptions) -> Result<Arc<dyn Runtime>, RuntimeError> {

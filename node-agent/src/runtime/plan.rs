@@ -32,6 +32,16 @@ pub struct Step<'a> {
     pub timeout: Duration,
 }
 
+impl Step<'_> {
+    /// Certificates and packages of this machine that its environment names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let named = |key: &str| matches!(key, "PIP_CERT" | "SSL_CERT_FILE" | "PIP_FIND_LINKS");
+        let files = self.environment.iter();
+        let files = files.filter_map(move |(key, value)| named(key).then_some(Path::new(value)));
+        files.filter(|path| path.is_absolute() && path.exists())
+    }
+}
+
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepEnd {

@@ -10,6 +10,7 @@
 
 mod control;
 mod log;
+mod private;
 mod processes;
 mod sandbox;
 mod watch;
@@ -21,6 +22,7 @@ use common::link::Exit;
 use serde::{Deserialize, Serialize};
 
 pub use control::{CONTROL_SOCKET, Command, News};
+pub use private::{Private, may_be_private};
 pub use processes::{kill_everything, kill_own, resident_bytes};
 
 /// Where the way the main process ended is written.
@@ -45,6 +47,8 @@ pub struct Task {
     pub working_directory: PathBuf,
     /// The user and group it runs as; the supervisor's own when not root.
     pub uid: Option<u32>,
+    /// Temporary directories of its own; `None`: the machine's.
+    pub private: Option<Private>,
     /// Groups of processes with limits, made by the agent.
     pub cgroups: Vec<PathBuf>,
     /// Memory of all processes together, in bytes.

@@ -58,7 +58,11 @@ pub(super) fn spawn(task: &Task, output: io::PipeWriter) -> Result<Child, StartE
         join(cgroup)
             .map_err(|error| StartError::io(format!("join {}", cgroup.display()), error))?;
     }
-    let child = unmasked(|| command.spawn()).map_err(set("signals"))?;
+    let start = || match &task.private {
+        Some(private) => private.around(|| command.spawn()),
+        None => command.spawn(),
+    };
+    let child = unmasked(start).map_err(set("signals"))?;
     // The supervisor itself neither counts nor can be ended for what the task uses.
     for cgroup in &home {
         let _ = join(cgroup);

@@ -192,6 +192,32 @@ time.sleep(3600)";
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agents_build_is_gone_after_its_next_start() {
+    let Some(mut node) = node().await else { return };
+    let order = with_set_up(&node, "b1", "import time; time.sleep(3600)");
+    node.master.say(ToAgent::Build(Box::new(order)));
+    until("its container runs", || {
+        (!node.containers().is_empty()).then_some(())
+    })
+    .await;
+    node.agent.kill();
+    // A transfer that it did not end.
+    let partial = node.agent.data.join("layers/partial-7");
+    std::fs::create_dir(&partial).unwrap();
+    node.agent.restart();
+    node.data = node.master.hello().await.data_addr;
+    node.master.inventory().await;
+    until("nothing of it is left", || {
+        let builds = std::fs::read_dir(node.agent.data.join("builds"));
+        let clean = builds.unwrap().count() == 0 && !partial.exists();
+        (clean && node.containers().is_empty()).then_some(())
+    })
+    .await;
+    node.built(with_set_up(&node, "b2", "")).await;
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_base_full_promises_is_there_though_the_image_does_not_hold_it() {
     let index = Index::start();
     let files = index.files().display().to_string();

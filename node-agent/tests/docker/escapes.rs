@@ -138,10 +138,14 @@ def main(params):
     return {'seen': [reach(place) for place in places], 'own': own, 'gateway': gateway}
 ";
 
-async fn only_outwards(settings: &[(&str, &str)]) {
-    let Some(node) = node_with(settings).await else {
+async fn only_outwards(firewall: &str) {
+    let Some(node) = node_with(&[("DOCKER__FIREWALL", firewall)]).await else {
         return;
     };
+    let id = node.id();
+    let table = format!("table inet troupe-{id}");
+    let by_nft = crate::node::rules().contains(&table);
+    assert_eq!(by_nft, firewall == "nft", "{}", crate::node::rules());
     let outside = Outside::start();
     // Somebody who would answer on every address of this machine.
     let here = TcpListener::bind("0.0.0.0:0").unwrap();
@@ -197,12 +201,12 @@ async fn only_outwards(settings: &[(&str, &str)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_reaches_outwards_and_neither_host_nor_pods_nor_link_local_addresses() {
-    only_outwards(&[]).await;
+    only_outwards("nft").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_holds_with_iptables() {
-    only_outwards(&[("DOCKER__FIREWALL", "iptables")]).await;
+    only_outwards("iptables").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,3 +107,31 @@ fn while_the_engine_hangs_calls_go_on_and_nothing_is_said_to_be_gone() {
         node.end().await;
     });
 }
+
+#[test]
+fn a_node_with_containers_does_not_turn_to_processes_by_itself() {
+    in_own_network(|base| async move {
+        let engine = Engine::start(false);
+        let mut node = Node::start(&engine.host(), &base, &[("RUNTIME", "auto")]).await;
+        node.ready("p1", HELLO).await;
+        node.agent.kill();
+        engine.freeze();
+        node.agent.restart();
+        let (status, said) = node.agent.ended().await;
+        assert!(!status.success());
+        assert!(said.contains("choose --runtime process"), "{said}");
+        engine.thaw();
+        // With the engine back, its pods are too.
+        node.master.desire(vec![simple(&node.master, "p1", HELLO)]);
+        node.agent.restart();
+        node.master.pod("p1", PodState::Ready).await;
+        node.agent.kill();
+        // Who chooses processes gives them up: nothing of them is left in the engine.
+        node.agent.set("RUNTIME", "process");
+        node.agent.restart();
+        node.master.pod("p1", PodState::Failed).await;
+        assert_eq!(node.containers(), "");
+        node.remove("p1").await;
+        node.end().await;
+    });
+}

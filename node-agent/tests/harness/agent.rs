@@ -60,6 +60,12 @@ impl Agent {
         self.child = spawn(&self.data, &self.settings);
     }
 
+    /// The next start has another setting.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.retain(|(other, _)| other != key);
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
     /// SIGTERM; waits for the end.
     pub async fn terminate(&mut self) -> ExitStatus {
         kill(self.pid(), Signal::SIGTERM).unwrap();

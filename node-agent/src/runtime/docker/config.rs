@@ -108,17 +108,13 @@ pub(super) fn step(options: &DockerOptions, image: &str, step: Step<'_>) -> Cont
         bind(&options.server, SERVER, true),
     ];
     // Certificates and packages that the node's environment names are there under the same path.
-    for (key, value) in step.environment {
-        let path = Path::new(value);
-        let named = matches!(
-            key.as_str(),
-            "PIP_CERT" | "SSL_CERT_FILE" | "PIP_FIND_LINKS"
-        );
+    for path in step.files() {
+        let target = path.to_string_lossy();
         let known = mounts
             .iter()
-            .any(|mount| mount.target.as_deref() == Some(value));
-        if named && path.is_absolute() && path.exists() && !known {
-            mounts.push(bind(path, value, true));
+            .any(|mount| mount.target.as_deref() == Some(&*target));
+        if !known {
+            mounts.push(bind(path, &target, true));
         }
     }
     let limits = Limits {

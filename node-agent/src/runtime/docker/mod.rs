@@ -4,7 +4,7 @@
 //!
 //! [`engine`] is the connection, [`containers`] and [`config`] what containers are and how they are
 //! ended, [`network`] and [`firewall`] what they reach, [`base`] and [`images`] what they are made
-//! of, [`room`] the small directory a pod may write.
+//! of, [`room`] the small directory a pod may write, [`leave`] how a node gives all of it up.
 
 mod base;
 mod config;
@@ -12,6 +12,7 @@ mod containers;
 mod engine;
 mod firewall;
 mod images;
+mod leave;
 mod network;
 mod room;
 mod runtime;
@@ -20,6 +21,7 @@ mod step;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use leave::leave;
 pub use runtime::DockerRuntime;
 
 use crate::clock::Chance;

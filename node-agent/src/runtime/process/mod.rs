@@ -24,7 +24,7 @@ use super::{
     Adopted, Facts, Image, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd,
     function_environment,
 };
-use crate::supervisor::{self, Task};
+use crate::supervisor::{self, Private, Task, may_be_private};
 
 use cgroup::{Cgroups, Limits};
 use handle::Handle;
@@ -76,6 +76,9 @@ impl ProcessRuntime {
         if !cgroups.limits_memory() {
             missing.push("no writable cgroup limits memory; it is counted four times a second");
         }
+        if !may_be_private() {
+            missing.push("builds share the machine's temporary directories");
+        }
         missing.push("process pods share the machine's network and file system");
         let facts = Facts {
             kind: RuntimeKind::Process,
@@ -126,6 +129,17 @@ impl ProcessRuntime {
         Ok(pid)
     }
 
+    /// What a step of a build has instead of the machine's temporary directories.
+    fn private(&self, step: &Step<'_>) -> Private {
+        let python = &self.options.python.program;
+        let prefix = python.parent().and_then(Path::parent);
+        let own = [step.build, &self.options.server, python];
+        let own = own.into_iter().chain(prefix).map(ToOwned::to_owned);
+        Private {
+            visible: own.chain(step.files().map(ToOwned::to_owned)).collect(),
+        }
+    }
+
     fn task(&self, name: &str, directory: &Path, limits: Limits) -> Task {
         let (cgroups, memory_by_cgroup) = self.cgroups.create(name, limits);
         Task {
@@ -135,6 +149,7 @@ impl ProcessRuntime {
             environment: Vec::new(),
             working_directory: directory.to_owned(),
             uid: None,
+            private: None,
             cgroups,
             memory_bytes: limits.memory_bytes,
             memory_by_cgroup,
@@ -270,6 +285,7 @@ impl Runtime for ProcessRuntime {
             environment: environment.collect(),
             working_directory: step.working.to_owned(),
             uid: step.user,
+            private: may_be_private().then(|| self.private(&step)),
             max_file_bytes: step.max_file_bytes,
             // A build without its agent is of no use.
             orphan_ms: 2000,
