@@ -21,16 +21,17 @@ def _answers(host):
 
 
 @contextmanager
-def engine():
-    """A dockerd in private directories; its address. It ends with the block, its containers too."""
+def engine(*more):
+    """A dockerd in private directories, with these flags; its address. It ends with the block, its containers too."""
     if not is_root():
         raise Lacking("only root may run a Docker engine")
     need("iptables", "iptables", "the network of the container tests")
+    need("ip", "iproute2", "the machines beyond that containers reach or do not")
     program = need("dockerd", "docker.io", "the engine of the container tests")
     home = Path(tempfile.mkdtemp(prefix="troupe-engine-"))
     host = f"unix://{home}/docker.sock"
     log = home / "log"
-    flags = ["--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid", "-H", host]
+    flags = ["--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid", "-H", host, *more]
     with open(log, "wb") as output:
         # /usr/sbin may not be on PATH, and dockerd looks for its helpers there.
         environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}

@@ -18,8 +18,11 @@ import func_base as base
 from emulation import emulation
 from engine import engine
 from packages import Lacking, need, python_with
+from registry_image import registry_image
 
 OLDEST_KUBECTL = (1, 27)
+# End-to-end tests that need a Docker engine.
+IN_CONTAINERS = ("architectures", "containers", "registries")
 # End-to-end tests mostly wait for processes to start.
 THREADS = 2 * (os.cpu_count() or 1)
 
@@ -124,23 +127,35 @@ def containers():
     near = base.machine()
     far = next(arch for arch in base.ARCHITECTURES if arch != near)
     with ExitStack() as stack:
-        variables = {"TROUPE_TEST_DOCKER_HOST": stack.enter_context(engine()), "TROUPE_TEST_BASE_IMAGE": str(base.cached(near))}
+        # Both kinds of firewall are tried.
+        need("nft", "nftables", "the rules that hold containers back")
+        host = stack.enter_context(engine())
+        # Its pods have no network: two engines in one network write over each other's rules.
+        second = stack.enter_context(engine("--bridge=none", "--iptables=false", "--ip-masq=false"))
+        variables = {
+            "TROUPE_TEST_DOCKER_HOST": host,
+            "TROUPE_TEST_SECOND_DOCKER_HOST": second,
+            "TROUPE_TEST_REGISTRY_IMAGE": registry_image(host),
+            "TROUPE_TEST_BASE_IMAGE": str(base.cached(near)),
+        }
         note = ""
         try:
             stack.enter_context(emulation(far))
             variables["TROUPE_TEST_FOREIGN_BASE_IMAGE"] = str(base.cached(far))
         except Lacking as lacking:
             note = f"nothing on {far}: {lacking}"
-        selection = "package(node-agent) & binary(docker) + package(tests) & binary(architectures)"
-        arguments = ["-p", "node-agent", "-p", "tests", "--test", "docker", "--test", "architectures"]
+        ours = "".join(f" + package(tests) & binary({name})" for name in IN_CONTAINERS)
+        selection = f"package(node-agent) & binary(docker){ours}"
+        arguments = ["-p", "node-agent", "-p", "tests", "--test", "docker", *selected(lambda name: name in IN_CONTAINERS)]
         result = rust("containers", selection, arguments, **variables)
         result.note = result.note or note
         return result
 
 
 def registry():
-    need("docker-registry", "docker-registry", "the registry that images are pushed to")
-    return rust("registry", "package(master) & binary(registry)", ["-p", "master", "--test", "registry"])
+    with engine() as host:
+        variables = {"TROUPE_TEST_DOCKER_HOST": host, "TROUPE_TEST_REGISTRY_IMAGE": registry_image(host)}
+        return rust("registry", "package(master) & binary(registry)", ["-p", "master", "--test", "registry"], **variables)
 
 
 def etcd():
@@ -153,7 +168,7 @@ def etcd():
 
 def end_to_end():
     # These are in suites of their own.
-    others = ("real_kubectl", "architectures", "etcd")
+    others = ("real_kubectl", "etcd", *IN_CONTAINERS)
     arguments = ["-p", "tests", *selected(lambda name: name not in others)]
     selection = "package(tests)" + "".join(f" - binary({name})" for name in others)
     return rust("end to end", selection, arguments, THREADS)

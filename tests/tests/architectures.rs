@@ -38,10 +38,13 @@ fn built(cluster: &Cluster, name: &str) -> Value {
 #[test]
 fn functions_run_on_the_architecture_that_they_ask_for() {
     let Some(engine) = Engine::find() else { return };
+    let Some(foreign) = engine.foreign() else {
+        return;
+    };
     let options = Options::default().agents(0).master("gateway.hold", "300s");
     let mut cluster = Cluster::with(options);
-    cluster.add_node_with("near", &engine.settings(&engine.base));
-    cluster.add_node_with("far", &engine.settings(&engine.foreign_base));
+    cluster.add_node_with("near", &engine.settings());
+    cluster.add_node_with("far", &foreign.settings());
     cluster.wait_for_node("near");
     cluster.wait_for_node("far");
     let far = cluster.kubectl().json(&["get", "node", "far"]);
@@ -76,4 +79,10 @@ fn a_function_for_an_architecture_that_no_node_has_says_so() {
     let described = cluster.kubectl().run(&["describe", "function", "f"]);
     assert!(described.contains("NoMatchingNode"), "{described}");
     assert!(described.contains(OTHER), "{described}");
+    let events = cluster.kubectl().items(&["get", "events"]);
+    let told = events.iter().any(|event| {
+        let message = event["message"].as_str().unwrap_or_default();
+        event["reason"] == "NoMatchingNode" && message.contains(OTHER)
+    });
+    assert!(told, "{events:?}");
 }

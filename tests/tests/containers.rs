@@ -1,0 +1,158 @@
+//! Pods as containers, as people see them: images of their own, and what ends a container.
+
+use serde_json::{Value, json};
+use tests::{Cluster, Engine, Options, eventually};
+
+/// An HTTP server that knows nothing of this platform.
+const ON_A_PORT: &str = "\
+import http.server, json, os
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get('content-length', 0))).decode()
+        seen = {'method': self.command, 'path': self.path, 'body': body, 'own': self.headers.get('x-own'), 'greeting': os.environ['GREETING']}
+        text = json.dumps(seen).encode()
+        self.send_response(201)
+        self.send_header('content-length', str(len(text)))
+        self.send_header('x-answered-by', 'echo')
+        self.end_headers()
+        self.wfile.write(text)
+    do_GET = do_POST = do_PUT = answer
+    do_HEAD = answer
+http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Echo).serve_forever()
+";
+/// A server that answers what the function base answers, on the platform's socket.
+const ON_THE_SOCKET: &str = "\
+import http.server, os, socketserver
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        text = b'{\"ready\": true, \"coldMs\": 1}'
+        self.send_response(200)
+        self.send_header('content-length', str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    do_POST = do_GET
+    def address_string(self):
+        return 'gateway'
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    pass
+Server(os.environ['TROUPE_SOCKET'], Handler).serve_forever()
+";
+
+fn cluster(engine: &Engine) -> Cluster {
+    let mut cluster = Cluster::with(Options::default().agents(0));
+    cluster.add_node_with("near", &engine.settings());
+    cluster.wait_for_node("near");
+    cluster
+}
+
+fn apply_image(cluster: &Cluster, name: &str, image: &str, more: &str) {
+    let yaml = format!(
+        "apiVersion: v1\nkind: Function\nmetadata: {{ name: {name} }}\nspec:\n  image: {image}\n  network: none\n{more}"
+    );
+    cluster.kubectl().run_with(&["apply", "-f", "-"], &yaml);
+}
+
+#[test]
+fn images_of_ones_own_are_called_through_the_gateway() {
+    let Some(engine) = Engine::find() else { return };
+    let cluster = cluster(&engine);
+    let made = [("echo", ON_A_PORT), ("own", ON_THE_SOCKET)].map(|(name, program)| {
+        let image = format!("troupe-test/{name}-{}:1", std::process::id());
+        engine.make_image(&image, program);
+        image
+    });
+    let port = "  port: 9000\n  env: [{ name: GREETING, value: hello }]\n";
+    apply_image(&cluster, "echo", &made[0], port);
+    apply_image(&cluster, "own", &made[1], "");
+    let path = "/function/echo/some/where?x=1&y=%20";
+    let answer = cluster
+        .gateway()
+        .post_with(path, "x-own", "header", "not JSON");
+    let seen = answer.expect(201);
+    assert_eq!(answer.header("x-answered-by"), Some("echo"));
+    assert!(answer.is_stamped(), "{answer:?}");
+    let wanted = json!({ "method": "POST", "path": "/some/where?x=1&y=%20", "body": "not JSON", "own": "header", "greeting": "hello" });
+    assert_eq!(seen, wanted);
+    assert_eq!(
+        cluster.gateway().get("/function/echo").expect(201)["method"],
+        "GET"
+    );
+    let said = cluster.kubectl().run(&["execute", "own", "{}"]);
+    assert!(said.contains("ready"), "{said}");
+    let functions = cluster.kubectl().items(&["get", "functions"]);
+    let images: Vec<_> = functions.iter().map(|f| &f["status"]["image"]).collect();
+    assert_eq!(images, [&json!(made[0]), &json!(made[1])]);
+    drop(cluster);
+    for image in &made {
+        let _ = engine.docker(&["rmi", "-f", image]);
+    }
+}
+
+/// The pods of a function that ended, with how: reason and exit code.
+fn ends(cluster: &Cluster, function: &str) -> Vec<(String, Value, Value)> {
+    let pods = cluster.pods(function);
+    let ended = pods.iter().filter_map(|pod| {
+        let end = pod.pointer("/status/containerStatuses/0/state/terminated")?;
+        let name = pod["metadata"]["name"].as_str()?.to_owned();
+        Some((name, end["reason"].clone(), end["exitCode"].clone()))
+    });
+    ended.collect()
+}
+
+#[test]
+fn what_ends_a_container_is_shown_and_a_crash_loop_backs_off() {
+    let Some(engine) = Engine::find() else { return };
+    let cluster = cluster(&engine);
+    let crashes = [
+        ("greedy", "DATA = bytearray(400 << 20)", "OOMKilled", 137),
+        ("broken", "import os\nos._exit(3)", "Exited", 3),
+    ];
+    for (name, code, ..) in crashes {
+        let code = format!("{code}\ndef main(params):\n    return 1\n");
+        cluster.apply(name, &code, "network: none\nresources: { memory: 64Mi }");
+    }
+    for (name, _, reason, code) in crashes {
+        // Launches are tried again, each time after a longer pause, and then callers are told.
+        let answer = cluster.gateway().post(&format!("/function/{name}"), "{}");
+        let said = answer.expect(503).to_string();
+        assert!(said.contains(reason), "{said}");
+        assert!(
+            said.contains("launches failed; the next is tried within"),
+            "{said}"
+        );
+        let (pod, why, exit) = eventually("a pod that ended", || {
+            ends(&cluster, name).pop().ok_or_else(|| cluster.pods(name))
+        });
+        assert_eq!((why, exit), (json!(reason), json!(code)), "{name}");
+        let described = cluster.kubectl().run(&["describe", "pod", &pod]);
+        assert!(described.contains(reason), "{described}");
+        assert!(described.contains(&code.to_string()), "{described}");
+        let function = cluster.kubectl().json(&["get", "function", name]);
+        let conditions = function["status"]["conditions"].as_array().unwrap();
+        let ready = conditions
+            .iter()
+            .find(|one| one["type"] == "Ready")
+            .unwrap();
+        assert_eq!(
+            (&ready["status"], &ready["reason"]),
+            (&json!("False"), &json!(reason))
+        );
+        let described = cluster.kubectl().run(&["describe", "function", name]);
+        assert!(
+            described.contains("PodFailed") && described.contains(reason),
+            "{described}"
+        );
+    }
+    // One that dies in mid-call says so too, and the next call finds a pod.
+    let dies = "import os\ndef main(params):\n    if params.get('die'):\n        os._exit(7)\n    return 'alive'\n";
+    cluster.apply("mortal", dies, "network: none");
+    let call = |body: &str| cluster.gateway().post("/function/mortal", body);
+    assert!(call(r#"{"die": true}"#).status >= 500);
+    assert_eq!(call("{}").expect(200), json!("alive"));
+    let codes: Vec<_> = ends(&cluster, "mortal")
+        .into_iter()
+        .map(|end| end.2)
+        .collect();
+    assert_eq!(codes, [json!(7)]);
+}
