@@ -12,7 +12,7 @@ use common::link::{
 };
 use common::resources::Style;
 use harness::agent::Agent;
-use harness::functions::{build, order, simple};
+use harness::functions::{HOSTILE, build, gzipped, hostile, order, simple};
 use harness::master::FakeMaster;
 use harness::until;
 
@@ -116,34 +116,11 @@ async fn bad_sources_are_answered_with_file_line_and_what_is_wanted() {
     .await;
 }
 
-fn hostile(name: &str, kind: tar::EntryType, link: &str) -> Vec<u8> {
-    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
-        Vec::new(),
-        Default::default(),
-    ));
-    let mut header = tar::Header::new_gnu();
-    let old = header.as_old_mut();
-    old.name[..name.len()].copy_from_slice(name.as_bytes());
-    old.linkname[..link.len()].copy_from_slice(link.as_bytes());
-    header.set_entry_type(kind);
-    header.set_size(0);
-    header.set_mode(0o6755);
-    header.set_cksum();
-    tar.append(&header, std::io::empty()).unwrap();
-    tar.into_inner().unwrap().finish().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_archives_are_refused() {
     let (master, _agent) = started(&[]).await;
-    let cases = [
-        ("../../escaped", tar::EntryType::Regular, ""),
-        ("/etc/escaped", tar::EntryType::Regular, ""),
-        ("link", tar::EntryType::Symlink, "/etc/passwd"),
-        ("dev", tar::EntryType::Char, ""),
-    ];
-    for (index, (name, kind, link)) in cases.into_iter().enumerate() {
-        let source = master.store(hostile(name, kind, link));
+    for (index, (name, kind, link)) in HOSTILE.into_iter().enumerate() {
+        let source = master.store(gzipped(&hostile(name, kind, link)));
         let failure = failure(&master, order(&format!("b{index}"), source)).await;
         assert_eq!(failure.reason, "BadSource", "{failure:?}");
         assert!(failure.message.contains(name), "{failure:?}");
@@ -352,7 +329,7 @@ async fn an_end_that_was_not_acknowledged_is_told_in_the_next_session() {
 
 #[test]
 fn the_hostile_archives_are_archives() {
-    let bytes = hostile("x", tar::EntryType::Regular, "");
+    let bytes = gzipped(&hostile("x", tar::EntryType::Regular, ""));
     let mut text = Vec::new();
     flate2::read::GzDecoder::new(&bytes[..])
         .read_to_end(&mut text)

@@ -78,6 +78,18 @@ fn images_of_ones_own_are_called_through_the_gateway() {
         cluster.gateway().get("/function/echo").expect(201)["method"],
         "GET"
     );
+    // One that is not there says so to callers and readers.
+    let absent = "127.0.0.1:1/nosuch/image:1";
+    apply_image(&cluster, "absent", absent, "");
+    let refused = cluster.gateway().post("/function/absent", "{}");
+    let refused = refused.expect(503).to_string();
+    assert!(
+        refused.contains("ErrImagePull") && refused.contains(absent),
+        "{refused}"
+    );
+    let described = cluster.kubectl().run(&["describe", "function", "absent"]);
+    assert!(described.contains("ErrImagePull"), "{described}");
+    cluster.kubectl().run(&["delete", "function", "absent"]);
     let said = cluster.kubectl().run(&["execute", "own", "{}"]);
     assert!(said.contains("ready"), "{said}");
     let functions = cluster.kubectl().items(&["get", "functions"]);

@@ -118,19 +118,19 @@ fn an_image_is_built_pushed_pulled_by_digest_on_a_second_node_and_collected() {
 
     cluster.apply("f", CODE, &on("near"));
     let index = pushed(&cluster, "f");
-    let call = |name: &str| {
+    let call = |cluster: &Cluster, name: &str| {
         let answer = cluster
             .gateway()
             .post(&format!("/function/{name}"), r#"{"x": 21}"#);
         assert_eq!(answer.expect(200), json!(42), "{name}");
     };
-    call("f");
+    call(&cluster, "f");
     let blob = assert_granted(&near, &far, &cluster, &index);
 
     // The same code on the other node: nothing is built, its engine pulls the image by digest.
     cluster.apply("g", CODE, &on("far"));
     assert_eq!(pushed(&cluster, "g"), index);
-    call("g");
+    call(&cluster, "g");
     let of_index = |engine: &Engine| {
         let all = engine.docker(&["images", "--digests", "--format", "{{.Digest}}"]);
         all.lines().any(|digest| digest == index)
@@ -151,7 +151,7 @@ fn an_image_is_built_pushed_pulled_by_digest_on_a_second_node_and_collected() {
     let before = registries(&engine, &home);
     cluster.crash_master();
     assert_eq!(registries(&engine, &home), before);
-    call("g");
+    call(&cluster, "g");
 
     for name in ["f", "g"] {
         cluster.kubectl().run(&["delete", "function", name]);

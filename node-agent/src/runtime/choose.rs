@@ -49,15 +49,18 @@ pub async fn choose(
     };
     let docker = || docker(options());
     let process = || async {
-        if last(layout) == Some(RuntimeKind::Docker) {
-            docker::leave(&options()).await.map_err(|error| {
-                ChooseError(format!(
-                    "runtime process: remove the containers of an earlier start: {}; start Docker, or \
-                     remove {} to leave them there",
-                    chain(&error),
+        if last(layout) == Some(RuntimeKind::Docker)
+            && let Err(error) = docker::leave(&options()).await
+        {
+            let error = chain(&error);
+            if has_pods(layout) {
+                return Err(ChooseError(format!(
+                    "runtime process: remove the containers of an earlier start: {error}; start Docker, \
+                     or remove {} to leave them there",
                     layout.runtime().display()
-                ))
-            })?;
+                )));
+            }
+            tracing::warn!(error, "what an earlier start left in Docker stays there");
         }
         process(settings, layout, server, node_id, user).await
     };
@@ -94,14 +97,17 @@ fn may_be_processes(
              choose --runtime process, whose pods are kept apart by user ids only"
         )));
     }
-    let has_pods = || std::fs::read_dir(layout.pods()).is_ok_and(|mut pods| pods.next().is_some());
-    if last(layout) == Some(RuntimeKind::Docker) && has_pods() {
+    if last(layout) == Some(RuntimeKind::Docker) && has_pods(layout) {
         return Err(ChooseError(format!(
             "Docker cannot be used ({missing}), and this node has pods that an earlier start ran in \
              containers; start Docker, or choose --runtime process to give them up"
         )));
     }
     Ok(())
+}
+
+fn has_pods(layout: &Layout) -> bool {
+    std::fs::read_dir(layout.pods()).is_ok_and(|mut pods| pods.next().is_some())
 }
 
 const DOCKER: &str = "docker";

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use common::link::{BuildFailure, BuildOrder, BuildOutcome, Built, Origin, ToAgent};
+use common::link::{BuildFailure, BuildOrder, BuildOutcome, Built, Origin, PodState, ToAgent};
 use serde_json::json;
 
-use crate::harness::functions::{build, simple};
+use crate::harness::functions::{HOSTILE, build, gzipped, hostile, order, simple};
 use crate::harness::index::Index;
 use crate::harness::until;
 use crate::node::{Node, node, node_with};
@@ -188,6 +188,32 @@ time.sleep(3600)";
         node.containers().is_empty().then_some(())
     })
     .await;
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_sources_and_layers_are_refused_before_a_container_sees_them() {
+    let Some(node) = node().await else { return };
+    for (number, (name, kind, link)) in HOSTILE.into_iter().enumerate() {
+        let tar = hostile(name, kind, link);
+        let source = node.master.store(gzipped(&tar));
+        let failure = node.failure(order(&format!("b{number}"), source)).await;
+        assert_eq!(failure.reason, "BadSource", "{failure:?}");
+        let uid = format!("p{number}");
+        let mut pod = simple(&node.master, &uid, MAIN);
+        pod.origin = Origin::Layer {
+            size: tar.len() as u64,
+            digest: node.master.store(tar),
+            full_base: false,
+            image: None,
+        };
+        node.master.say(ToAgent::EnsurePod(Box::new(pod)));
+        let report = node.master.pod(&uid, PodState::Failed).await;
+        assert_eq!(report.reason.as_deref(), Some("LayerFailed"), "{report:?}");
+        assert!(report.message.unwrap().contains(name));
+        node.remove(&uid).await;
+    }
+    assert_eq!(node.containers(), "");
     node.end().await;
 }
 

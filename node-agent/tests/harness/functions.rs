@@ -4,6 +4,36 @@ use common::link::{BuildOrder, Origin, PodAssignment};
 
 use super::master::FakeMaster;
 
+/// Entries that no archive may hold.
+pub const HOSTILE: [(&str, tar::EntryType, &str); 4] = [
+    ("../../escaped", tar::EntryType::Regular, ""),
+    ("/etc/escaped", tar::EntryType::Regular, ""),
+    ("link", tar::EntryType::Symlink, "/etc/passwd"),
+    ("dev", tar::EntryType::Char, ""),
+];
+
+/// An archive of one such entry, that everybody may run as its owner.
+pub fn hostile(name: &str, kind: tar::EntryType, link: &str) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    let old = header.as_old_mut();
+    old.name[..name.len()].copy_from_slice(name.as_bytes());
+    old.linkname[..link.len()].copy_from_slice(link.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(0);
+    header.set_mode(0o6755);
+    header.set_cksum();
+    tar.append(&header, std::io::empty()).unwrap();
+    tar.into_inner().unwrap()
+}
+
+/// As sources are packed.
+pub fn gzipped(tar: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+    std::io::Write::write_all(&mut out, tar).unwrap();
+    out.finish().unwrap()
+}
+
 fn write(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
