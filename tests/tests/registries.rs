@@ -7,7 +7,12 @@ use reqwest::Method;
 use serde_json::json;
 use tests::{Cluster, Engine, Http, Identity, Options, Reply, eventually};
 
-const CODE: &str = "def main(params):\n    return params['x'] * 2\n";
+/// Code that no other test's image is made of.
+fn code() -> String {
+    let own = std::process::id();
+    format!("OWN = {own}\ndef main(params):\n    return params['x'] * 2\n")
+}
+
 const NAME: &str = "/v2/troupe/functions";
 
 /// The containers that serve this cluster's registry.
@@ -116,7 +121,7 @@ fn an_image_is_built_pushed_pulled_by_digest_on_a_second_node_and_collected() {
     };
     let (near, far) = (client(0), client(1));
 
-    cluster.apply("f", CODE, &on("near"));
+    cluster.apply("f", &code(), &on("near"));
     let index = pushed(&cluster, "f");
     let call = |cluster: &Cluster, name: &str| {
         let answer = cluster
@@ -128,7 +133,7 @@ fn an_image_is_built_pushed_pulled_by_digest_on_a_second_node_and_collected() {
     let blob = assert_granted(&near, &far, &cluster, &index);
 
     // The same code on the other node: nothing is built, its engine pulls the image by digest.
-    cluster.apply("g", CODE, &on("far"));
+    cluster.apply("g", &code(), &on("far"));
     assert_eq!(pushed(&cluster, "g"), index);
     call(&cluster, "g");
     let of_index = |engine: &Engine| {

@@ -102,6 +102,16 @@ async fn read(
     if status == 404 {
         return Err(missing());
     }
+    if status == 416 {
+        // The registry says the whole blob's length and sends a few words: its body cannot be passed on.
+        let range = answer.headers().get("content-range");
+        let range = range.and_then(|value| value.to_str().ok());
+        let mut reply = HttpResponse::RangeNotSatisfiable();
+        if let Some(range) = range {
+            reply.insert_header((http::header::CONTENT_RANGE, range));
+        }
+        return Ok(reply.finish());
+    }
     let status = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
     let mut reply = HttpResponse::build(status);
     for name in PASSED {

