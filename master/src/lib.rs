@@ -35,6 +35,7 @@ pub mod step_functions;
 pub mod store;
 pub mod supervisor;
 pub mod upstream;
+pub mod users;
 pub mod workflows;
 
 pub use explain::explain;

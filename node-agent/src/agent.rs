@@ -170,6 +170,8 @@ impl Agent {
             credentials,
             pods: pods.clone(),
             builds: builds.clone(),
+            node: settings.name.clone(),
+            token: settings.token.clone(),
             machine,
             bases: bases.clone(),
             clock,

@@ -2,11 +2,15 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use rcgen::{
+    CertificateParams, CertificateSigningRequestParams, DistinguishedName, KeyPair,
+    PublicKeyData as _,
+};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Error, write_atomic};
+use crate::digest::Digest;
 
 /// A certificate and its key, as PEM.
 #[derive(Clone)]
@@ -120,4 +124,13 @@ impl Csr {
             key_pem: self.key_pem,
         }
     }
+}
+
+/// Digest of the public key that a request wants certified, as [`super::Peer::key`] has it.
+///
+/// # Errors
+/// When it is not a request, or not signed with its own key.
+pub fn csr_key(csr_pem: &str) -> Result<Digest, Error> {
+    let request = CertificateSigningRequestParams::from_pem(csr_pem)?;
+    Ok(Digest::of(&request.public_key.subject_public_key_info()))
 }

@@ -18,7 +18,7 @@ mod token;
 pub use authority::Authority;
 pub use error::Error;
 pub use file::write_atomic;
-pub use identity::{Csr, Identity};
+pub use identity::{Csr, Identity, csr_key};
 pub use joining::joining_client_config;
 pub use peer::Peer;
 pub use tls::{ClientAuth, client_config, install_crypto, server_config};

@@ -2,6 +2,7 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::x509::AttributeTypeAndValue;
 
 use super::{Error, NODE_PREFIX, NODES};
+use crate::digest::Digest;
 
 /// Who is at the other end, by its verified certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub struct Peer {
     pub cn: String,
     /// Organizations.
     pub orgs: Vec<String>,
+    /// Digest of its public key (the DER of SubjectPublicKeyInfo).
+    pub key: Digest,
 }
 
 impl Peer {
@@ -36,7 +39,11 @@ impl Peer {
             .map(text)
             .collect::<Result<Vec<_>, _>>()?;
         match (names.pop(), names.is_empty()) {
-            (Some(cn), true) => Ok(Self { cn, orgs }),
+            (Some(cn), true) => Ok(Self {
+                cn,
+                orgs,
+                key: Digest::of(certificate.public_key().raw),
+            }),
             _ => Err(Error::read(
                 "certificate's subject",
                 "want exactly one common name",

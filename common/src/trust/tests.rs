@@ -113,7 +113,8 @@ fn the_subject_comes_from_the_signer_not_from_the_request() {
         peer,
         Peer {
             cn: "system:node:a".into(),
-            orgs: vec![NODES.into()]
+            orgs: vec![NODES.into()],
+            key: csr_key(&csr).unwrap(),
         }
     );
     assert_eq!(peer.node(), Some("a"));

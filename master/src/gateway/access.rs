@@ -1,8 +1,9 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::{HOST, ORIGIN};
-use actix_web::{FromRequest as _, HttpRequest};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 
+use super::answer;
 use crate::api::Caller;
 
 /// What a request asks for.
@@ -35,25 +36,57 @@ impl Doorkeeper {
         }
     }
 
-    /// Says whether a request may pass.
-    ///
-    /// # Errors
-    /// The words for the caller, who gets 401.
-    pub(super) async fn admit(self, request: &HttpRequest, access: Access) -> Result<(), String> {
+    /// Says whether a request for something in a namespace may pass; without one it is enough to be known.
+    pub(super) async fn admit(
+        self,
+        request: &HttpRequest,
+        access: Access,
+        namespace: Option<&str>,
+    ) -> Result<(), Denied> {
         match (self, access) {
             (Self::Token, Access::Open) => return Ok(()),
-            (Self::Nobody, _) => return check_browser(request, access),
+            (Self::Nobody, _) => return check_browser(request, access).map_err(Denied::Unknown),
             (Self::Token | Self::Certificate, _) => {}
         }
         let caller = Caller::extract(request)
             .await
-            .map_err(|e| e.status().message.clone())?;
+            .map_err(|e| Denied::Unknown(e.status().message.clone()))?;
         if caller.is_anonymous() || caller.node().is_some() {
-            let message = "show a token (Authorization: Bearer …), or mark the function, workflow or \
-                           state machine with spec.access: open";
-            return Err(message.to_owned());
+            let message = "show a token (Authorization: Bearer … or X-Api-Key: …), or mark the function, workflow \
+                           or state machine with spec.access: open";
+            return Err(Denied::Unknown(message.to_owned()));
         }
-        Ok(())
+        match namespace {
+            Some(namespace) if !caller.may_invoke(namespace) => Err(Denied::Forbidden(format!(
+                "{:?} may not call what is in namespace {namespace}",
+                caller.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A request may not pass; the words are for the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// Who asks is not known.
+    Unknown(String),
+    /// Who asks is known, and this is none of his business.
+    Forbidden(String),
+}
+
+impl Denied {
+    /// Status and reason, and the words.
+    pub(super) fn parts(self) -> ((u16, &'static str), String) {
+        match self {
+            Self::Unknown(message) => ((401, "Unauthorized"), message),
+            Self::Forbidden(message) => ((403, "Forbidden"), message),
+        }
+    }
+
+    pub(super) fn answer(self) -> HttpResponse {
+        let ((code, reason), message) = self.parts();
+        answer::of_trouble(code, reason, message)
     }
 }
 

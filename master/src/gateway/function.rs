@@ -6,11 +6,12 @@ use common::pod_protocol::RESERVED_PREFIX;
 use common::resources::Retry;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::access::Access;
+use super::access::{Access, Denied};
 use super::departure::departure;
 use super::invocation::Accepting;
 use super::prefer::Patience;
 use super::{Gateway, answer, body, invocation, path, prefer};
+use crate::api::auth::API_KEY;
 use crate::calls::{Call, CallError, CallKind, InvocationId, Timing};
 use crate::key::ObjectKey;
 
@@ -30,8 +31,9 @@ pub(super) async fn call(
     } = match find(&request, &gateway).await {
         Ok(found) => found,
         Err(Missing::Call(error)) => return answer::of_error(&error, &id, &timing),
-        Err(Missing::Refused(message)) => {
-            return answer::of_refusal((401, "Unauthorized"), message, &id, &timing);
+        Err(Missing::Refused(denied)) => {
+            let (status, message) = denied.parts();
+            return answer::of_refusal(status, message, &id, &timing);
         }
         Err(Missing::NoName) => {
             let message = "name a function: /function/NAME or /function/NAMESPACE/NAME";
@@ -102,7 +104,7 @@ struct Found {
 
 enum Missing {
     NoName,
-    Refused(String),
+    Refused(Denied),
     Call(CallError),
 }
 
@@ -110,7 +112,9 @@ enum Missing {
 async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing> {
     let tail = request.match_info().get("path").unwrap_or_default();
     let mut missing = Missing::NoName;
-    for (namespace, name, below) in path::readings(tail) {
+    let readings = path::readings(tail);
+    let likeliest = readings.first().map(|(namespace, ..)| namespace.clone());
+    for (namespace, name, below) in readings {
         let key = ObjectKey::new(&namespace, &name);
         match gateway.calls.route(&key).await {
             Ok(route) => {
@@ -122,7 +126,7 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing
                 };
                 gateway
                     .doorkeeper
-                    .admit(request, access)
+                    .admit(request, access, Some(&key.namespace))
                     .await
                     .map_err(Missing::Refused)?;
                 return Ok(Found {
@@ -143,7 +147,7 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing
     // Strangers learn nothing about which names exist.
     gateway
         .doorkeeper
-        .admit(request, Access::Closed)
+        .admit(request, Access::Closed, likeliest.as_deref())
         .await
         .map_err(Missing::Refused)?;
     Err(missing)
@@ -153,7 +157,7 @@ fn http_kind(request: &HttpRequest, below: &str, keep_credentials: bool) -> Call
     let mut headers = HeaderMap::with_capacity(request.headers().len());
     for (name, value) in request.headers() {
         // A token that opened this door opens others too: user code must not see it.
-        let credentials = name == AUTHORIZATION && !keep_credentials;
+        let credentials = (name == AUTHORIZATION || name == API_KEY) && !keep_credentials;
         if credentials || !answer::passes(name.as_str()) {
             continue;
         }

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use common::resources::{Access as Marked, RunPhase, StateMachine, Workflow, WorkflowRun};
 use serde_json::{Value, json};
 
-use super::access::Access;
+use super::access::{Access, Denied};
 use super::prefer::Patience;
 use super::{Gateway, Limits, answer, body, path, prefer};
 use crate::key::ObjectKey;
@@ -109,8 +109,9 @@ async fn find(
         .get("path")
         .unwrap_or_default()
         .trim_end_matches('/');
-    let refused = |message| answer::of_trouble(401, "Unauthorized", message);
-    for (namespace, name, below) in path::readings(tail) {
+    let readings = path::readings(tail);
+    let likeliest = readings.first().map(|(namespace, ..)| namespace.clone());
+    for (namespace, name, below) in readings {
         if !below.is_empty() {
             continue;
         }
@@ -122,17 +123,17 @@ async fn find(
             let access = if open { Access::Open } else { Access::Closed };
             gateway
                 .doorkeeper
-                .admit(request, access)
+                .admit(request, access, Some(&key.namespace))
                 .await
-                .map_err(refused)?;
+                .map_err(Denied::answer)?;
             return Ok(key);
         }
     }
     gateway
         .doorkeeper
-        .admit(request, Access::Closed)
+        .admit(request, Access::Closed, likeliest.as_deref())
         .await
-        .map_err(refused)?;
+        .map_err(Denied::answer)?;
     let what = target.as_str();
     Err(answer::of_trouble(
         404,
@@ -241,8 +242,9 @@ pub(super) async fn read(
         Ok(Some(run)) => access_to(run, &gateway).await,
         _ => Access::Closed,
     };
-    if let Err(message) = gateway.doorkeeper.admit(&request, access).await {
-        return answer::of_trouble(401, "Unauthorized", message);
+    let admitted = gateway.doorkeeper.admit(&request, access, Some(&namespace));
+    if let Err(denied) = admitted.await {
+        return denied.answer();
     }
     match found {
         Ok(Some(run)) => {

@@ -1,6 +1,5 @@
-//! The administrators' kubeconfig: written for every kubectl, read by the master's own commands.
+//! Kubeconfigs: the administrators' is written for every kubectl and read by the master's own commands.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,6 +50,42 @@ pub enum AdminError {
     Trust(#[from] common::trust::Error),
 }
 
+/// What a user shows.
+pub enum Credential {
+    /// A client certificate and its key.
+    Certificate(Identity),
+    /// A bearer token.
+    Token(String),
+}
+
+/// A kubeconfig for one user; `namespace` is the one of commands that name none.
+#[must_use]
+pub fn kubeconfig(
+    server: &str,
+    ca_pem: &str,
+    user: &str,
+    credential: &Credential,
+    namespace: Option<&str>,
+) -> String {
+    let shown = match credential {
+        Credential::Certificate(identity) => format!(
+            "client-certificate-data: {}\n    client-key-data: {}",
+            STANDARD.encode(&identity.cert_pem),
+            STANDARD.encode(&identity.key_pem),
+        ),
+        Credential::Token(token) => format!("token: {token}"),
+    };
+    let namespace = namespace.map_or_else(String::new, |name| format!("    namespace: {name}\n"));
+    format!(
+        "apiVersion: v1\nkind: Config\n\
+         clusters:\n- name: troupe\n  cluster:\n    server: {server}\n    certificate-authority-data: {}\n\
+         users:\n- name: {user}\n  user:\n    {shown}\n\
+         contexts:\n- name: troupe\n  context:\n    cluster: troupe\n    user: {user}\n{namespace}\
+         current-context: troupe\n",
+        STANDARD.encode(ca_pem),
+    )
+}
+
 impl Admin {
     /// A new certificate for the administrators of a cluster.
     ///
@@ -80,20 +115,8 @@ impl Admin {
     }
 
     fn text(&self) -> String {
-        let mut text = String::from("apiVersion: v1\nkind: Config\n");
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "clusters:\n- name: troupe\n  cluster:\n    server: {}\n    certificate-authority-data: {}\n\
-             users:\n- name: admin\n  user:\n    client-certificate-data: {}\n    client-key-data: {}\n\
-             contexts:\n- name: troupe\n  context:\n    cluster: troupe\n    user: admin\n\
-             current-context: troupe\n",
-            self.server,
-            STANDARD.encode(&self.ca_pem),
-            STANDARD.encode(&self.identity.cert_pem),
-            STANDARD.encode(&self.identity.key_pem),
-        );
-        text
+        let credential = Credential::Certificate(self.identity.clone());
+        kubeconfig(&self.server, &self.ca_pem, "admin", &credential, None)
     }
 
     /// Reads what [`Admin::write`] wrote.

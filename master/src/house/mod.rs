@@ -8,7 +8,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use kubeconfig::{Admin, AdminError};
+pub use kubeconfig::{Admin, AdminError, Credential, kubeconfig};
 pub use store::migrate;
 
 use std::path::PathBuf;

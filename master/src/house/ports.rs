@@ -18,6 +18,7 @@ use crate::join::{self, Joining};
 use crate::metrics::{self, Scraping};
 use crate::nodes::AgentLogs;
 use crate::step_functions::{self, AccessKeys, Door, StepFunctions};
+use crate::users::{self, Users};
 use crate::workflows::AslDefinitions;
 
 /// Seconds that open requests get when the master ends.
@@ -214,6 +215,10 @@ fn serve_api(
         max_layer: settings.builds.max_layer.0,
     });
     let step_functions = step_functions_service(ground, tree, Door::Guarded);
+    let users = Data::new(Users {
+        authority: Arc::clone(&ground.authority),
+        objects: ground.objects.clone(),
+    });
     let scraping = Data::new(Scraping {
         metrics: Arc::clone(&tree.metrics),
         book: tree.book.clone(),
@@ -232,6 +237,7 @@ fn serve_api(
             .app_data(state.clone())
             .app_data(gateway.clone())
             .app_data(joining.clone())
+            .app_data(users.clone())
             .app_data(blobs.clone())
             .app_data(step_functions.clone())
             .app_data(scraping.clone())
@@ -241,6 +247,7 @@ fn serve_api(
             .configure(metrics::configure)
             .configure(api::configure)
             .configure(join::configure)
+            .configure(users::configure)
             .configure(images::configure)
             .configure(images::configure_v2)
             .configure(gateway::configure)

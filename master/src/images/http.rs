@@ -40,8 +40,16 @@ fn admit(caller: &Caller) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::forbidden(
-        "code and layers are for administrators and nodes",
+        "code and layers are read by administrators and nodes only",
     ))
+}
+
+/// Developers upload code, too. They do not read any: what stands behind a digest may be another namespace's.
+fn admit_upload(caller: &Caller) -> Result<(), ApiError> {
+    if caller.is_developer() {
+        return Ok(());
+    }
+    admit(caller)
 }
 
 fn digest(path: &str) -> Result<Digest, ApiError> {
@@ -58,7 +66,7 @@ async fn head(
     path: Path<String>,
     service: Data<BlobService>,
 ) -> Result<HttpResponse, ApiError> {
-    admit(&caller)?;
+    admit_upload(&caller)?;
     let digest = digest(&path)?;
     service
         .blobs
@@ -110,7 +118,7 @@ async fn put(
     service: Data<BlobService>,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    admit(&caller)?;
+    admit_upload(&caller)?;
     let digest = digest(&path)?;
     if service.blobs.size(&digest).is_some() {
         service.blobs.touch(&digest);

@@ -4,12 +4,14 @@ use std::time::Duration;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{self, Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use common::digest::Digest;
 use common::link::{LINK_PATH, MAX_FRAME_BYTES};
 use common::resources::check_dns_subdomain;
-use common::trust::{Authority, JoinToken, NODE_PREFIX, NODES};
+use common::trust::{Authority, JoinToken, NODE_PREFIX, NODES, csr_key};
 use serde::{Deserialize, Serialize};
 
 use super::tokens;
+use crate::api::auth::members;
 use crate::api::{ApiError, Caller};
 use crate::nodes::{Nodes, session};
 use crate::objects::Objects;
@@ -96,7 +98,17 @@ async fn join(
     {
         return Err(refuse());
     }
-    certify(&joining, &body.node, &body.csr)
+    let (node, key) = (&body.node, key_of(&body.csr)?);
+    check_dns_subdomain(node)
+        .map_err(|error| ApiError::bad_request(format!("the node's name: {error}")))?;
+    if !members::take_in(&joining.objects, node, key).await? {
+        let message = format!(
+            "node {node} belongs to the cluster already, with another key: choose another name, or, if it was \
+             reinstalled, run kubectl delete node {node} first"
+        );
+        return Err(ApiError::forbidden(message));
+    }
+    certify(&joining, node, &body.csr)
 }
 
 async fn renew(
@@ -105,12 +117,18 @@ async fn renew(
     body: Json<RenewRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let node = node_of(&caller)?;
+    let key = key_of(&body.csr)?;
+    if let Some(used) = caller.key {
+        members::add_key(&joining.objects, node, used, key).await?;
+    }
     certify(&joining, node, &body.csr)
 }
 
+fn key_of(csr: &str) -> Result<Digest, ApiError> {
+    csr_key(csr).map_err(|error| ApiError::bad_request(format!("the certificate request: {error}")))
+}
+
 fn certify(joining: &Joining, node: &str, csr: &str) -> Result<HttpResponse, ApiError> {
-    check_dns_subdomain(node)
-        .map_err(|error| ApiError::bad_request(format!("the node's name: {error}")))?;
     let name = format!("{NODE_PREFIX}{node}");
     let names = [node.to_owned()];
     let now = joining.objects.clock().now();

@@ -53,14 +53,26 @@ impl Door {
                 Some(credential) => verify(request, body, service, &credential).await,
                 None => {
                     let caller = Caller::extract(request).await;
-                    let known = caller.is_ok_and(|caller| caller.is_admin());
-                    known.then(|| DEFAULT_NAMESPACE.to_owned()).ok_or_else(|| {
+                    let home = caller.ok().and_then(|caller| home(&caller));
+                    home.ok_or_else(|| {
                         denied("show a certificate or a token, or sign with an access key")
                     })
                 }
             },
         }
     }
+}
+
+/// The namespace that one without an access key works in: a developer's first.
+fn home(caller: &Caller) -> Option<String> {
+    if caller.is_admin() {
+        return Some(DEFAULT_NAMESPACE.to_owned());
+    }
+    let namespaces = caller.role.as_ref()?.namespaces();
+    let mut own = namespaces
+        .iter()
+        .filter(|namespace| caller.may_develop(namespace));
+    own.next().cloned()
 }
 
 fn denied(message: &str) -> Error {

@@ -45,6 +45,7 @@ async fn a_token_opens_the_door_until_it_expires() {
     let admin = Who {
         name: "ci".to_owned(),
         groups: vec!["system:masters".to_owned()],
+        ..Who::default()
     };
     let token = tokens::issue(&house.objects, &admin, None).await.unwrap();
     let expired = tokens::issue(&house.objects, &admin, Some(std::time::Duration::ZERO))
@@ -68,15 +69,20 @@ async fn a_token_opens_the_door_until_it_expires() {
 async fn a_node_sees_itself_only() {
     use common::resources::{Node, ObjectMeta, Resource as _};
     let house = House::new();
+    let identity = house.identity("system:node:a", "system:nodes");
+    let key = common::trust::Peer::from_der(&identity.chain().unwrap()[0])
+        .unwrap()
+        .key;
     for name in ["a", "b"] {
-        let node = Node::with_metadata(ObjectMeta::named("", name));
+        let mut node = Node::with_metadata(ObjectMeta::named("", name));
+        let keys = master::api::auth::members::KEYS_ANNOTATION.to_owned();
+        node.metadata.annotations.insert(keys, key.to_string());
         house
             .objects
             .create(node, master::objects::Durability::Eventual)
             .await
             .unwrap();
     }
-    let identity = house.identity("system:node:a", "system:nodes");
     let node = super::house::Caller {
         url: &house.url,
         client: house.client(Some(&identity)),
@@ -101,6 +107,24 @@ async fn a_node_sees_itself_only() {
             .await
             .0,
         403
+    );
+    // The same name with another key, and the name of nobody.
+    for name in ["a", "c"] {
+        let stranger = house.identity(&format!("system:node:{name}"), "system:nodes");
+        let stranger = super::house::Caller {
+            url: &house.url,
+            client: house.client(Some(&stranger)),
+        };
+        let path = format!("/api/v1/nodes/{name}");
+        assert_eq!(stranger.get(&path).await.0, 401, "{name}");
+    }
+    let admin = house.admin();
+    let gone = admin.send(Method::DELETE, "/api/v1/nodes/a", Value::Null);
+    assert_eq!(gone.await.0, 200);
+    assert_eq!(
+        node.get("/api/v1/nodes/a").await.0,
+        401,
+        "no member any more"
     );
 }
 

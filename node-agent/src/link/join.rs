@@ -15,7 +15,7 @@ use crate::layout::Layout;
 pub enum JoinError {
     /// There is no way to get one.
     #[error(
-        "this node has not joined a cluster yet and has no token; run `master token create` on the \
+        "this node is no member of the cluster and has no token; run `master token create` on the \
          master and give what it prints with --token or TROUPE_AGENT__TOKEN"
     )]
     NoToken,
@@ -81,6 +81,29 @@ pub async fn ensure_joined(
     if layout.identity().exists() {
         return Ok(Credentials::load(layout)?);
     }
+    let (identity, ca) = join(masters, node, token).await?;
+    Credentials::save(layout, &identity, &ca)?;
+    tracing::info!(node, "joined the cluster");
+    Ok(Credentials::load(layout)?)
+}
+
+/// A certificate in place of one that the cluster does not take any more.
+///
+/// # Errors
+/// When there is no token, or the master refuses.
+pub(super) async fn join_anew(
+    credentials: &Credentials,
+    masters: &Masters,
+    node: &str,
+    token: &str,
+) -> Result<(), JoinError> {
+    let (identity, ca) = join(masters, node, token).await?;
+    credentials.replace(identity, &ca)?;
+    tracing::info!(node, "joined the cluster anew");
+    Ok(())
+}
+
+async fn join(masters: &Masters, node: &str, token: &str) -> Result<(Identity, String), JoinError> {
     if token.is_empty() {
         return Err(JoinError::NoToken);
     }
@@ -88,7 +111,7 @@ pub async fn ensure_joined(
     let mut tls = joining_client_config(token.authority)?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let bearer = format!("Bearer {token}");
-    let (identity, ca) = ask(
+    ask(
         masters,
         Arc::new(tls),
         "/join",
@@ -96,10 +119,7 @@ pub async fn ensure_joined(
         Some(node),
         node,
     )
-    .await?;
-    Credentials::save(layout, &identity, &ca)?;
-    tracing::info!(node, "joined the cluster");
-    Ok(Credentials::load(layout)?)
+    .await
 }
 
 /// A new certificate for the one the node has.

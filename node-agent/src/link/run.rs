@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder, Message};
 
 use super::credentials::Credentials;
 use super::dial::{DialError, Masters};
+use super::join::{self, JoinError};
 use super::session::{Session, SessionError};
 use crate::backoff::Backoff;
 use crate::bases::Bases;
@@ -27,6 +28,7 @@ use crate::pods::Pods;
 /// Pod reports taken at once, so that commands are heard in between.
 const BATCH: usize = 64;
 const UPGRADE: Duration = Duration::from_secs(10);
+const UNAUTHORIZED: u16 = 401;
 
 /// What the link works with.
 pub struct LinkRoom {
@@ -38,6 +40,10 @@ pub struct LinkRoom {
     pub pods: Pods,
     /// What commands are about.
     pub builds: Builds,
+    /// The node's name.
+    pub node: String,
+    /// For joining anew, should the cluster have forgotten this node. Empty: none.
+    pub token: String,
     /// What to say of this node.
     pub machine: Machine,
     /// The same.
@@ -61,6 +67,10 @@ enum LinkError {
     Closed(String),
     #[error("this node introduces itself anew")]
     Anew,
+    #[error("the cluster does not know this node (any more)")]
+    NotAMember,
+    #[error("the cluster does not know this node (any more); it may have been deleted")]
+    Outside(#[source] JoinError),
     #[error("nothing heard for {} s", SILENCE.as_secs())]
     Silence,
     #[error(transparent)]
@@ -95,10 +105,14 @@ pub async fn run(room: Arc<LinkRoom>) {
         }
         if welcomed {
             backoff.reset();
-        } else {
+        } else if !matches!(error, LinkError::NotAMember) {
             room.masters.turn();
         }
         let wait = backoff.fail();
+        let error = match error {
+            LinkError::NotAMember => join_anew(&room).await,
+            error => error,
+        };
         let text = chain(&error);
         // The same trouble is told once.
         if text != last_said || welcomed {
@@ -109,6 +123,15 @@ pub async fn run(room: Arc<LinkRoom>) {
         }
         last_said = text;
         tokio::time::sleep(wait).await;
+    }
+}
+
+/// A certificate for the token, when the old one is not taken any more.
+async fn join_anew(room: &LinkRoom) -> LinkError {
+    let (credentials, masters) = (&room.credentials, &room.masters);
+    match join::join_anew(credentials, masters, &room.node, &room.token).await {
+        Ok(()) => LinkError::Anew,
+        Err(error) => LinkError::Outside(error),
     }
 }
 
@@ -152,7 +175,12 @@ impl<'a> Conversation<'a> {
         let (socket, _) = tokio::time::timeout(UPGRADE, upgrade)
             .await
             .map_err(|_| LinkError::Silence)?
-            .map_err(failed)?;
+            .map_err(|error| match error {
+                tungstenite::Error::Http(answer) if answer.status() == UNAUTHORIZED => {
+                    LinkError::NotAMember
+                }
+                error => failed(error),
+            })?;
         let heard = room.clock.now();
         let session = Session::default();
         let mut conversation = Self {

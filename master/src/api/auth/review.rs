@@ -59,6 +59,7 @@ mod tests {
         let node = Caller {
             name: "system:node:a".to_owned(),
             groups: vec![common::trust::NODES.to_owned()],
+            ..Caller::default()
         };
         let ask = |verb: &str, name: &str| {
             let attributes = json!({ "verb": verb, "resource": "nodes", "name": name });

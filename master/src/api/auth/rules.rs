@@ -1,6 +1,9 @@
 //! Who may do what. Pure.
 
-use common::resources::{Node, Resource as _};
+use common::resources::{
+    Activity, ConfigMap, Function, Kind, Namespace, Node, Pod, Resource as _, Secret, StateMachine,
+    Task, Workflow, WorkflowRun,
+};
 
 use super::Caller;
 use crate::api::ApiError;
@@ -17,7 +20,34 @@ pub(crate) fn may_read_paths(caller: &Caller) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Administrators may do everything; a node may read and patch its own Node object.
+/// What developers write. Everything else in their namespace they read, and Pods they may delete.
+const THEIRS: [&Kind; 8] = [
+    Function::KIND,
+    Workflow::KIND,
+    StateMachine::KIND,
+    WorkflowRun::KIND,
+    Activity::KIND,
+    Task::KIND,
+    Secret::KIND,
+    ConfigMap::KIND,
+];
+
+fn may_develop(caller: &Caller, verb: Verb, target: &Target) -> bool {
+    let reads = matches!(verb, Verb::Get | Verb::List | Verb::Watch);
+    if target.kind == Namespace::KIND {
+        let own = |name: &str| caller.may_develop(name);
+        return verb == Verb::Get && target.name.as_deref().is_some_and(own);
+    }
+    let namespace = target.namespace.as_deref();
+    target.kind.namespaced
+        && namespace.is_some_and(|namespace| caller.may_develop(namespace))
+        && (reads
+            || THEIRS.contains(&target.kind)
+            || (target.kind == Pod::KIND && verb == Verb::Delete))
+}
+
+/// Administrators may do everything, developers what is theirs in their namespaces; a node may read and patch its own
+/// Node object.
 pub(crate) fn may_touch(caller: &Caller, verb: Verb, target: &Target) -> Result<(), ApiError> {
     may_read_paths(caller)?;
     let own = caller.node().is_some_and(|node| {
@@ -25,7 +55,7 @@ pub(crate) fn may_touch(caller: &Caller, verb: Verb, target: &Target) -> Result<
             && target.name.as_deref() == Some(node)
             && matches!(verb, Verb::Get | Verb::Patch)
     });
-    if caller.is_admin() || own {
+    if caller.is_admin() || own || may_develop(caller, verb, target) {
         return Ok(());
     }
     let name = target.name.as_deref().unwrap_or("");
@@ -40,8 +70,9 @@ pub(crate) fn may_touch(caller: &Caller, verb: Verb, target: &Target) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use common::resources::{Kind, Pod};
     use common::trust::{ADMINS, NODES};
+
+    use crate::users::Role;
 
     use super::*;
 
@@ -58,7 +89,60 @@ mod tests {
         Caller {
             name: name.to_owned(),
             groups: vec![group.to_owned()],
+            ..Caller::default()
         }
+    }
+
+    #[test]
+    fn a_developer_works_in_his_namespace_and_nowhere_else() {
+        let namespaces = vec!["team".to_owned()];
+        let developer = Caller {
+            role: Some(Role::Developer { namespaces }),
+            ..caller("ann", crate::users::GROUP)
+        };
+        let at = |kind: &'static Kind, namespace: Option<&str>| Target {
+            namespace: namespace.map(str::to_owned),
+            ..target(kind, "x")
+        };
+        let may = |verb, target: Target| may_touch(&developer, verb, &target).is_ok();
+        for kind in [Function::KIND, Secret::KIND, WorkflowRun::KIND] {
+            for verb in [
+                Verb::Get,
+                Verb::List,
+                Verb::Create,
+                Verb::Patch,
+                Verb::Delete,
+            ] {
+                assert!(
+                    may(verb, at(kind, Some("team"))),
+                    "{verb:?} {}",
+                    kind.plural
+                );
+                assert!(!may(verb, at(kind, Some("other"))));
+                assert!(!may(verb, at(kind, None)), "not all namespaces");
+            }
+        }
+        assert!(may(Verb::Delete, at(Pod::KIND, Some("team"))));
+        assert!(!may(Verb::Create, at(Pod::KIND, Some("team"))));
+        assert!(!may(Verb::List, at(Node::KIND, None)));
+        let namespace = |name| target(Namespace::KIND, name);
+        assert!(may(Verb::Get, namespace("team")) && !may(Verb::Delete, namespace("team")));
+        assert!(!may(Verb::Get, namespace("other")));
+    }
+
+    #[test]
+    fn who_may_only_invoke_reads_nothing() {
+        let namespaces = vec!["team".to_owned()];
+        let invoker = Caller {
+            role: Some(Role::Invoker { namespaces }),
+            ..caller("bot", crate::users::GROUP)
+        };
+        let function = Target {
+            namespace: Some("team".to_owned()),
+            ..target(Function::KIND, "x")
+        };
+        assert!(may_touch(&invoker, Verb::Get, &function).is_err());
+        assert!(invoker.may_invoke("team") && !invoker.may_invoke("other"));
     }
 
     #[test]

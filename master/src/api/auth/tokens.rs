@@ -79,6 +79,7 @@ pub async fn verify(objects: &Objects, token: &str) -> Result<Option<Caller>, Ob
     Ok(Some(Caller {
         name: stored.name,
         groups: stored.groups,
+        ..Caller::default()
     }))
 }
 

@@ -9,7 +9,7 @@ use common::resources::Retry;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::access::{Access, Doorkeeper};
+use super::access::{Access, Denied, Doorkeeper};
 use super::{Gateway, answer, prefer};
 use crate::api::Caller;
 use crate::calls::CallKind;
@@ -187,8 +187,13 @@ async fn find(
         // Strangers learn nothing about which ids exist.
         None => Access::Closed,
     };
-    let admitted = gateway.doorkeeper.admit(request, access).await;
-    admitted.map_err(|message| answer::of_trouble(401, "Unauthorized", message))?;
+    let namespace = found
+        .as_ref()
+        .map(|record| record.function().namespace.to_string());
+    let admitted = gateway
+        .doorkeeper
+        .admit(request, access, namespace.as_deref());
+    admitted.await.map_err(Denied::answer)?;
     match (Id::parse(id), found) {
         (Some(id), Some(record)) => Ok((id, record)),
         _ => {
@@ -265,8 +270,8 @@ async fn admit_administrator(
     if doorkeeper != Doorkeeper::Certificate {
         return Err(answer::of_trouble(403, "Forbidden", where_to));
     }
-    let admitted = doorkeeper.admit(request, Access::Closed).await;
-    admitted.map_err(|message| answer::of_trouble(401, "Unauthorized", message))?;
+    let admitted = doorkeeper.admit(request, Access::Closed, None).await;
+    admitted.map_err(Denied::answer)?;
     match Caller::extract(request).await {
         Ok(caller) if caller.is_admin() => Ok(()),
         _ => Err(answer::of_trouble(

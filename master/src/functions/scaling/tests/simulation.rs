@@ -254,6 +254,36 @@ fn on_and_off_at_the_windows_edge() {
     }
 }
 
+#[test]
+fn a_recorded_load_is_met_without_flapping() {
+    let shape = shapes::recorded();
+    assert_eq!(shape.len(), 1_800);
+    for policy in POLICIES {
+        let seconds = simulate(policy, 200, &shape);
+        check(&seconds);
+        let during = &seconds[..shape.len()];
+        let waited = |second: &Second| second.longest_wait >= Duration::from_secs(1);
+        assert!(!during.iter().any(waited), "{policy:?}: calls waited");
+        assert_eq!(flaps(during, 25), 0, "{policy:?}");
+        let steps = changes(during);
+        assert!(steps < 180, "{policy:?}: {steps} changes in half an hour");
+    }
+}
+
+/// How often a pod is taken away so few seconds after one was added, although calls go on.
+fn flaps(seconds: &[Second], within: usize) -> usize {
+    let mut flaps = 0;
+    let mut added = None;
+    for (at, pair) in seconds.windows(2).enumerate() {
+        if pair[1].wanted > pair[0].wanted {
+            added = Some(at);
+        } else if pair[1].wanted < pair[0].wanted && pair[1].wanted > 0 {
+            flaps += usize::from(added.is_some_and(|added| at - added < within));
+        }
+    }
+    flaps
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -1,15 +1,22 @@
+//! The command line: `master` serves; its commands speak to the master that runs.
+
+mod ask;
+mod migrate;
+mod token;
+mod user;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 use common::settings;
-use common::trust::{client_config, install_crypto};
-use master::house::{self, Admin};
+use common::trust::install_crypto;
+use master::house;
 use master::registry::{TETHER, become_tethered};
 use master::settings::Settings;
-use serde::Deserialize;
-use serde_json::json;
+
+use token::TokenCommand;
+use user::UserCommand;
 
 /// Troupe's control plane: API, gateway and scheduler of a cluster that runs Python functions and
 /// workflows.
@@ -82,20 +89,10 @@ enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
-}
-
-#[derive(Subcommand)]
-enum TokenCommand {
-    /// Makes a join token through the running master and prints it
-    ///
-    /// Give it to the agent: node-agent --master https://HOST:6443 --token TOKEN
-    Create {
-        /// The running master's data directory
-        #[arg(long, value_name = "DIR")]
-        data_dir: Option<PathBuf>,
-        /// How long the token is good, as 30m, 24h or 7d; at most 30 days
-        #[arg(long, value_name = "TIME", default_value = "24h")]
-        ttl: String,
+    /// Who may use the cluster, and what for
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
     },
 }
 
@@ -108,10 +105,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             program,
             arguments,
         }) => Err(become_tethered(parent, &program, &arguments).into()),
-        Some(Command::Token {
-            command: TokenCommand::Create { data_dir, ttl },
-        }) => create_token(&cli.serve, data_dir, &ttl),
-        Some(Command::Migrate { from, to, data_dir }) => migrate(cli.serve, from, to, data_dir),
+        Some(Command::Token { command }) => token::run(&cli.serve, command),
+        Some(Command::User { command }) => user::run(&cli.serve, command),
+        Some(Command::Migrate { from, to, data_dir }) => {
+            migrate::run(cli.serve, from, to, data_dir.as_ref())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -156,70 +154,5 @@ fn serve(flags: &Serve) -> Result<(), Failure> {
         .init();
     let settings = load(flags, None)?;
     actix_web::rt::System::new().block_on(house::run(settings))?;
-    Ok(())
-}
-
-fn migrate(
-    mut flags: Serve,
-    from: String,
-    to: String,
-    data_dir: Option<PathBuf>,
-) -> Result<(), Failure> {
-    flags.store = Some(from);
-    let settings = load(&flags, data_dir.as_ref())?;
-    let mut shown = Instant::now();
-    let copied =
-        tokio::runtime::Runtime::new()?.block_on(house::migrate(&settings, &to, |done, of| {
-            if done == of || shown.elapsed() > Duration::from_millis(500) {
-                shown = Instant::now();
-                eprintln!("{done} of {of} keys");
-            }
-        }))?;
-    println!("{copied} keys were taken over and read back; start the master with --store {to}");
-    Ok(())
-}
-
-fn create_token(flags: &Serve, data_dir: Option<PathBuf>, ttl: &str) -> Result<(), Failure> {
-    let settings = load(flags, data_dir.as_ref())?;
-    let ttl: jiff::Span = ttl
-        .parse()
-        .map_err(|_| format!("--ttl {ttl:?}: want a time as 30m or 24h"))?;
-    let ttl = ttl.total((
-        jiff::Unit::Second,
-        jiff::SpanRelativeTo::days_are_24_hours(),
-    ))?;
-    let admin = Admin::read(&settings.data_dir)?;
-    let tls = client_config(&admin.ca_pem, Some(&admin.identity))?;
-    let token = actix_web::rt::System::new().block_on(async move {
-        let client = reqwest::Client::builder()
-            .use_preconfigured_tls(tls)
-            .no_proxy()
-            .timeout(Duration::from_secs(10))
-            .build()?;
-        let seconds = ttl.max(1.0).round();
-        let body = json!({ "ttlSeconds": seconds as u64 });
-        let answer = client
-            .post(format!("{}/tokens", admin.server))
-            .json(&body)
-            .send()
-            .await;
-        let answer = answer.map_err(|error| {
-            format!(
-                "ask the master at {}; is it running? ({error})",
-                admin.server
-            )
-        })?;
-        let status = answer.status();
-        if !status.is_success() {
-            let text = answer.text().await.unwrap_or_default();
-            return Err(Failure::from(format!("the master says {status}: {text}")));
-        }
-        #[derive(Deserialize)]
-        struct Token {
-            token: String,
-        }
-        Ok(answer.json::<Token>().await?.token)
-    })?;
-    println!("{token}");
     Ok(())
 }
