@@ -1,6 +1,9 @@
 //! Who may do what.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
@@ -198,4 +201,42 @@ fn a_page_in_a_browser_cannot_call_a_gateway_on_loopback() {
         assert!(matches!(answer.status, 401 | 403), "{header}: {answer:?}");
     }
     assert_eq!(gateway.post("/function/f", "{}").expect(200), json!(1));
+}
+
+#[test]
+fn slow_and_oversized_handshakes_are_cut_and_hurt_nobody() {
+    let cluster = Cluster::with(Options::default().agents(0));
+    let address = cluster.api_url().trim_start_matches("https://").to_owned();
+    let dial = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        // Far longer than the master waits: a read that ends before saw the connection cut.
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        stream
+    };
+    let silent: Vec<TcpStream> = (0..100).map(|_| dial()).collect();
+    let mut begun = dial();
+    // A handshake record that promises more than comes.
+    begun.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
+    let mut huge = dial();
+    // Records of the largest size, again and again; the master may cut the line in the middle.
+    let record = [&[22_u8, 3, 1, 0x40, 0][..], &[1; 0x4000]].concat();
+    for _ in 0..200 {
+        if huge.write_all(&record).is_err() {
+            break;
+        }
+    }
+    let mut spoken = dial();
+    spoken.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(cluster.api().as_nobody().get("/healthz").status, 200);
+    for mut stream in silent.into_iter().chain([begun, huge, spoken]) {
+        // What it says before it cuts is an alert of TLS at most.
+        let mut said = Vec::new();
+        match stream.read_to_end(&mut said) {
+            Ok(_) => assert!(said.len() < 64, "{said:?}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "not cut"),
+        }
+    }
+    assert_eq!(cluster.api().as_nobody().get("/healthz").status, 200);
 }
