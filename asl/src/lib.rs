@@ -33,7 +33,7 @@
 //! }))
 //! .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
 //!
-//! let moment = Moment { now: "2026-01-01T00:00:00Z".parse()?, entropy: 42 };
+//! let moment = Moment { now: "2026-01-01T00:00:00Z".parse()?, entropy: [42; 32] };
 //! let context = ExecutionContext {
 //!     id: "run-1".into(),
 //!     name: "run-1".into(),
@@ -87,7 +87,7 @@ pub use program::{Problem, Program};
 pub use resource::Resource;
 pub use run::{
     Child, ChildResult, Command, Decision, Effect, EngineError, ExecutionContext, Invocation,
-    Limits, MapRunId, Moment, Outcome, Reading, Record, Run, StepView, StrandId, TaskId, TimerId,
-    Writing, map_runs, steps,
+    Limits, MapRunId, Moment, Outcome, Reading, Record, Run, Seed, StepView, Steps, StrandId,
+    TaskId, TimerId, Writing, map_runs, steps,
 };
 pub use test_state::{Inspection, Test, TestError, Tested, test_state};

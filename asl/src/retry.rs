@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_the_longest() {
-        let entropy = Entropy::new(3);
+        let entropy = Entropy::of_number(3);
         let seconds = |r: &Retrier| {
             (0..4)
                 .map(|n| r.delay(n, &entropy).as_secs_f64())

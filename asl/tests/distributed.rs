@@ -223,7 +223,7 @@ fn a_hundred_thousand_items_take_linear_time() {
     let mut run = Run::with_limits(limits);
     let moment = Moment {
         now: "2026-01-01T00:00:00Z".parse().unwrap(),
-        entropy: 1,
+        entropy: [1; 32],
     };
     let start = Command::Start {
         input: json!({"rows": rows}),
@@ -247,7 +247,7 @@ fn a_million_items_are_held_a_page_at_a_time() {
     });
     let moment = Moment {
         now: "2026-01-01T00:00:00Z".parse().unwrap(),
-        entropy: 1,
+        entropy: [1; 32],
     };
     let mut queue = vec![Command::Start {
         input: json!({}),

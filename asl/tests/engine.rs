@@ -283,7 +283,7 @@ fn limits_hold() {
     });
     let moment = Moment {
         now: "2026-01-01T00:00:00Z".parse().unwrap(),
-        entropy: 0,
+        entropy: [0; 32],
     };
     let start = Command::Start {
         input: json!({}),
@@ -356,7 +356,7 @@ fn a_large_map_is_stepped_in_reasonable_time() {
     let begin = std::time::Instant::now();
     let moment = Moment {
         now: "2026-01-01T00:00:00Z".parse().unwrap(),
-        entropy: 0,
+        entropy: [0; 32],
     };
     let start = Command::Start {
         input: json!(items),
@@ -412,4 +412,37 @@ fn variables_and_depth_have_limits() {
     }}))
     .run(json!({}), |_| Ok(json!(null)));
     assert_eq!(failed(outcome).0, "States.DataLimitExceeded");
+}
+
+#[test]
+fn tokens_have_128_bits_and_each_its_own() {
+    let branch = json!({"StartAt": "T", "States": {"T": {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "End": true,
+        "Parameters": {"FunctionName": "f", "Payload": {"token.$": "$$.Task.Token"}}
+    }}});
+    let mut other = branch.clone();
+    other["StartAt"] = json!("U");
+    other["States"] = json!({"U": branch["States"]["T"]});
+    let mut world = world(json!({"StartAt": "P", "States": {"P": {
+        "Type": "Parallel", "End": true, "Branches": [branch, other]
+    }}}));
+    world.send(Command::Start {
+        input: json!({}),
+        context: support::context(),
+    });
+    let tokens: Vec<_> = world
+        .tasks
+        .iter()
+        .map(|t| t.token.clone().unwrap())
+        .collect();
+    let random: Vec<_> = tokens
+        .iter()
+        .map(|t| t.split_once('-').unwrap().0)
+        .collect();
+    assert_eq!(random.len(), 2);
+    assert_ne!(random[0], random[1], "of one decision");
+    for bits in random {
+        assert_eq!(bits.len(), 32);
+        assert!(u128::from_str_radix(bits, 16).is_ok(), "{bits}");
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 fn test(definition: &Value, test: Test<'_>) -> asl::Tested {
     let moment = Moment {
         now: "2026-01-01T00:00:00Z".parse().unwrap(),
-        entropy: 1,
+        entropy: [1; 32],
     };
     test_state(definition, &test, &moment).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
@@ -103,7 +103,7 @@ fn a_state_is_found_in_its_machine_and_its_context_may_be_given() {
         },
         &Moment {
             now: jiff::Timestamp::UNIX_EPOCH,
-            entropy: 0,
+            entropy: [0; 32],
         },
     );
     assert!(missing.is_err());
@@ -191,7 +191,7 @@ fn a_map_shows_its_items_and_what_it_tolerates() {
 fn a_mock_must_be_one_for_its_state() {
     let moment = Moment {
         now: jiff::Timestamp::UNIX_EPOCH,
-        entropy: 0,
+        entropy: [0; 32],
     };
     let with = |state: Value, mock: Option<Value>| {
         let test = Test {

@@ -175,8 +175,19 @@ fn kind(outcome: &Outcome) -> (bool, Option<Value>) {
     }
 }
 
+/// So many cases, times what `make fuzz` says.
+fn cases(usual: u32) -> ProptestConfig {
+    let times = std::env::var("TROUPE_FUZZ_TIMES").ok();
+    let times = times.and_then(|times| times.parse().ok()).unwrap_or(1);
+    ProptestConfig {
+        cases: usual.saturating_mul(times),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn a_crash_after_any_record_changes_nothing(nodes in prop::collection::vec(node(), 1..6)) {
@@ -413,7 +424,7 @@ fn expression() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     /// Whatever an expression says: reading it or running it ends, and nothing panics.
     #[test]

@@ -6,7 +6,7 @@ use super::{Budget, Error, Expression, Item, World};
 use crate::data::entropy::Entropy;
 
 fn eval_with(text: &str, input: &Value, budget: Budget) -> Result<Option<Value>, Error> {
-    let entropy = Entropy::new(7);
+    let entropy = Entropy::of_number(7);
     let expression = Expression::parse(text)?;
     let variable = |name: &str| (name == "i").then(|| Item::from(input));
     let world = World {

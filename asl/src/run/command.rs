@@ -8,14 +8,18 @@ use crate::run::effect::Outcome;
 use crate::run::id::{TaskId, TimerId};
 use crate::run::map_run::MapRunId;
 
+/// What the randomness of one decision begins with.
+pub type Seed = [u8; 32];
+
 /// The time and the randomness of one decision. Both come from outside, so that the same commands at
 /// the same moments give the same records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The wall clock.
     pub now: Timestamp,
-    /// 64 random bits, fresh for each command: retry jitter, `States.UUID`, `States.MathRandom` and task tokens come from it.
-    pub entropy: u64,
+    /// Random bits, fresh for each command: retry jitter, `States.UUID`, `States.MathRandom` and task tokens come from it.
+    /// Who answers tasks by their tokens must not guess it: take it from the system's generator.
+    pub entropy: Seed,
 }
 
 /// Who is running: what the context object (`$$`) says about the execution and its state machine.

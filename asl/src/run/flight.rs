@@ -51,6 +51,17 @@ impl Run {
             .collect()
     }
 
+    /// Until when nothing can happen but a stop: only timers are waited for, and this is the first. None when anything
+    /// else is, or the run has ended.
+    pub fn rests_until(&self) -> Option<Timestamp> {
+        let rests = self.outcome.is_none()
+            && self.tasks.is_empty()
+            && self.map_runs.is_empty()
+            && self.ready.is_empty();
+        let first = self.due.first().filter(|_| rests);
+        first.map(|(at, _)| *at)
+    }
+
     pub(super) fn schedule(
         &mut self,
         record: &Record,

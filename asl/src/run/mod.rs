@@ -38,7 +38,7 @@ mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use command::{Command, ExecutionContext, Moment};
+pub use command::{Command, ExecutionContext, Moment, Seed};
 pub use effect::{Decision, Effect, Invocation, Outcome};
 pub use id::{StrandId, TaskId, TimerId, TimerKind};
 use jiff::Timestamp;
@@ -46,7 +46,7 @@ pub use map_run::Counts;
 pub use map_run::{Child, ChildResult, MapRunId, Reading, Writing};
 pub use map_view::{MapRunView, map_runs};
 pub use record::{Note, Record};
-pub use steps::{StepStatus, StepView, steps};
+pub use steps::{StepStatus, StepView, Steps, steps};
 use thiserror::Error;
 
 use crate::history::Payload;

@@ -1,6 +1,6 @@
 //! The readable list of steps, for `kubectl describe`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -49,11 +49,15 @@ pub struct StepView {
     pub status: StepStatus,
 }
 
-/// Reads a journal from its start.
-#[derive(Default)]
-struct Reader {
-    steps: Vec<StepView>,
-    /// The step that a strand is in.
+/// The last steps of a run, read from its journal record by record.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    /// Steps that are kept.
+    most: usize,
+    kept: VecDeque<StepView>,
+    /// How many older ones are not kept any more.
+    gone: usize,
+    /// The step that a strand is in, counted from the run's first.
     open: HashMap<StrandId, usize>,
     /// Depth and index of a strand.
     place: HashMap<StrandId, (usize, u64)>,
@@ -66,25 +70,42 @@ struct Reader {
 /// The steps of a run, in the order they were entered, read from its journal. (From the journal and not from the
 /// [`Run`](crate::Run): a waiting run need not keep its past in memory.)
 pub fn steps<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<StepView> {
-    let mut reader = Reader {
-        strands: 1,
-        ..Reader::default()
-    };
+    let mut steps = Steps::last(usize::MAX);
     for record in records {
-        reader.read(record);
+        steps.read(record);
     }
-    reader.steps
+    steps.kept.into()
 }
 
-impl Reader {
-    fn read(&mut self, record: &Record) {
+impl Steps {
+    /// Keeps at most so many steps, the last ones.
+    pub fn last(most: usize) -> Steps {
+        Steps {
+            most,
+            kept: VecDeque::new(),
+            gone: 0,
+            open: HashMap::new(),
+            place: HashMap::new(),
+            strands: 1,
+            parents: HashMap::new(),
+            shelf: HashMap::new(),
+        }
+    }
+
+    /// The steps that are kept, in the order they were entered.
+    pub fn iter(&self) -> impl Iterator<Item = &StepView> {
+        self.kept.iter()
+    }
+
+    /// Takes the journal's next record in.
+    pub fn read(&mut self, record: &Record) {
         use EventKind as K;
         let strand = record.strand;
         if let Some(event) = &record.event {
             match &event.kind {
                 K::ExecutionRedriven { .. } => {
                     for (strand, index) in std::mem::take(&mut self.shelf) {
-                        if let Some(step) = self.steps.get_mut(index) {
+                        if let Some(step) = self.step_at(index) {
                             (step.status, step.exited, step.failure) =
                                 (StepStatus::Running, None, None);
                             self.open.insert(strand, index);
@@ -96,8 +117,8 @@ impl Reader {
                         Some((depth, index)) => (*depth, Some(*index)),
                         None => (0, None),
                     };
-                    self.open.insert(strand, self.steps.len());
-                    self.steps.push(StepView {
+                    self.open.insert(strand, self.gone + self.kept.len());
+                    self.push(StepView {
                         name: name.clone(),
                         state: *state,
                         depth,
@@ -178,7 +199,7 @@ impl Reader {
             }
             Some(Note::Failed { failure }) => self.failed(strand, failure),
             Some(Note::Fallen { child, failure }) => {
-                let at = self.steps.last().map(|s| s.exited.unwrap_or(s.entered));
+                let at = self.kept.back().map(|s| s.exited.unwrap_or(s.entered));
                 for inner in self.inside(strand) {
                     let status = if inner == *child {
                         StepStatus::Failed
@@ -239,8 +260,20 @@ impl Reader {
     }
 
     fn step(&mut self, strand: StrandId) -> Option<&mut StepView> {
-        let index = self.open.get(&strand)?;
-        self.steps.get_mut(*index)
+        let index = *self.open.get(&strand)?;
+        self.step_at(index)
+    }
+
+    fn step_at(&mut self, index: usize) -> Option<&mut StepView> {
+        self.kept.get_mut(index.checked_sub(self.gone)?)
+    }
+
+    fn push(&mut self, step: StepView) {
+        self.kept.push_back(step);
+        if self.kept.len() > self.most {
+            self.kept.pop_front();
+            self.gone += 1;
+        }
     }
 
     fn failed(&mut self, strand: StrandId, failure: &Failure) {
@@ -260,9 +293,9 @@ impl Reader {
     /// The run ended in mid-work: the state that it names as its cause failed, the rest was broken off.
     fn end(&mut self, at: Timestamp, kind: &EventKind, failure: &Failure) {
         let cause = failure.cause.as_deref().unwrap_or_default();
-        for (strand, index) in self.open.drain() {
+        for (strand, index) in std::mem::take(&mut self.open) {
             self.shelf.insert(strand, index);
-            let Some(step) = self.steps.get_mut(index) else {
+            let Some(step) = self.step_at(index) else {
                 continue;
             };
             if step.exited.is_some() {
@@ -302,7 +335,7 @@ mod tests {
         let program = program.unwrap();
         let moment = Moment {
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
-            entropy: 1,
+            entropy: [1; 32],
         };
         let context = ExecutionContext {
             id: "e".into(),
@@ -348,5 +381,10 @@ mod tests {
         };
         journal.extend(run.decide(&program, done, &moment).unwrap().records);
         assert_eq!(seen(&journal), wanted(StepStatus::Succeeded));
+
+        let mut last = Steps::last(2);
+        journal.iter().for_each(|record| last.read(record));
+        let last: Vec<_> = last.iter().cloned().collect();
+        assert_eq!(last, steps(&journal)[2..]);
     }
 }

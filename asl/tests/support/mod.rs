@@ -64,7 +64,7 @@ impl World {
             .wrapping_add(1);
         Moment {
             now: self.now,
-            entropy: self.entropy,
+            entropy: std::array::from_fn(|place| self.entropy.to_le_bytes()[place % 8]),
         }
     }
 

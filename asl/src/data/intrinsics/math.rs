@@ -30,7 +30,7 @@ pub(super) fn random(
     }
     let width = u128::from(end.abs_diff(first));
     let bits = match seed {
-        Some(seed) => Entropy::new(seed.cast_unsigned()).next(),
+        Some(seed) => Entropy::of_number(seed.cast_unsigned()).next(),
         None => entropy.next(),
     };
     let offset = i128::try_from((u128::from(bits) * width) >> 64).unwrap_or(0);

@@ -8,7 +8,7 @@ use crate::data::context_object::ContextObject;
 use crate::data::entropy::Entropy;
 
 fn compute(text: &str, input: &Value) -> Result<Value, String> {
-    let (variables, entropy) = (IndexMap::new(), Entropy::new(1));
+    let (variables, entropy) = (IndexMap::new(), Entropy::of_number(1));
     let given = json!({"Execution": {"Id": "e"}});
     let context = ContextObject {
         given: Some(&given),

@@ -85,7 +85,7 @@ fn hash<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
 
 fn random<'a>(run: &Evaluator<'a>, arguments: &[Item<'a>]) -> Result<Item<'a>> {
     Ok(Item::float(match number_of(arguments.first()) {
-        Some(seed) => Entropy::new(seed.to_bits()).unit(),
+        Some(seed) => Entropy::of_number(seed.to_bits()).unit(),
         None => run.world.entropy.unit(),
     }))
 }
