@@ -6,13 +6,14 @@ FLAVOUR ?= slim
 PREFIX  ?= /usr/local
 CASES   ?= ../shared/asl-cases
 SECONDS ?= 300
+TIMES   ?= 100
 CARGO   ?= cargo
 PYTHON  ?= python3
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINS   := master node-agent kubectl kubectl-execute
 
-.PHONY: help demo up test soak build install bench func-base conformance lint
+.PHONY: help demo up test soak build install bench fuzz func-base conformance lint
 
 help:
 	@echo "make demo [RUNTIME=docker]   both seeds on a fresh one-machine cluster, each answer checked"
@@ -22,6 +23,7 @@ help:
 	@echo "make build                   the four programs, into $(TARGET)/release"
 	@echo "make install PREFIX=DIR      the programs into DIR/bin, settings and examples beside them"
 	@echo "make bench                   side-by-side benchmarks: a table of ratios, and bench/results.json"
+	@echo "make fuzz TIMES=100          generated definitions, paths, expressions and crashes against the language's engine"
 	@echo "make func-base               the image functions run in, $(TARGET)/func-base/ARCH.tar; ARCH=amd64|arm64, FLAVOUR=slim|full"
 	@echo "make conformance CASES=DIR   recorded Step Functions executions against the engine"
 	@echo "make lint                    formatting and every check of the house"
@@ -49,6 +51,9 @@ install: build
 
 bench:
 	@$(PYTHON) bench/run.py
+
+fuzz:
+	TROUPE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release -p asl --test properties
 
 func-base:
 	@$(PYTHON) tools/func_base.py $(if $(ARCH),--arch $(ARCH)) --flavour $(FLAVOUR)
