@@ -8,6 +8,7 @@ use common::settings::{ByteCount, duration};
 use serde::Deserialize;
 
 use crate::invocations::{Bounds, Policy, Width};
+use crate::store::Fsync;
 use crate::store::etcd::{EtcdSettings, Target, is_loopback};
 use crate::workflows::Allowed;
 
@@ -34,6 +35,9 @@ pub struct Settings {
     /// Where code and layers lie. Empty: in the data directory, with the embedded store. `local`: there with
     /// etcd too, for a single master. A path: a directory that all masters share.
     pub blobs: String,
+    /// When commits of the embedded store are on disk: `always` before they are acknowledged, `interval`
+    /// soon after (for development).
+    pub store_fsync: String,
     /// `none`, `auto` or the URL of a registry.
     pub registry: String,
     /// How the registry is used.
@@ -239,6 +243,7 @@ impl Default for Settings {
             store: "embedded".to_owned(),
             etcd: EtcdSettings::default(),
             blobs: String::new(),
+            store_fsync: "always".to_owned(),
             registry: "auto".to_owned(),
             registry_access: RegistryAccess::default(),
             own_registry: OwnRegistry::default(),
@@ -329,6 +334,15 @@ pub struct SettingsError {
 }
 
 impl Settings {
+    /// When commits of the embedded store are on disk.
+    #[must_use]
+    pub fn fsync(&self) -> Fsync {
+        match &*self.store_fsync {
+            "interval" => Fsync::Interval,
+            _ => Fsync::Always,
+        }
+    }
+
     /// Fills in what depends on the machine and refuses what cannot work.
     ///
     /// # Errors
@@ -365,6 +379,9 @@ impl Settings {
                 &self.blobs,
                 "local, or a directory's path from the root",
             );
+        }
+        if !matches!(&*self.store_fsync, "always" | "interval") {
+            return refuse("store-fsync", &self.store_fsync, "always or interval");
         }
         if let Err(want) = check_registry(&self.registry, &self.registry_access) {
             return refuse("registry", &self.registry, want);

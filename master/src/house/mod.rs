@@ -23,7 +23,7 @@ use crate::objects::{Objects, gc};
 use crate::registry::{self, OwnRegistry};
 use crate::settings::{Settings, SettingsError};
 use crate::store::migration::MigrationError;
-use crate::store::{Durability, Store, StoreError, Txn};
+use crate::store::{Durability, Store, StoreCounts, StoreError, Txn};
 use crate::supervisor::Fatal;
 
 /// The master cannot start, or ends for a reason.
@@ -89,6 +89,7 @@ pub(crate) struct Ground {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) objects: Objects,
+    pub(crate) store_counts: StoreCounts,
     pub(crate) authority: Arc<Authority>,
     pub(crate) blobs: Blobs,
     pub(crate) images: Arc<dyn ImageStore>,
@@ -105,7 +106,8 @@ impl Ground {
             source,
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let store = store::open(&settings, &clock).await?;
+        let store_counts = StoreCounts::default();
+        let store = store::open(&settings, &clock, &store_counts).await?;
         let authority = Authority::load_or_create(&directory.join("authority"), clock.now())?;
         let blobs = Blobs::open(&settings.blobs_dir())?;
         let opened = registry::open(&settings).await?;
@@ -117,6 +119,7 @@ impl Ground {
             settings,
             clock,
             objects,
+            store_counts,
             authority,
             blobs,
             images: image_store(opened),

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use super::HouseError;
 use crate::clock::{Clock, SystemClock};
 use crate::settings::Settings;
-use crate::store::{EmbeddedStore, EtcdStore, Store, StoreError, migration};
+use crate::store::{EmbeddedStore, EtcdStore, Store, StoreCounts, StoreError, migration};
 
 pub(super) async fn open(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
+    counts: &StoreCounts,
 ) -> Result<Arc<dyn Store>, HouseError> {
     let store: Arc<dyn Store> = match settings.etcd()? {
         Some(target) => Arc::new(EtcdStore::open(&target).await?),
-        None => Arc::new(embedded(settings, clock)?),
+        None => Arc::new(embedded(settings, clock, counts)?),
     };
     if migration::is_unfinished(&*store).await? {
         return Err(HouseError::Unfinished(settings.store.clone()));
@@ -21,8 +22,13 @@ pub(super) async fn open(
     Ok(store)
 }
 
-fn embedded(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<EmbeddedStore, StoreError> {
-    EmbeddedStore::open(&settings.data_dir.join("store.redb"), Arc::clone(clock))
+fn embedded(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    counts: &StoreCounts,
+) -> Result<EmbeddedStore, StoreError> {
+    let path = settings.data_dir.join("store.redb");
+    EmbeddedStore::open_with(&path, Arc::clone(clock), settings.fsync(), counts.clone())
 }
 
 /// Takes the embedded store over into the etcd `to`; how many keys there were. `progress` hears how many
@@ -44,7 +50,7 @@ pub async fn migrate(
     })?;
     let target = settings.etcd_at(to)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let from = embedded(settings, &clock)?;
+    let from = embedded(settings, &clock, &StoreCounts::default())?;
     let to = EtcdStore::open(&target).await?;
     Ok(migration::migrate(&from, &to, progress).await?)
 }

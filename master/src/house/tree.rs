@@ -197,6 +197,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
     let metrics = Metrics::default()
         .with(RouteMetrics::new(routes.clone()))
         .with(InvocationMetrics::new(ledger.clone()))
+        .with(ground.store_counts.clone())
         .with(pods)
         .with(builds)
         .with(runs);

@@ -22,6 +22,7 @@ pub mod embedded;
 mod error;
 pub mod etcd;
 mod log;
+mod metrics;
 pub mod migration;
 mod txn;
 
@@ -31,9 +32,10 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 pub use change::{Batch, Change, Entry, Listed, Page};
-pub use embedded::EmbeddedStore;
+pub use embedded::{EmbeddedStore, Fsync};
 pub use error::StoreError;
 pub use etcd::EtcdStore;
+pub use metrics::StoreCounts;
 pub use txn::{Condition, Durability, MAX_OPERATIONS, MAX_VALUE_BYTES, Put, Txn};
 
 /// Counts the changes of a store.

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use self::layout::{META, OBJECTS, REVISION};
 use self::writer::{Request, Writer};
 use super::log::{self, EventLog};
-use super::{Changes, Entry, LeaseId, Listed, Page, Revision, Store, StoreError, Txn};
+use super::{Changes, Entry, LeaseId, Listed, Page, Revision, Store, StoreCounts, StoreError, Txn};
 use crate::clock::Clock;
 
 /// Most requests that wait for the writer; one more is answered `Busy`.
@@ -37,6 +37,16 @@ pub const FLUSH_EVERY: Duration = Duration::from_millis(50);
 pub const CRASH_GAP: Revision = 1_000_000;
 
 const CACHE_BYTES: usize = 64 << 20;
+
+/// When durable commits are on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fsync {
+    /// Before they return, as [`Durability::Durable`](super::Durability::Durable) says.
+    #[default]
+    Always,
+    /// Like all others within [`FLUSH_EVERY`]: a crash takes the last moments with it. For development.
+    Interval,
+}
 
 /// The embedded store. Dropping it syncs and closes the file.
 pub struct EmbeddedStore {
@@ -52,6 +62,19 @@ impl EmbeddedStore {
     /// # Errors
     /// When the file cannot be opened, is not a store, or is open elsewhere.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::open_with(path, clock, Fsync::Always, StoreCounts::default())
+    }
+
+    /// The same with a choice of when commits are on disk, and with counters.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not a store, or is open elsewhere.
+    pub fn open_with(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        fsync: Fsync,
+        counts: StoreCounts,
+    ) -> Result<Self, StoreError> {
         let attempt = || format!("open the store {}", path.display());
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
@@ -62,6 +85,7 @@ impl EmbeddedStore {
         let log = Arc::new(EventLog::new(opened.revision));
         let (requests, queue) = sync_channel(QUEUE);
         let writer = Writer::new(Arc::clone(&database), Arc::clone(&log), clock, opened);
+        let writer = writer.with(fsync, counts);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&queue))

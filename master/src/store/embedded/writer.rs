@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use redb::{Database, ReadableTable, Table, WriteTransaction};
 use tokio::sync::oneshot;
 
-use super::FLUSH_EVERY;
 use super::layout::{self, CLEAN, LEASES, META, OBJECTS, Opened, REVISION};
 use super::leases::Leases;
+use super::{FLUSH_EVERY, Fsync};
 use crate::clock::Clock;
 use crate::store::log::EventLog;
 use crate::store::{
-    Batch, Change, Durability, Entry, LeaseId, MAX_OPERATIONS, Revision, StoreError, Txn,
+    Batch, Change, Durability, Entry, LeaseId, MAX_OPERATIONS, Revision, StoreCounts, StoreError,
+    Txn,
 };
 
 /// How often leases are looked at when nothing else happens.
@@ -59,6 +60,8 @@ pub(super) struct Writer {
     revision: Revision,
     /// Since when there are commits that are not on disk.
     unsynced: Option<Instant>,
+    fsync: Fsync,
+    counts: StoreCounts,
 }
 
 impl Writer {
@@ -83,6 +86,16 @@ impl Writer {
             leases,
             revision: opened.revision,
             unsynced: None,
+            fsync: Fsync::Always,
+            counts: StoreCounts::default(),
+        }
+    }
+
+    pub(super) fn with(self, fsync: Fsync, counts: StoreCounts) -> Self {
+        Self {
+            fsync,
+            counts,
+            ..self
         }
     }
 
@@ -126,7 +139,10 @@ impl Writer {
             Ok(())
         };
         match attempt() {
-            Ok(()) => self.unsynced = None,
+            Ok(()) => {
+                self.unsynced = None;
+                self.counts.synced();
+            }
             Err(error) => {
                 tracing::error!(%error, "the store could not be synced");
                 self.unsynced = Some(Instant::now());
@@ -136,7 +152,7 @@ impl Writer {
 
     /// Applies a group of requests in one transaction of redb, and what expired with it.
     fn write(&mut self, group: Vec<Request>) {
-        let durable = group.iter().any(Request::is_durable);
+        let durable = self.fsync == Fsync::Always && group.iter().any(Request::is_durable);
         let before = self.revision;
         let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
@@ -148,6 +164,10 @@ impl Writer {
                 } else {
                     self.unsynced.or_else(|| Some(Instant::now()))
                 };
+                self.counts.committed(batches.len());
+                if durable {
+                    self.counts.synced();
+                }
                 self.log.publish(batches);
                 answers.into_iter().for_each(|answer| answer(Ok(())));
             }
