@@ -95,6 +95,9 @@ pub struct WorkflowRunStatus {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<String>,
+    /// When a run goes on that only waits; in whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wake_time: Option<String>,
     /// How often it went on after an end.
     #[serde(skip_serializing_if = "is_zero")]
     pub redrives: u32,

@@ -11,7 +11,11 @@ use super::prefer::Patience;
 use super::{Gateway, Limits, answer, body, path, prefer};
 use crate::key::ObjectKey;
 use crate::objects::ObjectError;
+use crate::store::Durability;
 use crate::workflows::{NewRun, StartError, Target, run_name, start};
+
+/// A client that waits so long is not answered before a run's object is on disk.
+const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// `ANY /workflow/[NS/]NAME`
 pub(super) async fn workflow(
@@ -73,10 +77,18 @@ async fn serve(
     };
     // Whoever knows the name may read the run: it must not be guessed.
     let suffix = format!("{:032x}", rand::random::<u128>());
-    let new = NewRun::named(run_name(&key.name, &suffix), input);
+    let wait = wait_time(request, &gateway.limits);
+    let new = NewRun {
+        // Who is not answered at once hears of the run when its journal is on disk.
+        durability: match wait {
+            Some(wait) if wait >= LONG_WAIT => Durability::Eventual,
+            _ => Durability::Durable,
+        },
+        ..NewRun::named(run_name(&key.name, &suffix), input)
+    };
     let started = start(&gateway.objects, target, &key, new).await;
     match started {
-        Ok(run) => match wait_time(request, &gateway.limits) {
+        Ok(run) => match wait {
             Some(wait) => finish(&run, wait, gateway).await,
             None => accepted(&run),
         },
@@ -172,14 +184,9 @@ fn wait_time(request: &HttpRequest, limits: &Limits) -> Option<Duration> {
 
 /// Waits for the end of a run. A client that goes away leaves the run going.
 async fn finish(run: &WorkflowRun, wait: Duration, gateway: &Gateway) -> HttpResponse {
-    let waiting = gateway.waiters.wait(&run.metadata.uid);
     let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
-    // It may have ended between its start and the place in the queue.
-    match gateway.objects.get::<WorkflowRun>(namespace, name).await {
-        Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => return end(&now),
-        _ => {}
-    }
-    match tokio::time::timeout(wait, waiting.end()).await {
+    let ended = gateway.waiters.end_of(&gateway.objects, run);
+    match tokio::time::timeout(wait, ended).await {
         Ok(Some(run)) => end(&run),
         Ok(None) => {
             let message = format!("run {namespace}/{name} was deleted before it ended");

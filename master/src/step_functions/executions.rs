@@ -273,22 +273,16 @@ pub(super) async fn start_sync(asked: &Asked<'_>, input: Start) -> Result<Value,
         return Err(Error::new("StateMachineTypeNotSupported", message));
     }
     let run = begin(asked, input).await?;
-    let waiting = asked.service.waiters.wait(&run.metadata.uid);
-    let objects = &asked.service.objects;
-    let name = &run.metadata.name;
-    let now = objects.get::<WorkflowRun>(asked.namespace, name).await?;
     let over = |run: &WorkflowRun| run.status.phase.is_some_and(RunPhase::is_final);
-    let ended = match now.filter(over) {
-        Some(ended) => ended,
-        None => match tokio::time::timeout(LONGEST_SYNC, waiting.end()).await {
-            Ok(Some(ended)) => ended,
-            Ok(None) => {
-                return Err(Error::no_execution(
-                    &execution_arn(&run).within(asked.realm()),
-                ));
-            }
-            Err(_) => run,
-        },
+    let service = &asked.service;
+    let ended = service.waiters.end_of(&service.objects, &run);
+    let ended = match tokio::time::timeout(LONGEST_SYNC, ended).await {
+        Ok(Some(ended)) => ended,
+        Ok(None) => {
+            let arn = execution_arn(&run).within(asked.realm());
+            return Err(Error::no_execution(&arn));
+        }
+        Err(_) => run,
     };
     let state = &ended.status;
     let word = if over(&ended) {

@@ -2,9 +2,10 @@
 
 use common::resources::{RunPhase, WorkflowRun};
 
+use super::object;
 use super::registry::WorkflowsTools;
+use super::show::{self, Progress};
 use super::start::{self, StartError, target_of};
-use super::{object, show};
 use crate::key::ObjectKey;
 use crate::objects::ObjectError;
 use crate::store::Durability::Durable;
@@ -55,7 +56,14 @@ async fn refuse(
 ) -> Result<(), ObjectError> {
     let outcome = show::failed("States.Runtime", cause);
     let now = tools.clock.now();
-    let written = object::write(&tools.objects, run, &[], Some(&outcome), now).await?;
+    let written = object::write(
+        &tools.objects,
+        run,
+        &Progress::default(),
+        Some(&outcome),
+        now,
+    )
+    .await?;
     if let Some(written) = written {
         tools.waiters.ended(&written);
     }

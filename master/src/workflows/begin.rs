@@ -95,7 +95,11 @@ pub(super) async fn begin(tools: &WorkflowsTools, workflow: &Workflow) -> Result
 }
 
 /// A short run may have ended before its workflow named it; then its end is shown here.
-async fn show_end(tools: &WorkflowsTools, key: &ObjectKey, name: &str) -> Result<(), ObjectError> {
+pub(super) async fn show_end(
+    tools: &WorkflowsTools,
+    key: &ObjectKey,
+    name: &str,
+) -> Result<(), ObjectError> {
     let run = tools
         .objects
         .get::<WorkflowRun>(&key.namespace, name)

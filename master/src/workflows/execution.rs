@@ -124,10 +124,9 @@ pub async fn start_execution(
     } = execution;
     for object_name in object_names(&machine.name, &name) {
         let new = NewRun {
-            name: object_name.clone(),
             execution_name: Some(name.clone()),
-            input: input.clone(),
             started_by: started_by.clone(),
+            ..NewRun::named(object_name.clone(), input.clone())
         };
         match start(objects, Target::StateMachine, machine, new).await {
             Ok(run) => return Ok(run),

@@ -8,17 +8,21 @@ use crate::store::{Durability, Page, Store, StoreError, Txn};
 
 /// Where journals stand in the store.
 const PREFIX: &str = "/troupe/journal/";
+/// Bytes of records in one batch: a larger decision becomes more of them.
+const BATCH_BYTES: usize = 1 << 20;
 /// Batches read at once when a journal is loaded.
-const PAGE: usize = 500;
+const PAGE: usize = 64;
 
-/// The journal of one run: batches of records under `/troupe/journal/UID/`, numbered from 0. Each
-/// batch is one decision of the engine, written in one transaction; transactions of many runs share an
-/// fsync.
+/// The journal of one run: batches of records under `/troupe/journal/UID/`, numbered from 0. A
+/// decision of the engine is one batch, or more of them when it is large: any prefix of a journal can be
+/// resumed. Transactions of many runs share an fsync.
 pub struct Journal {
     /// `None`: nothing is kept.
     store: Option<Arc<dyn Store>>,
     prefix: String,
     next: u64,
+    /// Records of the decision being appended that are in the store.
+    done: usize,
 }
 
 /// A journal cannot be read or written.
@@ -45,6 +49,7 @@ impl Journal {
             store: None,
             prefix: String::new(),
             next: 0,
+            done: 0,
         }
     }
 
@@ -86,13 +91,15 @@ impl Journal {
                 store: Some(store),
                 prefix,
                 next,
+                done: 0,
             },
             records,
         ))
     }
 
-    /// Appends a batch; it is on disk when this returns. A batch that another master appended first
-    /// makes this fail: the run has a new owner.
+    /// Appends a decision's records; they are on disk when this returns. A batch that another master
+    /// appended first makes this fail: the run has a new owner. After a failure of the store the same records
+    /// are to be appended again; it goes on where it was.
     ///
     /// # Errors
     /// When the store fails.
@@ -100,15 +107,22 @@ impl Journal {
         let Some(store) = &self.store else {
             return Ok(());
         };
-        let batch = self.next;
-        let text = serde_json::to_vec(records)
-            .map_err(|source| JournalError::Damaged { batch, source })?;
-        let key = format!("{}{batch:010}", self.prefix);
-        let txn = Txn::new(Durability::Durable)
-            .when(&key, 0)
-            .put(key.clone(), text);
-        store.commit(txn).await?;
-        self.next += 1;
+        while let Some(rest) = records.get(self.done..).filter(|rest| !rest.is_empty()) {
+            let batch = self.next;
+            let (text, count) =
+                text_of(rest).map_err(|source| JournalError::Damaged { batch, source })?;
+            let durability = if count == rest.len() {
+                Durability::Durable
+            } else {
+                Durability::Eventual
+            };
+            let key = format!("{}{batch:010}", self.prefix);
+            let txn = Txn::new(durability).when(&key, 0).put(key.clone(), text);
+            store.commit(txn).await?;
+            self.next += 1;
+            self.done += count;
+        }
+        self.done = 0;
         Ok(())
     }
 
@@ -162,6 +176,23 @@ impl Journal {
     }
 }
 
+/// The first records as a batch, and how many they are: at least one.
+fn text_of(records: &[Record]) -> Result<(Vec<u8>, usize), serde_json::Error> {
+    let mut text = vec![b'['];
+    for (count, record) in records.iter().enumerate() {
+        if text.len() > BATCH_BYTES {
+            text.push(b']');
+            return Ok((text, count));
+        }
+        if count > 0 {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut text, record)?;
+    }
+    text.push(b']');
+    Ok((text, records.len()))
+}
+
 /// The run that a batch belongs to.
 fn owner(key: &str) -> Option<&str> {
     let (uid, _) = key.strip_prefix(PREFIX)?.split_once('/')?;
@@ -202,6 +233,12 @@ mod tests {
             refused,
             Err(JournalError::Store(StoreError::Conflict { .. }))
         ));
+
+        let many = vec![record(); 100_000];
+        journal.append(&many).await.unwrap();
+        assert!(journal.next > 5, "a large decision is more than one batch");
+        journal.append(&[record()]).await.unwrap();
+        assert_eq!(load("one").await.unwrap().1.len(), 7 + many.len() + 1);
 
         Journal::remove(&*store, "one").await.unwrap();
         assert!(load("one").await.unwrap().1.is_empty());

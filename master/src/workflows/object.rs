@@ -1,9 +1,10 @@
 //! Writes what [`super::show`] says.
 
-use asl::{Outcome, Record};
-use common::resources::{StateMachine, StateMachineType, Workflow, WorkflowRun};
+use asl::Outcome;
+use common::resources::{StateMachine, Workflow, WorkflowRun};
 use jiff::Timestamp;
 
+use super::show::Progress;
 use super::start::{Target, target_of};
 use crate::key::ObjectKey;
 use crate::objects::{ObjectError, Objects};
@@ -14,19 +15,15 @@ use crate::store::Durability;
 pub(super) async fn write(
     objects: &Objects,
     run: &WorkflowRun,
-    records: &[Record],
+    progress: &Progress,
     outcome: Option<&Outcome>,
     now: Timestamp,
 ) -> Result<Option<WorkflowRun>, ObjectError> {
     let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
-    let express = run.spec.r#type == Some(StateMachineType::Express);
-    let durability = if outcome.is_some() && !express {
-        Durability::Durable
-    } else {
-        Durability::Eventual
-    };
+    // The journal is on disk: a master that was killed reads there what to show.
+    let durability = Durability::Eventual;
     let change = |object: &mut WorkflowRun| {
-        object.metadata.uid == run.metadata.uid && super::show::run(object, records, outcome, now)
+        object.metadata.uid == run.metadata.uid && super::show::run(object, progress, outcome, now)
     };
     let written = objects
         .modify::<WorkflowRun>(namespace, name, durability, change)

@@ -1,16 +1,17 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
 use asl::Limits;
-use common::resources::{Task, Workflow, WorkflowRun};
+use common::resources::{RunPhase, Task, Workflow, WorkflowRun};
 
 use super::journal::Journal;
 use super::maps::Buckets;
 use super::metrics::RunCounts;
+use super::parked::{self, Parked};
 use super::retention::{self, Ended, Retention};
-use super::run::{Removed, Said, Updated, WorkflowRunActor};
+use super::run::{Removed, Rests, Said, Updated, WorkflowRunActor};
 use super::task_queue::TaskQueue;
 use super::tasks::Allowed;
 use super::wait::RunWaiters;
@@ -29,6 +30,9 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 const MOST_EXPIRED: usize = 500;
 /// How often the last runs of state machines are shown: at most one write each, however many run.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
+/// How often runs are looked for whose time has come, and the most that go on then.
+const WAKE_EVERY: Duration = Duration::from_millis(100);
+const MOST_WOKEN: usize = 500;
 
 /// What runs need.
 pub struct WorkflowsTools {
@@ -62,7 +66,11 @@ pub struct WorkflowsTools {
 pub struct Workflows {
     tools: Arc<WorkflowsTools>,
     pub(crate) children: Option<Nursery<WorkflowRunActor>>,
-    /// Runs that have not ended, by uid.
+    /// Runs that only wait.
+    parked: Parked,
+    /// Runs that are read to get their actor back, by uid.
+    waking: HashSet<String>,
+    /// Other runs that have not ended, by uid.
     runs: HashMap<String, Arc<WorkflowRun>>,
     /// Workflows whose run is being started, and the generation.
     starting: HashMap<ObjectKey, i64>,
@@ -89,6 +97,11 @@ enum Seen {
 #[rtype(result = "()")]
 struct Restart(String);
 
+/// A run whose time has come, as its object is.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Woken(Box<WorkflowRun>);
+
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Begun {
@@ -103,6 +116,8 @@ impl Workflows {
         Self {
             tools,
             children: None,
+            parked: Parked::default(),
+            waking: HashSet::new(),
             runs: HashMap::new(),
             starting: HashMap::new(),
             shown: HashMap::new(),
@@ -118,8 +133,14 @@ impl Workflows {
             Change::Restarted(runs) => {
                 let mut gone = std::mem::take(&mut self.runs);
                 self.ended.clear();
+                let known: HashSet<String> =
+                    runs.iter().map(|run| run.metadata.uid.clone()).collect();
+                self.parked.retain(|uid| known.contains(uid));
                 for run in runs {
-                    gone.remove(&run.metadata.uid);
+                    // It is as it was, if it is there at all.
+                    if let Some(before) = gone.remove(&run.metadata.uid) {
+                        self.runs.insert(run.metadata.uid.clone(), before);
+                    }
                     self.run_applied(run, ctx);
                 }
                 gone.keys().for_each(|uid| self.run_removed(uid));
@@ -138,6 +159,8 @@ impl Workflows {
         if let Some(ended) = Ended::of(&run) {
             // Its actor ends by itself once the end is written.
             self.runs.remove(&uid);
+            self.parked.remove(&uid);
+            self.waking.remove(&uid);
             self.ended.insert(uid, ended);
             return;
         }
@@ -146,6 +169,23 @@ impl Workflows {
             return;
         }
         self.ended.remove(&uid);
+        if self.parked.holds(&run) {
+            return;
+        }
+        self.parked.remove(&uid);
+        if let Some(until) = parked::rest_of(&run)
+            && !self.runs.contains_key(&uid)
+            && parked::is_worth(until, self.tools.clock.now())
+        {
+            self.parked.park(&run, until);
+            return;
+        }
+        self.go_on(run, ctx);
+    }
+
+    /// A run has an actor, which knows its object.
+    fn go_on(&mut self, run: WorkflowRun, ctx: &mut Context<Self>) {
+        let uid = run.metadata.uid.clone();
         let run = Arc::new(run);
         let fresh = self.runs.insert(uid.clone(), Arc::clone(&run)).is_none();
         if let (true, Some(machine)) = (fresh, &run.spec.state_machine) {
@@ -158,13 +198,15 @@ impl Workflows {
             .and_then(|children| children.get(&uid))
         {
             Some(child) => child.do_send(Updated(run)),
-            None if fresh => self.ensure_child(&uid),
+            None if fresh => self.ensure_child(&uid, ctx),
             None => {}
         }
     }
 
     fn run_removed(&mut self, uid: &str) {
         self.runs.remove(uid);
+        self.parked.remove(uid);
+        self.waking.remove(uid);
         self.ended.remove(uid);
         self.tools.waiters.deleted(uid);
         if let Some(child) = self
@@ -253,14 +295,43 @@ impl Workflows {
         ctx.spawn(show.into_actor(self));
     }
 
-    fn ensure_child(&mut self, uid: &str) {
+    /// Gives actors back to runs whose time has come.
+    fn wake(&mut self, ctx: &mut Context<Self>) {
+        let due = self.parked.due(self.tools.clock.now(), MOST_WOKEN);
+        let counts = &self.tools.counts;
+        counts.open(self.runs.len(), self.parked.len());
+        if due.is_empty() {
+            return;
+        }
+        self.waking.extend(due.iter().map(|(_, uid)| uid.clone()));
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let wake = async move {
+            for (key, uid) in due {
+                let run = loop {
+                    match tools.objects.get(&key.namespace, &key.name).await {
+                        Ok(run) => break run,
+                        Err(error) => tracing::warn!(run = %key, %error, "could not read a run"),
+                    }
+                    tokio::time::sleep(RETRY_AFTER).await;
+                };
+                let same = |run: &WorkflowRun| run.metadata.uid == uid;
+                if let Some(run) = run.filter(same) {
+                    addr.do_send(Woken(Box::new(run)));
+                }
+            }
+        };
+        ctx.spawn(wake.into_actor(self));
+    }
+
+    fn ensure_child(&mut self, uid: &str, ctx: &mut Context<Self>) {
         let Some(run) = self.runs.get(uid).cloned() else {
             return;
         };
         let tools = Arc::clone(&self.tools);
+        let room = ctx.address().recipient();
         if let Some(children) = &mut self.children {
             let child = children.start(uid, |guard| {
-                WorkflowRunActor::new(run, tools, guard).start()
+                WorkflowRunActor::new(run, tools, guard, room).start()
             });
             for task in self.tasks.get(uid).into_iter().flat_map(HashMap::values) {
                 child.do_send(Said(Arc::clone(task)));
@@ -304,6 +375,7 @@ impl Workflows {
     fn workflow_seen(&mut self, change: Change<Workflow>, ctx: &mut Context<Self>) {
         match change {
             Change::Restarted(workflows) => {
+                self.show_ends(&workflows, ctx);
                 workflows
                     .into_iter()
                     .for_each(|workflow| self.consider(workflow, ctx));
@@ -315,6 +387,29 @@ impl Workflows {
                 self.shown.remove(&key);
             }
         }
+    }
+
+    /// A crash may have come between the end of a run and its workflow's: it is shown now.
+    fn show_ends(&self, workflows: &[Workflow], ctx: &mut Context<Self>) {
+        let open = workflows.iter().filter(|workflow| {
+            let phase = workflow.status.phase;
+            !phase.is_some_and(RunPhase::is_final)
+        });
+        let open: Vec<_> = open
+            .filter_map(|workflow| {
+                let run = workflow.status.last_run.clone()?;
+                Some((ObjectKey::of(workflow), run))
+            })
+            .collect();
+        let tools = Arc::clone(&self.tools);
+        let show = async move {
+            for (key, run) in open {
+                if let Err(error) = begin::show_end(&tools, &key, &run).await {
+                    tracing::warn!(workflow = %key, %error, "could not show the end of a run");
+                }
+            }
+        };
+        ctx.spawn(show.into_actor(self));
     }
 
     /// Starts the run of a workflow whose spec has not been run.
@@ -348,6 +443,7 @@ impl Actor for Workflows {
         self.children = Some(Nursery::new(RestartPolicy::LEAF, ctx.address().recipient()));
         ctx.run_interval(EXPIRE_EVERY, |room, ctx| room.expire(ctx));
         ctx.run_interval(SHOW_EVERY, Self::show_last_runs);
+        ctx.run_interval(WAKE_EVERY, Self::wake);
         let objects = &self.tools.objects;
         let workflow = |change| Seen::Workflow(Box::new(change));
         follow(objects.watch::<Workflow>(), workflow, self, ctx);
@@ -409,7 +505,39 @@ impl Handler<ChildDown> for Workflows {
 impl Handler<Restart> for Workflows {
     type Result = ();
 
-    fn handle(&mut self, Restart(uid): Restart, _: &mut Self::Context) {
-        self.ensure_child(&uid);
+    fn handle(&mut self, Restart(uid): Restart, ctx: &mut Self::Context) {
+        self.ensure_child(&uid, ctx);
+    }
+}
+
+impl Handler<Rests> for Workflows {
+    type Result = ();
+
+    fn handle(&mut self, Rests { run, until }: Rests, _: &mut Self::Context) {
+        let uid = &run.metadata.uid;
+        let known = self.runs.get(uid);
+        // Something new may be on its way to it.
+        let same = known.is_some_and(|now| now.metadata.generation == run.metadata.generation);
+        if !same || self.tasks.contains_key(uid) {
+            return;
+        }
+        self.runs.remove(uid);
+        self.parked.park(&run, until);
+        let children = self.children.as_mut();
+        if let Some(child) = children.and_then(|children| children.forget(uid)) {
+            child.do_send(Removed);
+        }
+    }
+}
+
+impl Handler<Woken> for Workflows {
+    type Result = ();
+
+    fn handle(&mut self, Woken(run): Woken, ctx: &mut Self::Context) {
+        // It may have been deleted or stopped while it was read.
+        let uid = &run.metadata.uid;
+        if self.waking.remove(uid) && !self.runs.contains_key(uid) {
+            self.go_on(*run, ctx);
+        }
     }
 }

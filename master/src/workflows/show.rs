@@ -1,6 +1,6 @@
 //! A run's journal as its object shows it. Pure.
 
-use asl::{EventKind, Outcome, Record, StepView, steps};
+use asl::{EventKind, Outcome, Record, StepView, Steps};
 use common::resources::{
     Condition, RunPhase, RunStep, StateMachineType, Workflow, WorkflowRun, set_condition, timestamp,
 };
@@ -12,38 +12,70 @@ const MOST_STEPS: usize = 100;
 /// Characters of a step's input and output that the object keeps.
 const MOST_TEXT: usize = 1000;
 
+/// How far a run came: what its object keeps of the journal.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    steps: Steps,
+    redrives: u32,
+    began: Option<Timestamp>,
+    /// Until when the run only waits.
+    rests_until: Option<Timestamp>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            steps: Steps::last(MOST_STEPS),
+            redrives: 0,
+            began: None,
+            rests_until: None,
+        }
+    }
+}
+
+impl Progress {
+    /// The same of a run that only waits until then.
+    pub(super) fn resting(self, rests_until: Option<Timestamp>) -> Self {
+        Self {
+            rests_until,
+            ..self
+        }
+    }
+
+    /// Takes the journal's next record in.
+    pub(super) fn read(&mut self, record: &Record) {
+        if let Some(event) = &record.event {
+            self.began.get_or_insert(event.at);
+            if matches!(event.kind, EventKind::ExecutionRedriven { .. }) {
+                self.redrives = self.redrives.saturating_add(1);
+            }
+        }
+        self.steps.read(record);
+    }
+}
+
 /// Writes how far a run came into its object.
 pub(super) fn run(
     object: &mut WorkflowRun,
-    records: &[Record],
+    progress: &Progress,
     outcome: Option<&Outcome>,
     now: Timestamp,
 ) -> bool {
     let before = object.status.clone();
     let status = &mut object.status;
     status.phase = Some(outcome.map_or(RunPhase::Running, phase));
-    let redriven = |record: &&Record| {
-        let event = record.event.as_ref();
-        event.is_some_and(|event| matches!(event.kind, EventKind::ExecutionRedriven { .. }))
-    };
-    let redrives = records.iter().filter(redriven).count();
-    status.redrives = u32::try_from(redrives).unwrap_or(u32::MAX);
-    if outcome.is_none() && redrives > 0 {
+    status.redrives = progress.redrives;
+    status.wake_time = progress.rests_until.map(timestamp);
+    if outcome.is_none() && progress.redrives > 0 {
         // What the end before said.
         (status.completion_time, status.error, status.cause) = (None, None, None);
         status.conditions.clear();
     }
     if status.start_time.is_none() {
-        let began = records
-            .iter()
-            .find_map(|record| record.event.as_ref())
-            .map(|event| event.at);
-        status.start_time = Some(timestamp(began.unwrap_or(now)));
+        status.start_time = Some(timestamp(progress.began.unwrap_or(now)));
     }
     if object.spec.r#type != Some(StateMachineType::Express) {
-        let all = steps(records);
-        let skip = all.len().saturating_sub(MOST_STEPS);
-        status.steps = all.iter().skip(skip).map(step).collect();
+        status.steps = progress.steps.iter().map(step).collect();
     }
     if let Some(outcome) = outcome {
         // A redrive that the engine did not take is not asked for again.
@@ -150,9 +182,48 @@ pub(super) fn step(view: &StepView) -> RunStep {
 }
 
 fn short(value: &Value) -> String {
-    let text = value.to_string();
+    let mut begin = Begin::default();
+    // It ends early when the text is long enough.
+    let whole = serde_json::to_writer(&mut begin, value).is_ok();
+    let text = String::from_utf8_lossy(&begin.0);
     match text.char_indices().nth(MOST_TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        None if whole => text.into_owned(),
+        None => format!("{text}…"),
+    }
+}
+
+/// The first bytes of a text: at least as many as [`MOST_TEXT`] characters can have.
+#[derive(Default)]
+struct Begin(Vec<u8>);
+
+impl std::io::Write for Begin {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() > MOST_TEXT * 4 {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(short(&json!({ "a": 1 })), r#"{"a":1}"#);
+        for letter in ["x", "ä", "🦀"] {
+            let cut = short(&json!([letter.repeat(900), letter.repeat(100_000)]));
+            assert_eq!(cut.chars().count(), MOST_TEXT + 1, "{letter}");
+            assert!(cut.ends_with(&format!("{letter}…")), "{letter}");
+        }
     }
 }

@@ -7,9 +7,10 @@ use common::resources::{
 use serde_json::Value;
 
 use super::definition::{self, DefinitionError};
+use super::programs::program_of;
 use crate::key::ObjectKey;
 use crate::objects::{ObjectError, Objects};
-use crate::store::Durability::{Durable, Eventual};
+use crate::store::Durability::{self, Durable, Eventual};
 
 /// What is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,9 @@ pub struct NewRun {
     pub input: Value,
     /// The run and task that start it, if it is not a person.
     pub started_by: Option<String>,
+    /// `Eventual` when nobody hears of the run before its journal begins: what is on disk then has the
+    /// run's object too.
+    pub durability: Durability,
 }
 
 impl NewRun {
@@ -79,6 +83,7 @@ impl NewRun {
             execution_name: None,
             input,
             started_by: None,
+            durability: Durable,
         }
     }
 }
@@ -119,7 +124,7 @@ pub async fn start(
     // An EXPRESS run that a crash takes away was never promised.
     let durability = match base.r#type {
         Some(StateMachineType::Express) => Eventual,
-        _ => Durable,
+        _ => new.durability,
     };
     Ok(objects.create(run, durability).await?)
 }
@@ -164,7 +169,7 @@ pub(super) async fn look_up(
                 .get::<StateMachine>(&key.namespace, &key.name)
                 .await?;
             let machine = machine.ok_or_else(not_found)?;
-            let program = definition::of_state_machine(&machine).map_err(invalid)?;
+            let program = program_of(&machine.spec.definition).map_err(invalid)?;
             Base {
                 owner: owner(&machine),
                 definition: program.definition().clone(),

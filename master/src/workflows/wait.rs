@@ -6,7 +6,7 @@ use common::resources::{RunPhase, WorkflowRun};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::WorkflowsTools;
+use crate::objects::Objects;
 
 /// How often a run that is waited for is looked at, beside being told of its end.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub struct RunWaiters(Arc<Mutex<HashMap<String, Vec<oneshot::Sender<WorkflowRun>>>>>);
 
 /// A place in the queue for the end of one run. Dropping it gives the place up.
-pub struct RunWait {
+struct RunWait {
     uid: String,
     waiters: RunWaiters,
     receiver: oneshot::Receiver<WorkflowRun>,
@@ -24,8 +24,7 @@ pub struct RunWait {
 
 impl RunWaiters {
     /// A place in the queue for the end of a run. Take it before looking whether the run has ended.
-    #[must_use]
-    pub fn wait(&self, uid: &str) -> RunWait {
+    fn wait(&self, uid: &str) -> RunWait {
         let (sender, receiver) = oneshot::channel();
         self.0
             .lock()
@@ -36,6 +35,25 @@ impl RunWaiters {
             uid: uid.to_owned(),
             waiters: self.clone(),
             receiver,
+        }
+    }
+
+    /// Waits for the end of a run; `None` when it was deleted.
+    pub async fn end_of(&self, objects: &Objects, run: &WorkflowRun) -> Option<WorkflowRun> {
+        let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
+        loop {
+            let waiting = self.wait(&run.metadata.uid);
+            match objects.get::<WorkflowRun>(namespace, name).await {
+                Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => {
+                    return Some(now);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => tracing::warn!(run = name, %error, "could not read a run"),
+            }
+            if let Ok(ended) = tokio::time::timeout(LOOK_EVERY, waiting.end()).await {
+                return ended;
+            }
         }
     }
 
@@ -56,7 +74,7 @@ impl RunWaiters {
 
 impl RunWait {
     /// The run when it has ended; `None` when it was deleted before.
-    pub async fn end(mut self) -> Option<WorkflowRun> {
+    async fn end(mut self) -> Option<WorkflowRun> {
         (&mut self.receiver).await.ok()
     }
 }
@@ -70,23 +88,6 @@ impl Drop for RunWait {
             if queue.is_empty() {
                 waiters.remove(&self.uid);
             }
-        }
-    }
-}
-
-/// Waits for the end of a run; `None` when it was deleted.
-pub(super) async fn end_of(tools: &WorkflowsTools, run: &WorkflowRun) -> Option<WorkflowRun> {
-    let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
-    loop {
-        let waiting = tools.waiters.wait(&run.metadata.uid);
-        match tools.objects.get::<WorkflowRun>(namespace, name).await {
-            Ok(Some(now)) if now.status.phase.is_some_and(RunPhase::is_final) => return Some(now),
-            Ok(Some(_)) => {}
-            Ok(None) => return None,
-            Err(error) => tracing::warn!(run = name, %error, "could not read a run"),
-        }
-        if let Ok(ended) = tokio::time::timeout(LOOK_EVERY, waiting.end()).await {
-            return ended;
         }
     }
 }

@@ -12,7 +12,6 @@ use common::resources::{
 use crate::objects::{ObjectError, Objects};
 use crate::store::Durability::{Durable, Eventual};
 use crate::workflows::start::owner;
-use crate::workflows::wait::end_of;
 use crate::workflows::{WorkflowsTools, run_name, stop_run};
 
 /// Wait before the store is tried again.
@@ -44,7 +43,7 @@ pub(in crate::workflows) async fn run(
         }
         tokio::time::sleep(RETRY_AFTER).await;
     };
-    let ended = end_of(tools, &started).await;
+    let ended = tools.waiters.end_of(objects, &started).await;
     let ended = ended.as_ref().and_then(outcome);
     ended.unwrap_or_else(|| lost(name))
 }

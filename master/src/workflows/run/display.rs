@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{AsyncContext, Context, WrapFuture};
-use asl::{Outcome, Record};
+use asl::Outcome;
 use common::resources::WorkflowRun;
 
 use super::{RETRY_AFTER, Shown, WorkflowRunActor};
+use crate::workflows::show::Progress;
 use crate::workflows::{WorkflowsTools, object};
 
 /// How often a run that goes on is shown in its object; a short run is shown only when it has ended.
@@ -17,18 +18,21 @@ impl WorkflowRunActor {
     /// Shows the run in its object, in a while if it goes on.
     pub(super) fn show_in_time(&mut self, ctx: &mut Context<Self>) {
         if self.engine.outcome().is_some() {
+            if let Some(later) = self.show_later.take() {
+                ctx.cancel_future(later);
+            }
             self.show(ctx);
             return;
         }
-        if self.is_express() || self.showing || !self.stale {
+        if self.is_express() || self.showing || !self.stale || self.show_later.is_some() {
             return;
         }
-        self.showing = true;
         let passed = self.shown.map(|at| at.elapsed()).unwrap_or_default();
-        ctx.run_later(SHOW_EVERY.saturating_sub(passed), |actor, ctx| {
-            actor.showing = false;
+        let rest = SHOW_EVERY.saturating_sub(passed);
+        self.show_later = Some(ctx.run_later(rest, |actor, ctx| {
+            actor.show_later = None;
             actor.show(ctx);
-        });
+        }));
     }
 
     /// Shows the run in its object; one write at a time.
@@ -44,11 +48,10 @@ impl WorkflowRunActor {
             ctx.address(),
         );
         let outcome = self.engine.outcome().cloned();
-        // Nobody reads the steps between two writes; the whole list is written anew each time.
-        let records = self.records.clone();
+        let progress = self.progress.clone().resting(self.engine.rests_until());
         let show = async move {
             let now = tools.clock.now();
-            let ended = show(&tools, &run, &records, outcome.as_ref(), now).await;
+            let ended = show(&tools, &run, &progress, outcome.as_ref(), now).await;
             addr.do_send(Shown { ended });
         };
         ctx.spawn(show.into_actor(self));
@@ -62,10 +65,10 @@ impl WorkflowRunActor {
             Arc::clone(&self.run),
             ctx.address(),
         );
-        let records = self.records.clone();
+        let progress = self.progress.clone();
         let show = async move {
             let now = tools.clock.now();
-            let ended = show(&tools, &run, &records, Some(&outcome), now).await;
+            let ended = show(&tools, &run, &progress, Some(&outcome), now).await;
             addr.do_send(Shown { ended });
         };
         self.showing = true;
@@ -76,12 +79,12 @@ impl WorkflowRunActor {
 async fn show(
     tools: &WorkflowsTools,
     run: &WorkflowRun,
-    records: &[Record],
+    progress: &Progress,
     outcome: Option<&Outcome>,
     now: jiff::Timestamp,
 ) -> bool {
     loop {
-        match object::write(&tools.objects, run, records, outcome, now).await {
+        match object::write(&tools.objects, run, progress, outcome, now).await {
             Ok(Some(written)) => {
                 if outcome.is_some() {
                     tools.waiters.ended(&written);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix::{AsyncContext, Context, WrapFuture};
-use asl::Command;
 use asl::run::{Child, ChildResult, MapRunId, Reading, Writing};
+use asl::{Command, Program};
 
 use super::{Do, WorkflowRunActor};
 use crate::workflows::maps::{self, Items};
@@ -51,8 +51,7 @@ impl WorkflowRunActor {
     }
 
     pub(super) fn start_child(&mut self, child: Child, ctx: &mut Context<Self>) {
-        let program = self.program.as_ref();
-        let Some(program) = program.and_then(|program| program.processor(&child.state)) else {
+        let Some(program) = self.processor(&child.state) else {
             let why = format!("the Map {:?} has no processor", child.state);
             if let Some(command) = asl::Effect::StartChild(child).refused(&why) {
                 ctx.notify(Do(command));
@@ -78,6 +77,17 @@ impl WorkflowRunActor {
         if let Some(old) = self.children.insert((map, index), flight) {
             old.work.abort();
         }
+    }
+
+    /// The program of a Map's children, made once.
+    fn processor(&mut self, state: &str) -> Option<Arc<Program>> {
+        if let Some(known) = self.processors.get(state) {
+            return Some(Arc::clone(known));
+        }
+        let program = Arc::new(self.program.as_ref()?.processor(state)?);
+        self.processors
+            .insert(state.to_owned(), Arc::clone(&program));
+        Some(program)
     }
 
     pub(super) fn stop_child(&mut self, map: MapRunId, index: u32) {

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle,
+    WrapFuture,
 };
 use asl::run::MapRunId;
 use asl::{
     Command, Decision, ExecutionContext, Invocation, Moment, Program, Record, Run, TaskId, TimerId,
 };
 use common::resources::{StateMachineType, Task, WorkflowRun};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -25,9 +27,12 @@ use crate::supervisor::Guard;
 use crate::workflows::execution::{execution_arn, execution_name};
 use crate::workflows::journal::{Journal, JournalError};
 use crate::workflows::maps::Items;
+use crate::workflows::parked;
+use crate::workflows::programs::program_of;
 use crate::workflows::registry::WorkflowsTools;
+use crate::workflows::show::Progress;
 use crate::workflows::start::{Target, target_of};
-use crate::workflows::{definition, tasks};
+use crate::workflows::tasks;
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -37,10 +42,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub struct WorkflowRunActor {
     run: Arc<WorkflowRun>,
     tools: Arc<WorkflowsTools>,
-    program: Option<Program>,
+    program: Option<Arc<Program>>,
+    /// The programs of its distributed Maps' children, by the Map's state.
+    processors: HashMap<String, Arc<Program>>,
     engine: Run,
     journal: Option<Journal>,
-    records: Vec<Record>,
+    /// What the object shows of the journal.
+    progress: Progress,
     commands: VecDeque<Command>,
     tasks: HashMap<TaskId, Flight>,
     /// Children of distributed Maps that run.
@@ -54,8 +62,13 @@ pub struct WorkflowRunActor {
     stale: bool,
     /// Whether the journal was replayed and what is owed was not carried out yet.
     resuming: bool,
+    /// Whether a write of the object is under way.
     showing: bool,
+    /// The next one, when it is not time yet.
+    show_later: Option<SpawnHandle>,
     shown: Option<Instant>,
+    /// Who is told when there is nothing to do.
+    room: Recipient<Rests>,
     guard: Guard,
 }
 
@@ -100,6 +113,16 @@ pub(in crate::workflows) struct Updated(pub(in crate::workflows) Arc<WorkflowRun
 #[rtype(result = "()")]
 pub(in crate::workflows) struct Removed;
 
+/// A run only waits: its actor can go.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::workflows) struct Rests {
+    /// The run, as its actor knows it.
+    pub(in crate::workflows) run: Arc<WorkflowRun>,
+    /// Until when.
+    pub(in crate::workflows) until: Timestamp,
+}
+
 /// The object of a task of the run is this now.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -111,14 +134,16 @@ impl WorkflowRunActor {
         run: Arc<WorkflowRun>,
         tools: Arc<WorkflowsTools>,
         guard: Guard,
+        room: Recipient<Rests>,
     ) -> Self {
         Self {
             engine: Run::with_limits(tools.limits),
             run,
             tools,
             program: None,
+            processors: HashMap::new(),
             journal: None,
-            records: Vec::new(),
+            progress: Progress::default(),
             commands: VecDeque::new(),
             tasks: HashMap::new(),
             children: HashMap::new(),
@@ -128,7 +153,9 @@ impl WorkflowRunActor {
             stale: false,
             resuming: false,
             showing: false,
+            show_later: None,
             shown: None,
+            room,
             guard,
         }
     }
@@ -156,11 +183,12 @@ impl WorkflowRunActor {
     fn resume(&mut self, journal: Journal, records: Vec<Record>, ctx: &mut Context<Self>) {
         self.journal = Some(journal);
         let definition = self.run.spec.definition.clone().unwrap_or_default();
-        let program = match definition::check_state_machine(&definition) {
+        let program = match program_of(&definition) {
             Ok(program) => program,
             Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),
         };
         for record in &records {
+            self.progress.read(record);
             if let Err(error) = self.engine.apply(record) {
                 return self.fail(
                     "States.Runtime",
@@ -170,7 +198,6 @@ impl WorkflowRunActor {
             }
         }
         self.program = Some(program);
-        self.records = records;
         self.stale = true;
         if self.engine.outcome().is_some() && self.run.is_redriven() {
             self.command(Command::Redrive, ctx);
@@ -205,6 +232,7 @@ impl WorkflowRunActor {
         self.commands.clear();
         (self.program, self.journal) = (None, None);
         self.engine = Run::with_limits(self.tools.limits);
+        self.progress = Progress::default();
         self.load(ctx);
     }
 
@@ -253,12 +281,13 @@ impl WorkflowRunActor {
             let Some(command) = self.commands.pop_front() else {
                 return;
             };
+            let program = Arc::clone(program);
             let moment = Moment {
                 now: self.tools.clock.now(),
                 entropy: rand::random(),
             };
             let ended = Ended::by(&command);
-            match self.engine.decide(program, command, &moment) {
+            match self.engine.decide(&program, command, &moment) {
                 Ok(decision) if decision.records.is_empty() => self.carry_out_all(&decision, ctx),
                 Ok(decision) => return self.append(decision, ended, ctx),
                 Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),
@@ -281,6 +310,20 @@ impl WorkflowRunActor {
             });
         };
         ctx.spawn(append.into_actor(self));
+    }
+
+    /// Tells the room when the run only waits, for long, and its object says so.
+    fn rest(&self) {
+        let shown = !self.stale && !self.showing && self.journal.is_some();
+        if !shown || !self.commands.is_empty() || self.is_express() {
+            return;
+        }
+        let now = self.tools.clock.now();
+        let until = self.engine.rests_until();
+        if let Some(until) = until.filter(|until| parked::is_worth(*until, now)) {
+            let run = Arc::clone(&self.run);
+            self.room.do_send(Rests { run, until });
+        }
     }
 
     /// Carries out a decision's effects, or, after the replay of a journal, all that is owed.
@@ -378,6 +421,11 @@ impl Handler<Appended> for WorkflowRunActor {
             self.start_over(ctx);
             return;
         }
+        if let Err(JournalError::Store(StoreError::TooLarge(why))) = result {
+            let cause = format!("A record of the history cannot be stored: {why}.");
+            self.fail("States.DataLimitExceeded", cause, ctx);
+            return;
+        }
         if let Err(error) = result {
             tracing::warn!(run = self.run.metadata.name, %error, "could not append to a journal");
             // The engine is ahead of the journal; what is on disk is what counts.
@@ -396,7 +444,9 @@ impl Handler<Appended> for WorkflowRunActor {
             return;
         }
         self.journal = Some(journal);
-        self.records.extend(decision.records.iter().cloned());
+        for record in &decision.records {
+            self.progress.read(record);
+        }
         self.stale = true;
         match ended {
             Some(Ended::Task(task)) => self.settle(task),
@@ -419,6 +469,7 @@ impl Handler<Shown> for WorkflowRunActor {
             return;
         }
         self.show_in_time(ctx);
+        self.rest();
     }
 }
 

@@ -13,7 +13,6 @@ use super::{Submitted, TaskResult, failed};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
 use crate::objects::Objects;
-use crate::workflows::wait::end_of;
 use crate::workflows::{
     Execution, ExecutionError, StartError, WorkflowsTools, execution_arn, execution_name,
     execution_status, find_execution, start_execution, stop_run,
@@ -86,7 +85,7 @@ pub(super) async fn start(
         Pattern::RequestResponse | Pattern::WaitForTaskToken => TaskResult::Succeeded(answer),
         Pattern::Sync | Pattern::Sync2 => {
             submitted(answer);
-            let Some(ended) = end_of(tools, &started).await else {
+            let Some(ended) = tools.waiters.end_of(&tools.objects, &started).await else {
                 let cause = format!("run {} was deleted before it ended", started.metadata.name);
                 return failed("States.TaskFailed", cause);
             };
