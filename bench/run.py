@@ -38,10 +38,21 @@ def rows(results):
                 yield f"gateway, {load}", f"{name}, same pod", clients, ratio
 
 
+def show_runs(results):
+    """Steps of durable runs against what SQLite does on the same disk."""
+    print(f"\n{'':20}{'chain':12}{'at once':>8}{'steps/s':>10}{'p50 ms':>9}{'times SQLite':>14}")
+    for fsync, one in results["runs"]["fsync"].items():
+        for chain, by_clients in one["chains"].items():
+            for clients, row in by_clients.items():
+                times = row["steps_per_second"] / one["yardstick"]["inserts"]
+                print(f"{'runs, fsync ' + fsync:20}{chain:12}{clients[1:]:>8}{row['steps_per_second']:>10.0f}{row['p50_ms']:>9.2f}{times:>13.1f}x")
+
+
 def show(results):
     print(f"\n{'':20}{'against':24}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
     for what, against, clients, ratio in rows(results):
         print(f"{what:20}{against:24}{clients[1:]:>8}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>9.2f}x")
+    show_runs(results)
     print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
 
 
@@ -51,7 +62,7 @@ def main():
         need("nginx", "nginx", "the proxy to compare the gateway with")
     except Lacking as lacking:
         sys.exit(f"bench: {lacking}")
-    results = {"func_base": measured(HERE / "func_base" / "compare.py"), "gateway": measured(HERE / "gateway" / "compare.py")}
+    results = {name: measured(HERE / name / "compare.py") for name in ("func_base", "gateway", "runs")}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     show(results)
 

@@ -1,0 +1,4 @@
+wrk.method = "POST"
+wrk.body = '{"x": 1}'
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Prefer"] = "respond-async"
