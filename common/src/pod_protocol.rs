@@ -6,6 +6,8 @@
 pub const READY_PATH: &str = "/_troupe/ready";
 /// `GET {CALLS_PATH}{invocation}?wait=MS`: whether a timed-out call's thread has ended.
 pub const CALLS_PATH: &str = "/_troupe/calls/";
+/// `POST`: gives a server that was started generic its function, once: 202.
+pub const SPECIALIZE_PATH: &str = "/_troupe/specialize";
 /// Everything the platform itself says on the socket lives beneath this path.
 pub const RESERVED_PREFIX: &str = "/_troupe/";
 
@@ -60,6 +62,8 @@ pub mod env {
     pub const MAX_BODY_BYTES: &str = "TROUPE_MAX_BODY_BYTES";
     /// Longest drain after SIGTERM, in seconds.
     pub const DRAIN_SECONDS: &str = "TROUPE_DRAIN_SECONDS";
+    /// `1`: wait for [`SPECIALIZE_PATH`](super::SPECIALIZE_PATH).
+    pub const GENERIC: &str = "TROUPE_GENERIC";
     /// The function's name, for AWS Lambda's context.
     pub const FUNCTION_NAME: &str = "TROUPE_FUNCTION_NAME";
     /// The function's namespace.

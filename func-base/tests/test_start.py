@@ -163,7 +163,8 @@ def specialize(pod, **document):
 def test_a_generic_pod_is_given_its_function(start, tmp_path):
     (tmp_path / "app.py").write_text("import os\nV = os.environ['MINE']\ndef handler(event, context):\n    return [V, context.function_name, 'TROUPE_X' in os.environ]\n")
     pod = start({}, wait=False, TROUPE_GENERIC="1")
-    assert pod.call("/_troupe/ready?wait=0", method="GET").json == {"ready": False, "reason": "waiting"}
+    while pod.call("/_troupe/ready?wait=0", method="GET").json != {"ready": False, "reason": "waiting"}:
+        assert pod.call("/_troupe/ready?wait=0", method="GET").json["reason"] in ("starting", "waiting")
     answer = specialize(pod, functionDir=str(tmp_path), handler="app.handler", style="lambda", concurrency=2, timeoutSeconds=3, env={"MINE": "m"}, name="warm")
     assert answer.status == 202
     found = pod.ready().json
@@ -180,6 +181,15 @@ def test_a_bad_specialize_changes_nothing(start, tmp_path, body):
     assert (answer.status, answer.json["kind"]) == (400, "Status")
     assert specialize(pod, functionDir=str(tmp_path)).status == 202
     assert pod.ready().status == 200 and pod.call().json == 1
+
+
+def test_a_generic_pod_takes_the_environment_of_a_plain_start(start, tmp_path):
+    (tmp_path / "app.py").write_text("import os, time\ndef handler(event, context):\n    return [sorted(k for k in os.environ if k.startswith('TROUPE')), time.tzname[0], context.function_name]\n")
+    pod = start({}, wait=False, TROUPE_GENERIC="1")
+    env = {"TROUPE_FUNCTION_DIR": str(tmp_path), "TROUPE_HANDLER": "app.handler", "TROUPE_STYLE": "lambda", "TROUPE_CONCURRENCY": "3", "TROUPE_FUNCTION_NAME": "warm", "TZ": "XYZ-3"}
+    assert specialize(pod, env=env).status == 202
+    assert pod.ready().json["concurrency"] == 3
+    assert pod.call().json == [[], "XYZ", "warm"]
 
 
 def test_specialize_is_not_for_others(start):

@@ -57,7 +57,9 @@ def _ready(pod, seconds: float):
         }
     if pod.failure is not None:
         return 503, dict(pod.failure, ready=False)
-    return 503, {"ready": False, "reason": "waiting" if pod.awaits_specialize else "importing"}
+    if pod.awaits_specialize:
+        return 503, {"ready": False, "reason": "waiting" if pod.preloaded else "starting"}
+    return 503, {"ready": False, "reason": "importing"}
 
 
 def _ended(pod, id: str, seconds: float):

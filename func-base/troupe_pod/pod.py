@@ -49,6 +49,7 @@ class Pod:
         self.failure = None
         self.loaded = threading.Event()
         self.awaits_specialize = settings.generic
+        self.preloaded = not settings.generic
         self.draining = False
         self.drained = threading.Event()
         self.watcher = Watcher(self)
@@ -79,21 +80,28 @@ class Pod:
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
         if self.awaits_specialize:
             self._preload()
+            self.preloaded = True
             self._specialized.wait()
             os.environ.update(self._environment)
+            if "TZ" in self._environment:
+                time.tzset()
         self._load()
         self.drained.wait()
         atexit._run_exitfuncs()
         os._exit(0)
 
     def specialize(self, document: dict, environment: dict) -> bool:
-        """Gives a generic pod its function; False when it has one. Raises SettingsError and then changes nothing."""
+        """Gives a generic pod its function; False when it has one. Raises SettingsError and then changes nothing.
+
+        TROUPE_ variables in the environment say what they say at a plain start.
+        """
         with self._specialize_lock:
             if not self.awaits_specialize:
                 return False
             settings = type(self.settings)()
             vars(settings).update(vars(self.settings))
             settings.read_document(document)
+            settings.read_environment(environment)
             self.settings = settings
             self._environment = environment
             self.awaits_specialize = False

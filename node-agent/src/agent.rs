@@ -21,6 +21,8 @@ use crate::layout::{Layout, Lock};
 use crate::link::{self, Credentials, LinkRoom, MasterBlobs, Masters};
 use crate::machine::{Machine, boot_id};
 use crate::pods::{PodRoom, Pods};
+use crate::pool::{Pool, PoolRoom};
+use crate::premises::Premises;
 use crate::proxy::{CallCounts, Connections, ProxyRoom, serve};
 use crate::registry::{self, Grants, Registry};
 use crate::runtime::docker::ImageSource;
@@ -56,6 +58,8 @@ pub struct Agent {
     bases: Arc<Bases>,
     registry: Option<(Arc<Registry>, TcpListener)>,
     runtime: Arc<dyn Runtime>,
+    premises: Premises,
+    pool: Pool,
     listener: TcpListener,
     _lock: Lock,
 }
@@ -126,15 +130,25 @@ impl Agent {
             options: builder,
         };
         let builds = Builds::new(room, settings.builds.parallel);
+        let premises = Premises {
+            runtime: runtime.clone(),
+            layout: layout.clone(),
+            uids,
+            chance: chance.clone(),
+        };
+        let pool = Pool::new(PoolRoom {
+            premises: premises.clone(),
+            clock: clock.clone(),
+            bounds: settings.pool.bounds(),
+            start_timeout: settings.pods.start_timeout,
+        });
         let pods = Pods::new(
             PodRoom {
-                runtime: runtime.clone(),
+                premises: premises.clone(),
+                pool: pool.clone(),
                 layers,
                 preinstalled: builds.preinstalled(),
-                layout: layout.clone(),
-                uids,
                 clock: clock.clone(),
-                chance: chance.clone(),
                 start_timeout: settings.pods.start_timeout,
             },
             settings.pods.max,
@@ -156,6 +170,7 @@ impl Agent {
             advertise: settings.data.advertise.clone(),
             data_port: listener.local_addr().map_err(failed)?.port(),
             data: layout.data().to_owned(),
+            pool: pool.clone(),
         };
         let connections = Arc::new(Connections::default());
         let proxy = ProxyRoom {
@@ -164,6 +179,7 @@ impl Agent {
             runtime: runtime.clone(),
             connections,
             counts: CallCounts::default(),
+            pool: pool.clone(),
         };
         let link = LinkRoom {
             masters,
@@ -187,6 +203,8 @@ impl Agent {
             bases,
             registry,
             runtime,
+            premises,
+            pool,
             listener,
             _lock: lock,
         })
@@ -206,7 +224,8 @@ impl Agent {
         });
         let supplying = self.bases.clone();
         let supplying = tokio::spawn(async move { supplying.keep().await });
-        let tending = tokio::spawn(tend(self.runtime.clone(), self.pods.clone()));
+        let tending = tokio::spawn(tend(self.premises.clone()));
+        let filling = tokio::spawn(self.pool.clone().run());
         // Actors are started from here, which binds it to this thread.
         let link = actix_rt::spawn(link::run(self.link.clone()));
         let room = self.link.clone();
@@ -222,7 +241,14 @@ impl Agent {
         let longest = self.settings.pods.drain;
         tracing::info!(pods = self.pods.count(), "told to end; pods drain");
         self.pods.close();
-        let end = async { tokio::join!(self.pods.drain(longest), self.builds.drain()) };
+        filling.abort();
+        let end = async {
+            tokio::join!(
+                self.pods.drain(longest),
+                self.builds.drain(),
+                self.pool.close()
+            )
+        };
         if tokio::time::timeout(longest + LAST_WAIT, end)
             .await
             .is_err()
@@ -247,14 +273,14 @@ impl Agent {
 }
 
 /// Mends from time to time what others may have undone.
-async fn tend(runtime: Arc<dyn Runtime>, pods: Pods) {
+async fn tend(premises: Premises) {
     let mut turns = tokio::time::interval(TEND);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        let pods = pods.clone();
-        let known = move |uid: &str| pods.directory(uid).is_some();
-        runtime.tend(&known).await;
+        let own = premises.clone();
+        let known = move |id: &str| own.has(id);
+        premises.runtime.tend(&known).await;
     }
 }
 

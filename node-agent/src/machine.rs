@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use common::link::{Hello, NodeUsage};
 
+use crate::pool::Pool;
 use crate::runtime::Runtime;
 
 /// What is said of this machine.
@@ -27,6 +28,8 @@ pub struct Machine {
     pub data_port: u16,
     /// The data directory.
     pub data: PathBuf,
+    /// Generic pods.
+    pub pool: Pool,
 }
 
 impl Machine {
@@ -64,6 +67,7 @@ impl Machine {
             runtime_version: facts.version.clone(),
             isolated: facts.isolated && trouble.is_none(),
             isolation_message: said.join("; "),
+            no_warm_pods: self.pool.lacking().map(ToOwned::to_owned),
             cpu_milli: cpu_milli(),
             memory_bytes: meminfo("MemTotal:"),
             max_pods: self.max_pods,
@@ -81,7 +85,7 @@ impl Machine {
     pub fn usage(&self, pods: usize) -> NodeUsage {
         let free = nix::sys::statvfs::statvfs(&self.data);
         NodeUsage {
-            memory_bytes: meminfo("MemTotal:").saturating_sub(meminfo("MemAvailable:")),
+            memory_bytes: meminfo("MemTotal:").saturating_sub(free_memory()),
             disk_free_bytes: free
                 .map(|stat| stat.blocks_available().saturating_mul(stat.fragment_size()))
                 .unwrap_or_default(),
@@ -104,6 +108,12 @@ pub fn arch() -> &'static str {
 #[must_use]
 pub fn boot_id() -> String {
     line("/proc/sys/kernel/random/boot_id")
+}
+
+/// Memory that can be had without ending anything, in bytes.
+#[must_use]
+pub fn free_memory() -> u64 {
+    meminfo("MemAvailable:")
 }
 
 fn cpu_milli() -> u64 {

@@ -27,6 +27,9 @@ pub struct Hello {
     pub isolated: bool,
     /// What is missing when they are not, for people.
     pub isolation_message: String,
+    /// Why no generic pods wait for functions on this node, for people; none when they do.
+    #[serde(default)]
+    pub no_warm_pods: Option<String>,
     /// Cores, in thousandths.
     pub cpu_milli: u64,
     /// Memory, in bytes.

@@ -135,4 +135,7 @@ pub struct Cold {
     pub start_ms: f64,
     /// Importing the function.
     pub import_ms: f64,
+    /// Whether it became of a generic pod that waited.
+    #[serde(default)]
+    pub warm: bool,
 }

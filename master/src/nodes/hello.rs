@@ -98,6 +98,17 @@ pub(super) fn greet(node: &mut Node, hello: &Hello, now: Timestamp) {
         message,
         now,
     );
+    show_warm_pods(node, hello, now);
+}
+
+/// Whether generic pods wait for functions there.
+fn show_warm_pods(node: &mut Node, hello: &Hello, now: Timestamp) {
+    let (reason, message) = match &hello.no_warm_pods {
+        None => ("PodsWait", "generic pods wait for functions"),
+        Some(problem) => ("NotPossible", problem.as_str()),
+    };
+    let waits = hello.no_warm_pods.is_none();
+    set_node_condition(node, "WarmPods", waits.into(), reason, message, now);
 }
 
 /// The agent is not heard of any more.

@@ -61,10 +61,16 @@ impl Preinstalled {
         self: &Arc<Self>,
         function: &Path,
     ) -> Result<Option<PathBuf>, String> {
-        if !function.join(MARK).exists() {
+        if !self.are_wanted(function) {
             return Ok(None);
         }
         self.directory().await.map(Some)
+    }
+
+    /// Whether a function needs any of the packages.
+    #[must_use]
+    pub fn are_wanted(&self, function: &Path) -> bool {
+        function.join(MARK).exists()
     }
 
     /// The directory, made if need be.

@@ -9,6 +9,7 @@ use super::effects::{Parts, PodRoom};
 use super::machine::{Effect, Event, PodMachine};
 use super::record::Record;
 use super::register::Register;
+use crate::pool::Claim;
 
 /// Something happened to a pod.
 #[derive(Debug, Message)]
@@ -30,6 +31,8 @@ pub struct PodActor {
     /// What to start; an adopted pod has none.
     assignment: Option<Arc<PodAssignment>>,
     parts: Parts,
+    /// The generic pod that becomes this one.
+    claim: Option<Claim>,
     room: Arc<PodRoom>,
     guard: Guard,
     stop: CancellationToken,
@@ -56,6 +59,7 @@ impl PodActor {
         record: Record,
         assignment: Option<Arc<PodAssignment>>,
         parts: Parts,
+        claim: Option<Claim>,
         room: Arc<PodRoom>,
         register: Arc<Register>,
         first: Option<Event>,
@@ -71,6 +75,7 @@ impl PodActor {
             record,
             assignment,
             parts,
+            claim,
             room,
             guard,
             stop,
@@ -103,7 +108,7 @@ impl PodActor {
             Effect::Start => self.launch(me),
             Effect::Watch => {
                 tokio::spawn(async move {
-                    let exit = room.runtime.wait(&uid).await;
+                    let exit = room.premises.runtime.wait(&uid).await;
                     me.tell(Event::Exited(exit));
                 });
             }
@@ -126,15 +131,13 @@ impl PodActor {
                 });
             }
             Effect::Stop { grace } => {
-                tokio::spawn(async move { room.runtime.stop(&uid, grace).await });
+                tokio::spawn(async move { room.premises.runtime.stop(&uid, grace).await });
             }
             Effect::Remove => {
                 self.stop.cancel();
                 tokio::spawn(async move {
-                    room.remove(&uid, user, |message| {
-                        me.tell(Event::RemoveFailed { message })
-                    })
-                    .await;
+                    let stuck = |message| me.tell(Event::RemoveFailed { message });
+                    room.premises.remove(&uid, user, stuck).await;
                     me.tell(Event::Removed);
                 });
             }
@@ -144,7 +147,7 @@ impl PodActor {
     fn report(&mut self) {
         self.record.report = self.machine.report().clone();
         if self.record.report.state != PodState::Gone {
-            let saved = self.record.save(&self.room.layout.pod(&self.guard.uid));
+            let saved = self.record.save(&self.room.premises.layout.pod(&self.guard.uid));
             if let Err(error) = saved {
                 tracing::warn!(pod = self.guard.uid, %error, "write pod's record");
             }
@@ -157,7 +160,8 @@ impl PodActor {
             return;
         };
         let room = Arc::clone(&self.room);
-        let fetched = tokio::spawn(async move { room.fetch(&assignment.origin).await });
+        let generic = self.claim.is_some();
+        let fetched = tokio::spawn(async move { room.fetch(&assignment.origin, generic).await });
         tokio::spawn(async move {
             // One that panics has failed; the pod must not wait for it for ever.
             let (event, parts) = fetched.await.unwrap_or_else(|error| {
@@ -169,13 +173,15 @@ impl PodActor {
         });
     }
 
-    fn launch(&self, me: Teller) {
+    fn launch(&mut self, me: Teller) {
         let Some(assignment) = self.assignment.clone() else {
             return;
         };
         let room = Arc::clone(&self.room);
         let (parts, user) = (self.parts.clone(), self.record.user);
-        let started = tokio::spawn(async move { room.start(&assignment, &parts, user).await });
+        let claim = self.claim.take();
+        let started =
+            tokio::spawn(async move { room.start(&assignment, &parts, user, claim).await });
         tokio::spawn(async move {
             me.tell(started.await.unwrap_or_else(|error| {
                 let message = error.to_string();

@@ -13,7 +13,7 @@ use super::machine::Event;
 use super::record::Record;
 use super::register::Entry;
 use crate::layout::is_uid;
-use crate::runtime::Adopted;
+use crate::runtime::{Adopted, generic};
 
 /// An actor that dies more often than this has its pod ended.
 const MAX_DEATHS: u32 = 3;
@@ -22,12 +22,14 @@ impl Pods {
     /// Finds the pods of earlier agents, and ends what else they left.
     pub async fn adopt(&self) {
         let mut known = BTreeSet::new();
-        let pods = std::fs::read_dir(self.room.layout.pods());
+        let directory = self.room.premises.layout.pods();
+        let pods = std::fs::read_dir(&directory);
         for entry in pods.into_iter().flatten().flatten() {
             let uid = entry.file_name().to_string_lossy().into_owned();
+            known.insert(generic::born(&directory, &uid));
             match Record::load(&entry.path()) {
                 Ok(record) if record.report.uid == uid => {
-                    self.room.uids.keep(record.user);
+                    self.room.premises.uids.keep(record.user);
                     self.adopt_one(record, 0, None).await;
                     known.insert(uid);
                 }
@@ -39,7 +41,7 @@ impl Pods {
                 _ => tracing::warn!(path = %entry.path().display(), "not a pod; left alone"),
             }
         }
-        self.room.runtime.sweep(&known).await;
+        self.room.premises.runtime.sweep(&known).await;
     }
 
     /// A directory without a record: whatever runs there is ended.
@@ -47,20 +49,21 @@ impl Pods {
         tracing::warn!(pod = uid, "a pod without a record; removed");
         let owner = self
             .room
+            .premises
             .layout
             .run(uid)
             .symlink_metadata()
             .map(|run| run.uid());
-        let user = owner.ok().filter(|user| self.room.uids.covers(*user));
-        self.room.uids.keep(user);
+        let user = owner.ok().filter(|user| self.room.premises.uids.covers(*user));
+        self.room.premises.uids.keep(user);
         self.adopt_one(Record::unknown(uid, user), 0, Some(Duration::ZERO))
             .await;
     }
 
     async fn adopt_one(&self, mut record: Record, deaths: u32, unwanted: Option<Duration>) {
         let uid = record.report.uid.clone();
-        let directory = self.room.layout.pod(&uid);
-        let adopted = self.room.runtime.adopt(&uid, &directory, record.user).await;
+        let directory = self.room.premises.layout.pod(&uid);
+        let adopted = self.room.premises.runtime.adopt(&uid, &directory, record.user).await;
         tracing::info!(pod = uid, ?adopted, "pod of an earlier agent");
         let stopping = record.report.state == PodState::Stopping;
         let unwanted = unwanted.or_else(|| stopping.then_some(Duration::ZERO));
@@ -120,7 +123,7 @@ pub(super) async fn watch_deaths(pods: Pods, mut inbox: mpsc::Receiver<String>) 
         if deaths > MAX_DEATHS {
             unwanted = Some(Duration::ZERO);
         }
-        match Record::load(&pods.room.layout.pod(&uid)) {
+        match Record::load(&pods.room.premises.layout.pod(&uid)) {
             Ok(record) => pods.adopt_one(record, deaths, unwanted).await,
             // It died before it had written anything down.
             Err(_) => {

@@ -18,6 +18,10 @@ use super::record::Record;
 use super::register::{Entry, Register, gone};
 use crate::chain::chain;
 use crate::layout::is_uid;
+use crate::pool::Claim;
+
+/// What a new pod shall be, and the generic one that becomes it.
+type Assigned = (PodAssignment, Option<Claim>);
 
 const DEATHS_QUEUE: usize = 256;
 
@@ -59,20 +63,30 @@ impl Pods {
             return;
         }
         let mut record = Record::new(&assignment, None);
-        if let Err(problem) = self.admit(&mut record) {
-            let report = &mut record.report;
-            report.state = PodState::Failed;
-            report.reason = Some("NotAdmitted".to_owned());
-            report.message = Some(problem);
-            if is_uid(&uid) {
-                self.enter(record, None);
-            }
-            return;
-        }
-        self.enter(record, Some(assignment));
+        let claim = match self.admit(&assignment, &mut record) {
+            Ok(claim) => claim,
+            Err(problem) => return self.refuse(record, problem),
+        };
+        self.enter(record, Some((assignment, claim)));
     }
 
-    fn admit(&self, record: &mut Record) -> Result<(), String> {
+    /// A pod that this node does not take: it is there to say why.
+    fn refuse(&self, mut record: Record, problem: String) {
+        let report = &mut record.report;
+        report.state = PodState::Failed;
+        report.reason = Some("NotAdmitted".to_owned());
+        report.message = Some(problem);
+        if is_uid(&record.report.uid) {
+            self.enter(record, None);
+        }
+    }
+
+    /// Gives a pod its place: that of a generic one which becomes it, or one of its own.
+    fn admit(
+        &self,
+        assignment: &PodAssignment,
+        record: &mut Record,
+    ) -> Result<Option<Claim>, String> {
         let uid = record.report.uid.clone();
         if !is_uid(&uid) {
             return Err("its uid cannot name a directory".to_owned());
@@ -80,17 +94,22 @@ impl Pods {
         if self.register.entries.lock().len() >= self.max {
             return Err(format!("the node has {} pods already, its most", self.max));
         }
-        let user = self.room.uids.take().map_err(|error| error.to_string())?;
-        if let Err(error) = self.room.make_directories(&uid, user, record.port) {
-            self.room.uids.give_back(user);
+        let premises = &self.room.premises;
+        if let Ok(Claim(generic)) = self.room.pool.claim(assignment) {
+            record.user = generic.user;
+            return Ok(Some(Claim(generic)));
+        }
+        let user = premises.uids.take().map_err(|error| error.to_string())?;
+        if let Err(error) = premises.make(&uid, user, record.port) {
+            premises.uids.give_back(user);
             return Err(chain(&error));
         }
         record.user = user;
-        Ok(())
+        Ok(None)
     }
 
     /// Enters a pod and starts its actor. Without an assignment it only waits for its removal.
-    pub(super) fn enter(&self, record: Record, assignment: Option<PodAssignment>) {
+    pub(super) fn enter(&self, record: Record, assignment: Option<Assigned>) {
         let report = record.report.clone();
         let uid = report.uid.clone();
         let entry = Entry {
@@ -116,7 +135,7 @@ impl Pods {
         &self,
         uid: &str,
         record: Record,
-        assignment: Option<PodAssignment>,
+        assignment: Option<Assigned>,
         first: Option<Event>,
     ) {
         let (room, register) = (Arc::clone(&self.room), Arc::clone(&self.register));
@@ -127,8 +146,10 @@ impl Pods {
             image: None,
             packages: None,
         };
+        let (assignment, claim) = assignment.unzip();
         let assignment = assignment.map(Arc::new);
-        let actor = PodActor::new(record, assignment, parts, room, register, first);
+        let claim = claim.flatten();
+        let actor = PodActor::new(record, assignment, parts, claim, room, register, first);
         let address = actor.start();
         if let Some(entry) = self.register.entries.lock().get_mut(uid) {
             entry.address = Some(address);
@@ -188,7 +209,7 @@ impl Pods {
         }
         match Door::of(entry.port, entry.user) {
             Door::Socket { owner } => Some(Target::Socket {
-                run: self.room.layout.run(uid),
+                run: self.room.premises.layout.run(uid),
                 owner,
             }),
             Door::Port(port) => entry
@@ -205,7 +226,7 @@ impl Pods {
             .entries
             .lock()
             .contains_key(uid)
-            .then(|| self.room.layout.pod(uid))
+            .then(|| self.room.premises.layout.pod(uid))
     }
 
     /// All pods.

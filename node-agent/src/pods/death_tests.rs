@@ -17,9 +17,11 @@ use tokio::time::Instant;
 
 use super::{PodRoom, Pods};
 use crate::builds::{BuildRoom, BuilderOptions, Preinstalled};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::layers::{BlobError, Blobs, Layers, LayersOptions};
 use crate::layout::Layout;
+use crate::pool::{Pool, PoolRoom};
+use crate::premises::Premises;
 use crate::runtime::{
     Adopted, Facts, Image, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd, Uids,
 };
@@ -202,15 +204,25 @@ fn a_pod_whose_actor_panics_runs_on_and_can_still_be_removed() {
             uids: uids.clone(),
             options: BuilderOptions::default(),
         };
+        let premises = Premises {
+            runtime: Arc::clone(&fake) as Arc<dyn Runtime>,
+            layout,
+            uids,
+            chance: crate::clock::Chance::seeded(1),
+        };
+        let pool = Pool::new(PoolRoom {
+            premises: premises.clone(),
+            clock: Arc::new(SystemClock),
+            bounds: crate::settings::Pool::default().bounds(),
+            start_timeout: Duration::from_secs(3600),
+        });
         let pods = Pods::new(
             PodRoom {
-                runtime: Arc::clone(&fake) as Arc<dyn Runtime>,
+                premises,
+                pool,
                 layers,
                 preinstalled: Preinstalled::new(Arc::new(builds)),
-                layout,
-                uids,
                 clock: Arc::clone(&trap) as Arc<dyn Clock>,
-                chance: crate::clock::Chance::seeded(1),
                 start_timeout: Duration::from_secs(3600),
             },
             10,

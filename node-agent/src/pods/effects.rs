@@ -3,37 +3,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use common::digest::Digest;
 use common::link::{Origin, PodAssignment};
 use tokio_util::sync::CancellationToken;
 
 use super::door::Door;
 use super::machine::Event;
-use super::probe::{self, Readiness};
 use super::register::Register;
-use crate::backoff::Backoff;
 use crate::builds::Preinstalled;
 use crate::chain::chain;
-use crate::clock::{Chance, Clock};
+use crate::clock::Clock;
 use crate::layers::{Layer, Layers};
-use crate::layout::{Layout, LayoutError, PASSABLE, PRIVATE, make_directory, remove_directory};
-use crate::runtime::{Image, PodStart, Runtime, Uids, netns};
+use crate::pool::{Claim, Miss, Pool};
+use crate::premises::Premises;
+use crate::runtime::{Generic, Image, PodStart, netns};
+use crate::server::{self, Readiness};
+
+/// Why a pod's parts are not there: a word, and the same for people.
+type Lacking = (&'static str, String);
 
 /// What all pods share.
 pub struct PodRoom {
-    /// What starts them.
-    pub runtime: Arc<dyn Runtime>,
+    /// Where they stand and what starts them.
+    pub premises: Premises,
+    /// Those that wait.
+    pub pool: Pool,
     /// What they run.
     pub layers: Arc<Layers>,
     /// What lies beneath those of base full.
     pub preinstalled: Arc<Preinstalled>,
-    /// Where they stand.
-    pub layout: Layout,
-    /// Whom they run as.
-    pub uids: Arc<Uids>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// For waits.
-    pub chance: Chance,
     /// See [`crate::settings::Pods`].
     pub start_timeout: Duration,
 }
@@ -47,14 +47,22 @@ pub(super) struct Parts {
     pub(super) packages: Option<PathBuf>,
 }
 
-/// After so many failed removals somebody is told.
-const PATIENCE: u32 = 4;
+/// Longest time until a generic pod has taken the word.
+const WORD: Duration = Duration::from_secs(2);
 
 impl PodRoom {
-    /// Gets what a pod is made of; the pod holds it as long as it lives.
-    pub(super) async fn fetch(&self, origin: &Origin) -> (Event, Parts) {
+    /// Gets what a pod is made of; the pod holds it as long as it lives. For a generic pod it is the
+    /// layer, also where there is an image.
+    pub(super) async fn fetch(&self, origin: &Origin, generic: bool) -> (Event, Parts) {
         let before = self.clock.now();
-        match self.parts(origin).await {
+        let mut parts = Err(("", String::new()));
+        if generic {
+            parts = self.parts_for_generic(origin).await;
+        }
+        if parts.is_err() {
+            parts = self.parts(origin).await;
+        }
+        match parts {
             Ok(parts) => {
                 let took = self.clock.now() - before;
                 (Event::Fetched { took }, parts)
@@ -63,37 +71,64 @@ impl PodRoom {
         }
     }
 
-    async fn parts(&self, origin: &Origin) -> Result<Parts, (&'static str, String)> {
-        let image = self.runtime.image(origin).await;
+    async fn parts(&self, origin: &Origin) -> Result<Parts, Lacking> {
+        let image = self.premises.runtime.image(origin).await;
         let image = image.map_err(|error| ("ErrImagePull", chain(&error)))?;
-        let layer = match origin {
-            Origin::Layer { digest, size, .. } if image.is_none() => {
-                let layer = self.layers.get(*digest, *size).await;
-                Some(layer.map_err(|error| ("LayerFailed", chain(&error)))?)
-            }
-            _ => None,
-        };
-        let packages = match &layer {
-            Some(layer) => self.preinstalled.for_function(&layer.function()).await,
-            None => Ok(None),
-        };
-        let packages = packages.map_err(|problem| ("BaseUnavailable", problem))?;
-        let image = image.map(Arc::new);
-        Ok(Parts {
-            layer,
+        match (origin, image) {
+            (Origin::Layer { digest, size, .. }, None) => self.layer(*digest, *size).await,
+            (_, image) => Ok(Parts {
+                image: image.map(Arc::new),
+                ..Parts::default()
+            }),
+        }
+    }
+
+    async fn parts_for_generic(&self, origin: &Origin) -> Result<Parts, Lacking> {
+        let Origin::Layer {
+            digest,
+            size,
             image,
+            ..
+        } = origin
+        else {
+            return Err(("NoLayer", String::new()));
+        };
+        if image.is_none() {
+            return self.layer(*digest, *size).await;
+        }
+        let layer = self.layers.get(*digest, *size).await;
+        let layer = layer.map_err(|error| ("LayerFailed", chain(&error)))?;
+        // The image has the packages; they are not installed a second time.
+        if self.preinstalled.are_wanted(&layer.function()) {
+            return Err(("BaseUnavailable", String::new()));
+        }
+        Ok(Parts {
+            layer: Some(layer),
+            ..Parts::default()
+        })
+    }
+
+    async fn layer(&self, digest: Digest, size: u64) -> Result<Parts, Lacking> {
+        let layer = self.layers.get(digest, size).await;
+        let layer = layer.map_err(|error| ("LayerFailed", chain(&error)))?;
+        let packages = self.preinstalled.for_function(&layer.function()).await;
+        let packages = packages.map_err(|problem| ("BaseUnavailable", problem))?;
+        Ok(Parts {
+            layer: Some(layer),
+            image: None,
             packages,
         })
     }
 
-    /// Starts a pod.
+    /// Starts a pod: tells a generic one its function, else from nothing.
     pub(super) async fn start(
         &self,
         pod: &PodAssignment,
         parts: &Parts,
         user: Option<u32>,
+        claim: Option<Claim>,
     ) -> Event {
-        let directory = self.layout.pod(&pod.uid);
+        let directory = self.premises.layout.pod(&pod.uid);
         let function = parts.layer.as_ref().map(Layer::function);
         let at = self.clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let start = PodStart {
@@ -104,43 +139,56 @@ impl PodRoom {
             packages: parts.packages.as_deref(),
             user,
         };
-        match self.runtime.start(start).await {
-            Ok(runtime_id) => Event::Started { runtime_id, at },
+        if let Some(Claim(generic)) = claim {
+            match self.specialise(&generic, start).await {
+                Ok(()) => {
+                    self.pool.counts().hit();
+                    let runtime_id = generic.runtime_id;
+                    return Event::Started {
+                        runtime_id,
+                        at,
+                        warm: true,
+                    };
+                }
+                Err(problem) => {
+                    tracing::warn!(pod = pod.uid, problem, "a generic pod was of no use");
+                    self.pool.counts().miss(Miss::Broken);
+                }
+            }
+            if let Err(message) = self.premises.clear(&pod.uid, user).await {
+                return Event::StartFailed { message };
+            }
+        }
+        match self.premises.runtime.start(start).await {
+            Ok(runtime_id) => Event::Started {
+                runtime_id,
+                at,
+                warm: false,
+            },
             Err(error) => Event::StartFailed {
                 message: chain(&error),
             },
         }
     }
 
-    /// Makes a pod's directories, the inner ones its own. One that serves on a port has none for the
-    /// socket, by which a gateway on this machine knows that it must ask the agent.
-    pub(super) fn make_directories(
-        &self,
-        uid: &str,
-        user: Option<u32>,
-        port: Option<u16>,
-    ) -> Result<(), LayoutError> {
-        let directory = self.layout.pod(uid);
-        make_directory(&directory, PASSABLE)?;
-        let inner: &[&str] = if port.is_some() {
-            &["tmp"]
-        } else {
-            &["run", "tmp"]
-        };
-        for name in inner {
-            let path = directory.join(name);
-            make_directory(&path, PRIVATE)?;
-            if let Some(user) = user {
-                std::os::unix::fs::chown(&path, Some(user), Some(user)).map_err(|source| {
-                    LayoutError::Io {
-                        action: "give away",
-                        path,
-                        source,
-                    }
-                })?;
-            }
+    async fn specialise(&self, generic: &Generic, pod: PodStart<'_>) -> Result<(), String> {
+        if pod.function.is_none() {
+            return Err("the pod is made of an image".to_owned());
         }
-        Ok(())
+        let environment = self.premises.runtime.specialise(generic, pod).await;
+        let environment = environment.map_err(|error| chain(&error))?;
+        let Door::Socket { owner } = Door::of(None, generic.user) else {
+            return Err("it has no socket".to_owned());
+        };
+        let run = self.premises.layout.run(&pod.assignment.uid);
+        let told = async {
+            let stream = server::connect(&run, owner).await;
+            server::tell(stream, &environment).await
+        };
+        match tokio::time::timeout(WORD, told).await {
+            Ok(told) => told.map_err(|error| error.to_string()),
+            Err(_) => Err("it does not take the word".to_owned()),
+        }
     }
 
     /// Asks a pod until it is ready or says that it never will be; tells each step.
@@ -164,16 +212,16 @@ impl PodRoom {
             let asked = async {
                 match door {
                     Door::Socket { owner } => {
-                        let stream = probe::connect(&self.layout.run(uid), owner).await;
+                        let stream = server::connect(&self.premises.layout.run(uid), owner).await;
                         answers();
-                        probe::ask(stream).await
+                        server::ask(stream).await
                     }
                     Door::Port(port) => {
-                        let network = Arc::new(self.runtime.network(uid).await?);
+                        let network = Arc::new(self.premises.runtime.network(uid).await?);
                         let stream = netns::connect(Arc::clone(&network), port).await?;
                         answers();
                         register.found_network(uid, &network);
-                        probe::ask_any(stream).await
+                        server::ask_any(stream).await
                     }
                 }
             };
@@ -186,35 +234,12 @@ impl PodRoom {
                 Ok(Ok(Readiness::Failed { message })) => {
                     return tell(Event::ImportFailed { message });
                 }
+                // The agent that should have told it ended before it had.
+                Ok(Ok(Readiness::Waiting)) => return tell(Event::NeverTold),
                 // The deadline or the exit decides.
                 Ok(Ok(Readiness::Importing) | Err(_)) | Err(_) => {}
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-
-    /// Removes all a pod has on the node, trying until it is done; what is in the way is told.
-    pub(super) async fn remove(&self, uid: &str, user: Option<u32>, stuck: impl Fn(String)) {
-        let mut backoff = Backoff::new(self.chance.clone());
-        let mut failures = 0;
-        while let Err(problem) = self.try_remove(uid, user).await {
-            failures += 1;
-            tracing::warn!(pod = uid, failures, problem, "remove pod");
-            if failures >= PATIENCE {
-                stuck(problem);
-            }
-            tokio::time::sleep(backoff.fail()).await;
-        }
-        self.uids.give_back(user);
-    }
-
-    async fn try_remove(&self, uid: &str, user: Option<u32>) -> Result<(), String> {
-        let removed = self.runtime.remove(uid, user).await;
-        removed.map_err(|error| chain(&error))?;
-        let path = self.layout.pod(uid);
-        let removed = tokio::task::spawn_blocking(move || remove_directory(&path)).await;
-        removed
-            .map_err(|error| error.to_string())?
-            .map_err(|error| chain(&error))
     }
 }

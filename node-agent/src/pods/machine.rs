@@ -28,6 +28,8 @@ pub enum Event {
         runtime_id: String,
         /// The time of day, RFC 3339.
         at: String,
+        /// Whether it was a generic pod that waited.
+        warm: bool,
     },
     /// It could not be started.
     StartFailed {
@@ -49,6 +51,8 @@ pub enum Event {
         /// The exception and its stack.
         message: String,
     },
+    /// It is a generic pod that nobody told its function, and nobody will.
+    NeverTold,
     /// A deadline that was set has passed.
     Deadline,
     /// Nothing of it runs any more.
@@ -137,7 +141,14 @@ impl PodMachine {
                 self.fetching = false;
                 self.failed(reason, message)
             }
-            Event::Started { runtime_id, at } => self.started(runtime_id, at, now),
+            Event::Started {
+                runtime_id,
+                at,
+                warm,
+            } => {
+                self.cold().warm = warm;
+                self.started(runtime_id, at, now)
+            }
             Event::StartFailed { message } => {
                 self.starting = false;
                 self.failed("StartFailed", message)
@@ -148,6 +159,7 @@ impl PodMachine {
             }
             Event::Ready { import_ms } => self.ready(import_ms),
             Event::ImportFailed { message } => self.give_up("ImportError", message),
+            Event::NeverTold => self.give_up("Lost", "the agent ended while it was started".into()),
             Event::Deadline => {
                 let seconds = self.start_timeout.as_secs();
                 self.give_up(

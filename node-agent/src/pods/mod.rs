@@ -9,7 +9,6 @@ mod all;
 mod door;
 mod effects;
 mod machine;
-mod probe;
 mod record;
 mod register;
 

@@ -37,6 +37,7 @@ fn fetched() -> Event {
 fn started() -> Event {
     Event::Started {
         runtime_id: "process://1".into(),
+        warm: false,
         at: "2026-01-01T00:00:00Z".into(),
     }
 }

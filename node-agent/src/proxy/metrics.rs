@@ -11,6 +11,7 @@ use http::{Response, StatusCode};
 
 use super::status::{Body, full, refuse};
 use crate::pods::Pods;
+use crate::pool::Pool;
 
 /// Calls forwarded since the agent's start. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -106,10 +107,13 @@ impl Collector for PodStates {
 }
 
 /// The agent's exposition.
-pub(super) fn metrics(calls: &CallCounts, pods: &Pods) -> Response<Body> {
+pub(super) fn metrics(calls: &CallCounts, pods: &Pods, pool: &Pool) -> Response<Body> {
+    let (starts, waiting) = pool.collectors();
     let metrics = Metrics::default()
         .with(calls.clone())
-        .with(PodStates(pods.clone()));
+        .with(PodStates(pods.clone()))
+        .with(starts)
+        .with(waiting);
     match metrics.text() {
         Ok(text) => {
             let mut response = Response::new(full(text));

@@ -21,6 +21,7 @@ use super::metrics::{CallCounts, metrics};
 use super::status::{Body, full, refuse, undeliverable};
 use crate::chain::chain;
 use crate::link::Credentials;
+use crate::pool::Pool;
 use crate::pods::{Pods, Target};
 use crate::runtime::Runtime;
 
@@ -41,6 +42,8 @@ pub struct ProxyRoom {
     pub connections: Arc<Connections>,
     /// Counts calls.
     pub counts: CallCounts,
+    /// Counts how pods were started.
+    pub pool: Pool,
 }
 
 /// Serves until it is told to stop.
@@ -127,7 +130,7 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
         return Response::new(full("ok"));
     }
     if path == "/metrics" {
-        return metrics(&room.counts, &room.pods);
+        return metrics(&room.counts, &room.pods, &room.pool);
     }
     let rest = path
         .strip_prefix("/pods/")

@@ -154,6 +154,7 @@ async fn process(
     let program = std::env::current_exe()
         .map_err(|error| ChooseError(format!("runtime process: find own program: {error}")))?;
     let options = ProcessOptions {
+        pods: layout.pods(),
         program,
         server: server.to_owned(),
         python,

@@ -4,6 +4,8 @@
 pub mod choose;
 pub mod docker;
 mod error;
+pub mod generic;
+mod groups;
 pub mod netns;
 mod plan;
 pub mod process;
@@ -20,7 +22,9 @@ use common::link::{Exit, Origin, PodAssignment, RuntimeKind};
 use futures_util::stream::BoxStream;
 
 pub use error::RuntimeError;
-pub(crate) use plan::function_environment;
+pub use generic::{Generic, GenericStart, Kind, Unfit};
+pub use groups::{Groups, Limits};
+pub(crate) use plan::{function_environment, plain_environment};
 pub use plan::{LogOptions, Step, StepEnd};
 pub use uids::Uids;
 
@@ -108,6 +112,40 @@ pub trait Runtime: Send + Sync {
 
     /// Starts a pod; returns the runtime's id of it.
     async fn start(&self, pod: PodStart<'_>) -> Result<String, RuntimeError>;
+
+    /// The kind of generic pod that there should always be some of; or what is in the way of having
+    /// any, for people.
+    fn generics(&self) -> Result<Kind, String> {
+        Err("this runtime starts no generic pods".to_owned())
+    }
+
+    /// The kind of generic pod that can become a pod.
+    fn kind_for(&self, pod: &PodAssignment) -> Result<Kind, Unfit> {
+        let _ = pod;
+        Err(Unfit::Unsupported)
+    }
+
+    /// Starts a generic pod, so that it disturbs others as little as can be.
+    async fn start_generic(&self, start: GenericStart<'_>) -> Result<Generic, RuntimeError> {
+        let text = format!("this runtime cannot start {}", start.id);
+        Err(RuntimeError::Refused(text))
+    }
+
+    /// A generic pod waits now: from here on it counts like any other.
+    async fn settle(&self, generic: &Generic) {
+        let _ = generic;
+    }
+
+    /// Gives what was a generic pod all of a pod but the word. Its directory is the pod's already.
+    /// Returns the environment that the word is to say.
+    async fn specialise(
+        &self,
+        generic: &Generic,
+        pod: PodStart<'_>,
+    ) -> Result<Vec<(String, String)>, RuntimeError> {
+        let text = format!("{} cannot become {}", generic.id, pod.assignment.uid);
+        Err(RuntimeError::Refused(text))
+    }
 
     /// Asks a pod to end: SIGTERM, after the grace SIGKILL for all in it. Does not wait.
     async fn stop(&self, uid: &str, grace: Duration);

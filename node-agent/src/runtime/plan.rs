@@ -67,6 +67,18 @@ fn reserved(name: &str) -> bool {
     name.starts_with("TROUPE_") || name.is_empty() || name.contains(['=', '\0'])
 }
 
+/// What every pod has in its environment. `home` is a directory it may write.
+pub(crate) fn plain_environment(home: &str) -> Vec<(String, String)> {
+    [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("LANG", "C.UTF-8"),
+        ("HOME", home),
+        ("TMPDIR", home),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
 /// The whole environment of a function's process. `home` is a directory it may write.
 pub(crate) fn function_environment(
     pod: &PodAssignment,
@@ -74,14 +86,7 @@ pub(crate) fn function_environment(
     function: &str,
     home: &str,
 ) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = [
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("LANG", "C.UTF-8"),
-        ("HOME", home),
-        ("TMPDIR", home),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .to_vec();
+    let mut all = plain_environment(home);
     for (key, value) in &pod.env {
         if !reserved(key) && !value.contains('\0') {
             all.retain(|(other, _)| other != key);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 pub use checks::SettingsError;
 pub(crate) use checks::{host_address, master_address};
-pub use parts::{Builds, Data, Docker, FirewallChoice, Layers, Pods, Process};
+pub use parts::{Builds, Data, Docker, FirewallChoice, Layers, Pods, Pool, Process};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -39,6 +39,8 @@ pub struct Settings {
     pub data: Data,
     /// Pods.
     pub pods: Pods,
+    /// Generic pods.
+    pub pool: Pool,
     /// Layers.
     pub layers: Layers,
     /// Builds.
@@ -87,6 +89,7 @@ impl Default for Settings {
             labels: BTreeMap::new(),
             data: Data::default(),
             pods: Pods::default(),
+            pool: Pool::default(),
             layers: Layers::default(),
             builds: Builds::default(),
             process: Process::default(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 use common::settings::{ByteCount, duration, list};
 use serde::Deserialize;
 
+use crate::pool::Bounds;
+
 /// The port on which masters and gateways call pods and read logs.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -51,6 +53,45 @@ impl Default for Pods {
             uid_first: 200_000,
             uid_count: 10_000,
             max_tasks: 256,
+        }
+    }
+}
+
+/// Generic pods that wait for a function, so that its first call is answered in milliseconds.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Pool {
+    /// How many wait at the least; more where many were needed lately. 0: none, every pod is started
+    /// from nothing.
+    pub size: u32,
+    /// How many wait at the most.
+    pub max: u32,
+    /// Memory for those that wait, each counted as 24 MiB.
+    pub memory: ByteCount,
+    /// When the machine has less memory left, none wait.
+    pub min_free: ByteCount,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            size: 2,
+            max: 8,
+            memory: ByteCount(256 << 20),
+            min_free: ByteCount(256 << 20),
+        }
+    }
+}
+
+impl Pool {
+    /// The same for the policy.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            size: self.size,
+            max: self.max,
+            memory: self.memory.0,
+            min_free: self.min_free.0,
         }
     }
 }

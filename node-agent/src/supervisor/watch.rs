@@ -1,6 +1,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,13 @@ impl Watch {
         set.thread_block().map_err(step("block signals"))?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let signals = SignalFd::with_flags(&set, flags).map_err(step("listen to signals"))?;
+        // Found by where it is from here on: it may be renamed.
+        std::env::set_current_dir(&task.directory)
+            .map_err(|error| StartError::io("enter directory", error))?;
+        let task = Task {
+            directory: PathBuf::from("."),
+            ..task
+        };
         let control = Control::listen(&task.directory)
             .map_err(|error| StartError::io("listen on control socket", error))?;
         let (log, output) = Log::open(&task.directory, task.log_bytes)

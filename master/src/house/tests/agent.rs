@@ -254,6 +254,7 @@ fn hello(node: &str, arch: &str) -> Hello {
         runtime_version: "3".to_owned(),
         isolated: true,
         isolation_message: String::new(),
+        no_warm_pods: None,
         cpu_milli: 8000,
         memory_bytes: 8 << 30,
         max_pods: 50,

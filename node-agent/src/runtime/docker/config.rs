@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountTmpfsOptions, MountType,
+    ContainerCreateBody, ContainerUpdateBody, HostConfig, HostConfigLogConfig, Mount,
+    MountBindOptions, MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType,
     ResourcesUlimits,
 };
 use common::link::{Origin, PodAssignment};
+use common::pod_protocol::env;
 
 use super::DockerOptions;
 use super::network;
-use crate::runtime::{PodStart, Step, function_environment};
+use crate::runtime::{GenericStart, Kind, Limits, PodStart, Step, function_environment, generic,
+    plain_environment,
+};
 
 /// Which agent made it.
 pub(super) const AGENT_LABEL: &str = "troupe.dev/agent";
@@ -23,6 +27,9 @@ const NAME_LABEL: &str = "troupe.dev/name";
 const SERVER: &str = "/opt/troupe/troupe_pod";
 const FUNCTION: &str = "/function";
 const PACKAGES: &str = "/opt/troupe/packages";
+/// Directories of a generic pod that stand for those inside.
+pub(super) const FUNCTION_PLACE: &str = "function";
+pub(super) const PACKAGES_PLACE: &str = "packages";
 const RUN: &str = "/run/pod";
 const BUILD: &str = "/build";
 const OPEN_FILES: i64 = 8192;
@@ -55,20 +62,16 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
         memory_bytes: assignment.memory_bytes,
         cpu_milli: assignment.cpu_milli,
         tasks: options.max_tasks,
-        network: if assignment.egress {
-            network::name(&options.node_id)
-        } else {
-            "none".to_owned()
-        },
     };
-    let server = [options.settings.python.as_str(), "-I", SERVER].map(ToOwned::to_owned);
+    let network = network_of(options, assignment.egress);
+    let server = server(options);
     let mut labels = labels(options);
     labels.insert(POD_LABEL.to_owned(), assignment.uid.clone());
     let name = format!("{}/{}", assignment.namespace, assignment.name);
     labels.insert(NAME_LABEL.to_owned(), name);
     ContainerCreateBody {
         image: Some(image.to_owned()),
-        entrypoint: ours.then(|| server.to_vec()),
+        entrypoint: ours.then_some(server),
         cmd: ours.then(Vec::new),
         env: Some(environment(pod_environment(assignment))),
         working_dir: ours.then(|| "/tmp".to_owned()),
@@ -76,14 +79,104 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
         user: Some(user(pod.user)),
         labels: Some(labels),
         stop_signal: Some("SIGTERM".to_owned()),
-        host_config: Some(host(options, limits, mounts)),
+        host_config: Some(host(options, limits, network, mounts)),
         ..ContainerCreateBody::default()
     }
 }
 
+/// Weight of a container that is being started ahead, of 1024.
+const BEHIND: i64 = 64;
+
+/// A container that waits for its function, behind all others until it does. What is put over
+/// [`FUNCTION_PLACE`] and [`PACKAGES_PLACE`] in its directory later appears inside.
+pub(super) fn generic(
+    options: &DockerOptions,
+    image: &str,
+    start: GenericStart<'_>,
+) -> ContainerCreateBody {
+    let place = |name: &str, target: &str| Mount {
+        bind_options: Some(MountBindOptions {
+            propagation: Some(MountBindOptionsPropagationEnum::RSLAVE),
+            ..MountBindOptions::default()
+        }),
+        ..bind(&start.directory.join(name), target, true)
+    };
+    let mounts = vec![
+        bind(&start.directory.join("run"), RUN, false),
+        place(FUNCTION_PLACE, FUNCTION),
+        place(PACKAGES_PLACE, PACKAGES),
+        bind(&options.server, SERVER, true),
+    ];
+    let limits = Limits {
+        tasks: options.max_tasks,
+        ..generic::LIMITS
+    };
+    let network = network_of(options, start.kind == Kind::Egress);
+    let mut environment = plain_environment("/tmp");
+    environment.push((env::SOCKET.to_owned(), socket()));
+    environment.push((env::GENERIC.to_owned(), "1".to_owned()));
+    let mut labels = labels(options);
+    labels.insert(POD_LABEL.to_owned(), start.id.to_owned());
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(server(options)),
+        cmd: Some(Vec::new()),
+        env: Some(self::environment(environment)),
+        working_dir: Some("/tmp".to_owned()),
+        hostname: Some("pod".to_owned()),
+        user: Some(user(start.user)),
+        labels: Some(labels),
+        stop_signal: Some("SIGTERM".to_owned()),
+        host_config: Some(HostConfig {
+            cpu_shares: Some(BEHIND),
+            ..host(options, limits, network, mounts)
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// What the engine is to know of a container that was generic: its limits, and that it counts like
+/// any other.
+pub(super) fn update(limits: Limits) -> ContainerUpdateBody {
+    let memory = number(limits.memory_bytes);
+    ContainerUpdateBody {
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        nano_cpus: Some(number(limits.cpu_milli * 1_000_000)),
+        cpu_shares: Some(1024),
+        ..ContainerUpdateBody::default()
+    }
+}
+
+/// The environment of a pod that was generic.
+pub(super) fn word(pod: PodStart<'_>) -> Vec<(String, String)> {
+    let mut all = pod_environment(pod.assignment);
+    if pod.packages.is_some() {
+        all.push((env::PACKAGES.to_owned(), PACKAGES.to_owned()));
+    }
+    all
+}
+
+fn server(options: &DockerOptions) -> Vec<String> {
+    [options.settings.python.as_str(), "-I", SERVER]
+        .map(ToOwned::to_owned)
+        .to_vec()
+}
+
+fn network_of(options: &DockerOptions, egress: bool) -> String {
+    if egress {
+        network::name(&options.node_id)
+    } else {
+        "none".to_owned()
+    }
+}
+
+fn socket() -> String {
+    format!("{RUN}/{}", common::pod_protocol::SOCKET_NAME)
+}
+
 fn pod_environment(assignment: &PodAssignment) -> Vec<(String, String)> {
-    let socket = format!("{RUN}/{}", common::pod_protocol::SOCKET_NAME);
-    let mut all = function_environment(assignment, &socket, FUNCTION, "/tmp");
+    let mut all = function_environment(assignment, &socket(), FUNCTION, "/tmp");
     if let Origin::Image { port, .. } = &assignment.origin {
         // Its own are better, unless the user says otherwise.
         let said = |key: &str| assignment.env.iter().any(|(name, _)| name == key);
@@ -121,12 +214,8 @@ pub(super) fn step(options: &DockerOptions, image: &str, step: Step<'_>) -> Cont
         memory_bytes: step.memory_bytes,
         cpu_milli: 0,
         tasks: 512,
-        network: if step.network {
-            network::name(&options.node_id)
-        } else {
-            "none".to_owned()
-        },
     };
+    let network = network_of(options, step.network);
     let filled = step
         .environment
         .iter()
@@ -145,20 +234,21 @@ pub(super) fn step(options: &DockerOptions, image: &str, step: Step<'_>) -> Cont
         working_dir: Some(Path::new(BUILD).join(working).display().to_string()),
         user: Some(user(step.user)),
         labels: Some(labels(options)),
-        host_config: Some(host(options, limits, mounts)),
+        host_config: Some(host(options, limits, network, mounts)),
         ..ContainerCreateBody::default()
     }
 }
 
-struct Limits {
-    memory_bytes: u64,
-    cpu_milli: u64,
-    tasks: u64,
-    network: String,
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn host(options: &DockerOptions, limits: Limits, mounts: Vec<Mount>) -> HostConfig {
-    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+fn host(
+    options: &DockerOptions,
+    limits: Limits,
+    network: String,
+    mounts: Vec<Mount>,
+) -> HostConfig {
     let memory = number(limits.memory_bytes);
     let log = HashMap::from([
         ("max-size".to_owned(), options.log_bytes.to_string()),
@@ -166,7 +256,7 @@ fn host(options: &DockerOptions, limits: Limits, mounts: Vec<Mount>) -> HostConf
     ]);
     HostConfig {
         mounts: Some(mounts),
-        network_mode: Some(limits.network),
+        network_mode: Some(network),
         readonly_rootfs: Some(true),
         tmpfs: Some(HashMap::from([("/tmp".to_owned(), TMP.to_owned())])),
         cap_drop: Some(vec!["ALL".to_owned()]),

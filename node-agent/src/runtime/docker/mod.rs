@@ -4,7 +4,8 @@
 //!
 //! [`engine`] is the connection, [`containers`] and [`config`] what containers are and how they are
 //! ended, [`network`] and [`firewall`] what they reach, [`base`] and [`images`] what they are made
-//! of, [`room`] the small directory a pod may write, [`leave`] how a node gives all of it up.
+//! of, [`room`] the small directory a pod may write, [`lend`] what is put into those that run already,
+//! [`leave`] how a node gives all of it up.
 
 mod base;
 mod config;
@@ -13,6 +14,7 @@ mod engine;
 mod firewall;
 mod images;
 mod leave;
+mod lend;
 mod network;
 mod room;
 mod runtime;

@@ -8,25 +8,30 @@ use async_trait::async_trait;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, LogsOptionsBuilder};
 use bytes::Bytes;
-use common::link::{Exit, Origin, RuntimeKind};
+use common::link::{Exit, Origin, PodAssignment, RuntimeKind};
 use futures_util::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::base::Base;
 use super::containers::State;
-use super::engine::Engine;
+use super::engine::{Engine, status};
 use super::firewall::Firewall;
 use super::images::{Images, Watermarks};
-use super::{DockerOptions, base, config, containers, network, room, step};
+use super::{DockerOptions, base, config, containers, lend, network, room, step};
 use crate::bases::Saved;
 use crate::chain::chain;
 use crate::layout::{PRIVATE, make_directory};
 use crate::machine::arch;
 use crate::runtime::{
-    Adopted, Facts, Image, Known, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd, netns,
+    Adopted, Facts, Generic, GenericStart, Groups, Image, Kind, Known, Limits, LogOptions, PodStart,
+    Runtime, RuntimeError, Step, StepEnd, Unfit, generic, groups, netns,
 };
+use crate::server::needs_a_fresh_process;
 use crate::settings::host_address;
+
+/// After a pod was told its function, so long its start has the machine for itself.
+const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// The runtime.
 pub struct DockerRuntime {
@@ -42,6 +47,8 @@ pub struct DockerRuntime {
     full: Option<Base>,
     /// Whether pods write into memory of their own only.
     rooms: bool,
+    /// What is in the way of putting directories into containers that run.
+    cannot_lend: Option<String>,
     trouble: Mutex<Option<String>>,
 }
 
@@ -62,6 +69,12 @@ impl DockerRuntime {
         let allow = allow
             .collect::<Result<_, _>>()
             .map_err(|error| RuntimeError::Refused(error.to_string()))?;
+        let rooms = room::can(engine.host());
+        let cannot_lend = if rooms {
+            lend::share(&options.pods).err().map(|error| chain(&error))
+        } else {
+            Some(room::LACKING.to_owned())
+        };
         let runtime = Self {
             images: Images::open(
                 Arc::clone(&engine),
@@ -83,7 +96,8 @@ impl DockerRuntime {
                 isolated: true,
                 isolation_message: String::new(),
             },
-            rooms: room::can(engine.host()),
+            rooms,
+            cannot_lend,
             engine,
             base,
             full,
@@ -98,8 +112,10 @@ impl DockerRuntime {
         std::iter::once(&self.base).chain(&self.full)
     }
 
+    /// The name of a pod's container: one that was generic keeps the name it had.
     fn container(&self, uid: &str) -> String {
-        format!("troupe-{}-{uid}", self.options.node_id)
+        let id = generic::born(&self.options.pods, uid);
+        format!("troupe-{}-{id}", self.options.node_id)
     }
 
     fn label(&self) -> String {
@@ -130,6 +146,10 @@ impl DockerRuntime {
             return Err(error);
         }
         Ok(created.id)
+    }
+
+    async fn update(&self, container: &str, limits: Limits) {
+        update(&self.engine, container, limits).await;
     }
 
     /// Sees to it that pods reach what they may and nothing else; what is in the way is noted.
@@ -178,6 +198,20 @@ impl DockerRuntime {
     }
 }
 
+/// Tells the engine a container's limits, which it gives back to the container after it was restarted
+/// itself.
+async fn update(engine: &Engine, container: &str, limits: Limits) {
+    let body = config::update(limits);
+    let updated = engine
+        .try_ask(|docker| async move { docker.update_container(container, body).await })
+        .await;
+    match updated {
+        Ok(()) => {}
+        Err(error) if matches!(status(&error), Some(404 | 409)) => {}
+        Err(error) => tracing::warn!(container, error = chain(&error), "update container"),
+    }
+}
+
 #[async_trait]
 impl Runtime for DockerRuntime {
     fn facts(&self) -> &Facts {
@@ -218,6 +252,94 @@ impl Runtime for DockerRuntime {
         self.run(uid, config::pod(&self.options, image, pod)).await
     }
 
+    fn generics(&self) -> Result<Kind, String> {
+        match &self.cannot_lend {
+            Some(problem) => Err(problem.clone()),
+            None => Ok(Kind::Egress),
+        }
+    }
+
+    fn kind_for(&self, pod: &PodAssignment) -> Result<Kind, Unfit> {
+        if self.cannot_lend.is_some() {
+            return Err(Unfit::Unsupported);
+        }
+        if !matches!(pod.origin, Origin::Layer { .. }) {
+            return Err(Unfit::Image);
+        }
+        if needs_a_fresh_process(&pod.env) {
+            return Err(Unfit::Environment);
+        }
+        Ok(if pod.egress {
+            Kind::Egress
+        } else {
+            Kind::Closed
+        })
+    }
+
+    async fn start_generic(&self, start: GenericStart<'_>) -> Result<Generic, RuntimeError> {
+        room::make(&start.directory.join("run"), start.user)?;
+        for place in [config::FUNCTION_PLACE, config::PACKAGES_PLACE] {
+            make_directory(&start.directory.join(place), 0o755)?;
+        }
+        let body = config::generic(&self.options, &self.base.image, start);
+        let runtime_id = self.run(start.id, body).await?;
+        let groups = match containers::state(&self.engine, &runtime_id).await {
+            Ok(State::Running(Some(pid))) => std::fs::read_to_string(format!("/proc/{pid}/cgroup"))
+                .ok()
+                .and_then(|text| Groups::read(&text, Path::new(groups::MOUNT), &runtime_id)),
+            _ => None,
+        };
+        Ok(Generic {
+            id: start.id.to_owned(),
+            kind: start.kind,
+            user: start.user,
+            runtime_id,
+            groups,
+        })
+    }
+
+    async fn settle(&self, generic: &Generic) {
+        self.update(&generic.runtime_id, generic::LIMITS).await;
+    }
+
+    async fn specialise(
+        &self,
+        generic: &Generic,
+        pod: PodStart<'_>,
+    ) -> Result<Vec<(String, String)>, RuntimeError> {
+        let assignment = pod.assignment;
+        if !generic::has_usual_limits(assignment) {
+            let limits = Limits {
+                memory_bytes: assignment.memory_bytes,
+                cpu_milli: assignment.cpu_milli,
+                tasks: 0,
+            };
+            let groups = generic.groups.as_ref().ok_or_else(|| {
+                RuntimeError::Refused("its control groups were not found".to_owned())
+            })?;
+            groups
+                .limit(limits)
+                .map_err(|error| RuntimeError::io("set limits", error))?;
+            // They hold already; the engine is told when the start is over.
+            let (engine, id) = (Arc::clone(&self.engine), generic.runtime_id.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(AFTERWARDS).await;
+                update(&engine, &id, limits).await;
+            });
+        }
+        let lent = [
+            (pod.function, config::FUNCTION_PLACE),
+            (pod.packages, config::PACKAGES_PLACE),
+        ];
+        let aside = pod.directory.join("tmp");
+        for (source, place) in lent {
+            if let Some(source) = source {
+                lend::lend(source, &pod.directory.join(place), &aside)?;
+            }
+        }
+        Ok(config::word(pod))
+    }
+
     async fn stop(&self, uid: &str, grace: Duration) {
         let name = self.container(uid);
         containers::stop(&self.engine, &name, grace, &self.options.chance).await;
@@ -229,7 +351,11 @@ impl Runtime for DockerRuntime {
 
     async fn remove(&self, uid: &str, _: Option<u32>) -> Result<(), RuntimeError> {
         containers::remove(&self.engine, &self.container(uid)).await?;
-        room::remove(&self.options.pods.join(uid).join("run"))
+        let directory = self.options.pods.join(uid);
+        for place in [config::FUNCTION_PLACE, config::PACKAGES_PLACE, "tmp"] {
+            lend::take_back(&directory.join(place))?;
+        }
+        room::remove(&directory.join("run"))
     }
 
     async fn adopt(&self, uid: &str, _: &Path, _: Option<u32>) -> Adopted {
@@ -349,6 +475,9 @@ impl Runtime for DockerRuntime {
             Ok(left) if left.is_empty() => {
                 network::remove(&self.engine, &self.options.node_id).await;
                 self.firewall.remove().await;
+                if let Err(error) = lend::take_back(&self.options.pods) {
+                    tracing::warn!(error = chain(&error), "unmount the directory of pods");
+                }
             }
             Ok(left) => tracing::warn!(containers = left.len(), "left for the next start"),
             Err(error) => tracing::warn!(error = chain(&error), "look for containers"),

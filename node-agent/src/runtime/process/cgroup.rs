@@ -3,13 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-/// What a group of processes may use. Zero is no limit.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) memory_bytes: u64,
-    pub(super) cpu_milli: u64,
-    pub(super) tasks: u64,
-}
+use crate::runtime::groups::{Groups, Limits, MOUNT, Version, version};
 
 /// Where this agent's cgroups are, where they can be written. The directories themselves are made
 /// with the first pod and removed with the last.
@@ -21,16 +15,6 @@ pub(super) struct Cgroups {
     limits_memory: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    /// A tree each for memory, cpu and pids.
-    V1,
-    /// One tree for all.
-    V2,
-}
-
-const MOUNT: &str = "/sys/fs/cgroup";
-const PERIOD: u64 = 100_000;
 /// Tries to remove the groups at the end, and the pause between two.
 const CLOSE_ATTEMPTS: u32 = 50;
 const CLOSE_PAUSE: Duration = Duration::from_millis(20);
@@ -40,12 +24,12 @@ impl Cgroups {
     pub(super) fn detect(node_id: &str) -> Self {
         let name = format!("troupe-{node_id}");
         let mount = Path::new(MOUNT);
-        let unified = mount.join("cgroup.controllers").exists();
-        let (version, bases) = if unified {
-            (Version::V2, vec![mount.join(name)])
-        } else {
-            let trees = ["memory", "cpu", "pids"].map(|tree| mount.join(tree).join(&name));
-            (Version::V1, trees.to_vec())
+        let version = version(mount);
+        let bases = match version {
+            Version::V2 => vec![mount.join(name)],
+            Version::V1 => ["memory", "cpu", "pids"]
+                .map(|tree| mount.join(tree).join(&name))
+                .to_vec(),
         };
         let mut cgroups = Self {
             bases,
@@ -101,28 +85,34 @@ impl Cgroups {
         (made, memory)
     }
 
+    /// Sets what can be set; tells whether memory is limited. Each file is in one of the trees.
     fn limit(&self, path: &Path, limits: Limits) -> bool {
         let set = |file: &str, value: String| fs::write(path.join(file), value).is_ok();
-        let quota = (limits.cpu_milli * PERIOD / 1000).max(1000);
-        if self.version == Version::V2 {
-            set("pids.max", limits.tasks.to_string());
-            if limits.cpu_milli > 0 {
-                set("cpu.max", format!("{quota} {PERIOD}"));
-            }
-            set("memory.swap.max", "0".to_owned());
-            return set("memory.max", limits.memory_bytes.to_string());
-        }
-        // Each file is in one of the trees.
         set("pids.max", limits.tasks.to_string());
-        if limits.cpu_milli > 0 {
-            set("cpu.cfs_quota_us", quota.to_string());
+        set("memory.swap.max", "0".to_owned());
+        let alone = |file: &str| {
+            path.join(file)
+                .exists()
+                .then(|| Groups::new(self.version, vec![path.to_owned()]))
+        };
+        let (memory, cpu) = match self.version {
+            Version::V2 => ("memory.max", "cpu.max"),
+            Version::V1 => ("memory.limit_in_bytes", "cpu.cfs_quota_us"),
+        };
+        if let Some(groups) = alone(cpu)
+            && limits.cpu_milli > 0
+        {
+            // Where it is refused cores are not limited.
+            let _ = groups.limit_cpu(limits.cpu_milli);
         }
-        let memory = set("memory.limit_in_bytes", limits.memory_bytes.to_string());
-        set(
-            "memory.memsw.limit_in_bytes",
-            limits.memory_bytes.to_string(),
-        );
-        memory
+        alone(memory).is_some_and(|groups| groups.limit_memory(limits.memory_bytes).is_ok())
+    }
+
+    /// The groups of a pod that runs, when memory is limited by them.
+    pub(super) fn groups(&self, name: &str) -> Option<Groups> {
+        let directories = self.bases.iter().map(|base| base.join(name)).collect();
+        self.limits_memory
+            .then(|| Groups::new(self.version, directories))
     }
 
     /// Removes a pod's groups; the supervisor usually has.

@@ -37,7 +37,12 @@ impl Handle {
         }
         let (commands, inbox) = mpsc::channel(QUEUE);
         let (tell, ended) = watch::channel(None);
-        tokio::spawn(converse(stream, inbox, tell, directory.to_owned()));
+        // The directory may be renamed while the task lives.
+        let directory = format!("/proc/self/fd/{}", parent.as_raw_fd());
+        tokio::spawn(async move {
+            converse(stream, inbox, tell, directory.into()).await;
+            drop(parent);
+        });
         Ok(Self { commands, ended })
     }
 

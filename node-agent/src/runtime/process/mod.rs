@@ -15,18 +15,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::link::{Exit, Origin, RuntimeKind};
+use common::link::{Exit, Origin, PodAssignment, RuntimeKind};
 use common::pod_protocol::{SOCKET_NAME, env};
 use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 
 use super::{
-    Adopted, Facts, Image, LogOptions, PodStart, Runtime, RuntimeError, Step, StepEnd,
-    function_environment,
+    Adopted, Facts, Generic, GenericStart, Image, Kind, Limits, LogOptions, PodStart, Runtime,
+    RuntimeError, Step, StepEnd, Unfit, function_environment, generic, plain_environment,
 };
+use crate::server::needs_a_fresh_process;
 use crate::supervisor::{self, Private, Task, may_be_private};
 
-use cgroup::{Cgroups, Limits};
+use cgroup::Cgroups;
 use handle::Handle;
 pub use python::{Python, PythonError};
 
@@ -39,6 +40,8 @@ pub struct ProcessOptions {
     pub server: PathBuf,
     /// The Python to run it with.
     pub python: Python,
+    /// The directory of all pods.
+    pub pods: PathBuf,
     /// Names this agent's cgroups.
     pub node_id: String,
     /// Whether pods get user ids of their own.
@@ -119,8 +122,14 @@ impl ProcessRuntime {
         self
     }
 
+    /// A pod's, also under the id it had while it was generic.
     fn handle(&self, uid: &str) -> Option<Handle> {
-        self.running.lock().get(uid).cloned()
+        let born = self.born(uid);
+        self.running.lock().get(&born).cloned()
+    }
+
+    fn born(&self, uid: &str) -> String {
+        generic::born(&self.options.pods, uid)
     }
 
     async fn run(&self, name: &str, task: &Task) -> Result<i32, RuntimeError> {
@@ -138,6 +147,16 @@ impl ProcessRuntime {
         Private {
             visible: own.chain(step.files().map(ToOwned::to_owned)).collect(),
         }
+    }
+
+    fn environment(pod: PodStart<'_>, function: &Path) -> Vec<(String, String)> {
+        let home = pod.directory.join("tmp");
+        let (function, home) = (text(function), text(&home));
+        let mut all = function_environment(pod.assignment, SOCKET_NAME, &function, &home);
+        if let Some(packages) = pod.packages {
+            all.push((env::PACKAGES.to_owned(), text(packages)));
+        }
+        all
     }
 
     fn task(&self, name: &str, directory: &Path, limits: Limits) -> Task {
@@ -197,15 +216,9 @@ impl Runtime for ProcessRuntime {
             cpu_milli: assignment.cpu_milli,
             tasks: self.options.max_tasks,
         };
-        let home = pod.directory.join("tmp");
-        let mut environment =
-            function_environment(assignment, SOCKET_NAME, &text(function), &text(&home));
-        if let Some(packages) = pod.packages {
-            environment.push((env::PACKAGES.to_owned(), text(packages)));
-        }
         let task = Task {
             arguments: vec!["-I".to_owned(), text(&self.options.server)],
-            environment,
+            environment: Self::environment(pod, function),
             // The socket's name is relative to here: a path may be too long for a socket.
             working_directory: pod.directory.join("run"),
             uid: pod.user,
@@ -213,6 +226,74 @@ impl Runtime for ProcessRuntime {
         };
         let pid = self.run(&assignment.uid, &task).await?;
         Ok(format!("process://{pid}"))
+    }
+
+    fn generics(&self) -> Result<Kind, String> {
+        Ok(Kind::Process)
+    }
+
+    fn kind_for(&self, pod: &PodAssignment) -> Result<Kind, Unfit> {
+        if !matches!(pod.origin, Origin::Layer { .. }) {
+            return Err(Unfit::Image);
+        }
+        if needs_a_fresh_process(&pod.env) {
+            return Err(Unfit::Environment);
+        }
+        // Without groups the supervisor counts, by what it was told at its start.
+        if !self.cgroups.limits_memory() && !generic::has_usual_limits(pod) {
+            return Err(Unfit::Limits);
+        }
+        Ok(Kind::Process)
+    }
+
+    async fn start_generic(&self, start: GenericStart<'_>) -> Result<Generic, RuntimeError> {
+        let limits = Limits {
+            tasks: self.options.max_tasks,
+            ..generic::LIMITS
+        };
+        let mut environment = plain_environment(".");
+        environment.push((env::SOCKET.to_owned(), SOCKET_NAME.to_owned()));
+        environment.push((env::GENERIC.to_owned(), "1".to_owned()));
+        let task = Task {
+            arguments: vec!["-I".to_owned(), text(&self.options.server)],
+            environment,
+            working_directory: start.directory.join("run"),
+            uid: start.user,
+            ..self.task(start.id, start.directory, limits)
+        };
+        let pid = self.run(start.id, &task).await?;
+        Ok(Generic {
+            id: start.id.to_owned(),
+            kind: start.kind,
+            user: start.user,
+            runtime_id: format!("process://{pid}"),
+            groups: self.cgroups.groups(start.id),
+        })
+    }
+
+    async fn specialise(
+        &self,
+        generic: &Generic,
+        pod: PodStart<'_>,
+    ) -> Result<Vec<(String, String)>, RuntimeError> {
+        let Some(function) = pod.function else {
+            let text = "a pod without a function's directory cannot run as a process";
+            return Err(RuntimeError::Refused(text.into()));
+        };
+        let assignment = pod.assignment;
+        if !generic::has_usual_limits(assignment)
+            && let Some(groups) = &generic.groups
+        {
+            let limits = Limits {
+                memory_bytes: assignment.memory_bytes,
+                cpu_milli: assignment.cpu_milli,
+                tasks: 0,
+            };
+            groups
+                .limit(limits)
+                .map_err(|error| RuntimeError::io("set limits", error))?;
+        }
+        Ok(Self::environment(pod, function))
     }
 
     async fn stop(&self, uid: &str, grace: Duration) {
@@ -237,18 +318,19 @@ impl Runtime for ProcessRuntime {
             handle.ended().await;
         }
         spawn::end_leftovers(user).await;
-        self.cgroups.remove(uid);
-        self.running.lock().remove(uid);
+        let born = self.born(uid);
+        self.cgroups.remove(&born);
+        self.running.lock().remove(&born);
         Ok(())
     }
 
     async fn adopt(&self, uid: &str, directory: &Path, user: Option<u32>) -> Adopted {
         if let Ok(handle) = Handle::connect(directory).await {
-            self.running.lock().insert(uid.to_owned(), handle);
+            self.running.lock().insert(self.born(uid), handle);
             return Adopted::Running;
         }
         spawn::end_leftovers(user).await;
-        self.cgroups.remove(uid);
+        self.cgroups.remove(&self.born(uid));
         supervisor::read_exit(directory).map_or(Adopted::Lost, Adopted::Ended)
     }
 

@@ -1,4 +1,4 @@
-//! Asking the server inside a pod whether it is ready.
+//! Whether the server takes calls.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,29 +6,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::pod_protocol::{READY_PATH, SOCKET_NAME};
 use common::socket;
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::rt::TokioIo;
+use http::{Method, StatusCode};
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+use super::request::{Problem, request};
 
 /// Between two looks for the socket, at first and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const LAST_LOOK: Duration = Duration::from_millis(20);
 /// How long one question waits for its answer.
 const WAIT_SECONDS: u32 = 30;
-const MAX_ANSWER: usize = 1 << 20;
 
 /// What the server says of itself.
 #[derive(Debug, PartialEq)]
-pub(super) enum Readiness {
+pub enum Readiness {
     /// It takes calls.
-    Ready { import_ms: f64 },
+    Ready {
+        /// How long the import took, in milliseconds.
+        import_ms: f64,
+    },
     /// It never will.
-    Failed { message: String },
+    Failed {
+        /// The exception and its stack.
+        message: String,
+    },
     /// Not yet.
     Importing,
+    /// It is a generic pod that was not told its function.
+    Waiting,
 }
 
 #[derive(Deserialize)]
@@ -40,13 +46,15 @@ struct Answer {
     cold_ms: f64,
     error_type: Option<String>,
     #[serde(default)]
+    reason: String,
+    #[serde(default)]
     error_message: String,
     #[serde(default)]
     stack_trace: Vec<String>,
 }
 
 /// Waits until the pod's socket takes connections. The caller bounds the time.
-pub(super) async fn connect(run: &Path, owner: u32) -> UnixStream {
+pub async fn connect(run: &Path, owner: u32) -> UnixStream {
     let mut pause = FIRST_LOOK;
     loop {
         match socket::connect(run, SOCKET_NAME, &[owner..=owner]).await {
@@ -61,46 +69,39 @@ pub(super) async fn connect(run: &Path, owner: u32) -> UnixStream {
     }
 }
 
-type Problem = Box<dyn std::error::Error + Send + Sync>;
-
 /// Asks once, waiting for the import.
-pub(super) async fn ask(stream: UnixStream) -> Result<Readiness, Problem> {
-    let path = format!("{READY_PATH}?wait={WAIT_SECONDS}");
-    let (_, body) = request(stream, Method::GET, &path).await?;
+///
+/// # Errors
+/// When there is no answer, or none of func-base's.
+pub async fn ask(stream: UnixStream) -> Result<Readiness, Problem> {
+    ask_for(stream, WAIT_SECONDS).await
+}
+
+/// Asks once, waiting for nothing.
+///
+/// # Errors
+/// When there is no answer, or none of func-base's.
+pub async fn ask_now(stream: UnixStream) -> Result<Readiness, Problem> {
+    ask_for(stream, 0).await
+}
+
+async fn ask_for(stream: UnixStream, seconds: u32) -> Result<Readiness, Problem> {
+    let path = format!("{READY_PATH}?wait={seconds}");
+    let (_, body) = request(stream, Method::GET, &path, Bytes::new()).await?;
     Ok(read(&serde_json::from_slice::<Answer>(&body)?))
 }
 
 /// Asks once a server that knows nothing of this platform: it takes calls when it answers HTTP and
 /// does not say that it cannot.
-pub(super) async fn ask_any(stream: TcpStream) -> Result<Readiness, Problem> {
-    let (status, _) = request(stream, Method::HEAD, "/").await?;
+///
+/// # Errors
+/// When there is no answer.
+pub async fn ask_any(stream: TcpStream) -> Result<Readiness, Problem> {
+    let (status, _) = request(stream, Method::HEAD, "/", Bytes::new()).await?;
     if status == StatusCode::SERVICE_UNAVAILABLE {
         return Ok(Readiness::Importing);
     }
     Ok(Readiness::Ready { import_ms: 0.0 })
-}
-
-async fn request<S>(stream: S, method: Method, path: &str) -> Result<(StatusCode, Bytes), Problem>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "pod")
-        .header("connection", "close")
-        .body(Empty::<Bytes>::new())?;
-    let answer = sender.send_request(request).await?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), MAX_ANSWER)
-        .collect()
-        .await?
-        .to_bytes();
-    driver.abort();
-    Ok((status, body))
 }
 
 fn read(answer: &Answer) -> Readiness {
@@ -115,6 +116,7 @@ fn read(answer: &Answer) -> Readiness {
                 message: message.trim_end().chars().take(8192).collect(),
             }
         }
+        (None, false) if answer.reason == "waiting" => Readiness::Waiting,
         (None, false) => Readiness::Importing,
     }
 }
@@ -131,6 +133,10 @@ mod tests {
         assert_eq!(
             parse(r#"{"ready": false, "reason": "importing"}"#),
             Readiness::Importing
+        );
+        assert_eq!(
+            parse(r#"{"ready": false, "reason": "waiting"}"#),
+            Readiness::Waiting
         );
         let failed = r#"{"ready": false, "errorType": "ImportError", "errorMessage": "no x", "stackTrace": ["  at\n"]}"#;
         assert_eq!(
