@@ -48,10 +48,21 @@ def show_runs(results):
                 print(f"{'runs, fsync ' + fsync:20}{chain:12}{clients[1:]:>8}{row['steps_per_second']:>10.0f}{row['p50_ms']:>9.2f}{times:>13.1f}x")
 
 
+def cold_starts(results):
+    """(runtime, way, times the median, times p99)"""
+    for runtime, found in results["cold_start"].items():
+        for way in ("hits", "misses"):
+            if "ratio" in found.get(way, {}):
+                yield runtime, way, found[way]["ratio"]
+
+
 def show(results):
     print(f"\n{'':20}{'against':24}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
     for what, against, clients, ratio in rows(results):
         print(f"{what:20}{against:24}{clients[1:]:>8}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>9.2f}x")
+    print(f"\n{'first call':20}{'against':32}{'p50':>10}{'p99':>10}")
+    for runtime, way, ratio in cold_starts(results):
+        print(f"{runtime + ', ' + way:20}{'docker run of Flask':32}{ratio['p50_ms']:>9.1f}x{ratio['p99_ms']:>9.1f}x")
     show_runs(results)
     print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
 
@@ -62,7 +73,7 @@ def main():
         need("nginx", "nginx", "the proxy to compare the gateway with")
     except Lacking as lacking:
         sys.exit(f"bench: {lacking}")
-    results = {name: measured(HERE / name / "compare.py") for name in ("func_base", "gateway", "runs")}
+    results = {name: measured(HERE / name / "compare.py") for name in ("func_base", "gateway", "cold_start", "runs")}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     show(results)
 

@@ -16,7 +16,7 @@ use crate::builds::{self, BuildRoom, BuilderOptions, Builds};
 use crate::chain::chain;
 use crate::clock::{Chance, Clock, SystemClock};
 use crate::func_base;
-use crate::layers::{Layers, LayersOptions};
+use crate::layers::{Ahead, Layers, LayersOptions};
 use crate::layout::{Layout, Lock};
 use crate::link::{self, Credentials, LinkRoom, MasterBlobs, Masters};
 use crate::machine::{Machine, boot_id};
@@ -116,6 +116,7 @@ impl Agent {
         let bases = Bases::new(runtime.clone(), blobs.clone(), noted, work, chance.clone());
         let bases = Arc::new(bases);
         let layers = Arc::new(Layers::open(options, blobs.clone()).map_err(failed)?);
+        let ahead = Ahead::new(layers.clone(), settings.layers.ahead.0, chance.clone());
         clean_builds(&layout);
         let builder = BuilderOptions {
             settings: settings.builds.clone(),
@@ -188,6 +189,7 @@ impl Agent {
             builds: builds.clone(),
             node: settings.name.clone(),
             token: settings.token.clone(),
+            ahead,
             machine,
             bases: bases.clone(),
             clock,
@@ -225,6 +227,7 @@ impl Agent {
         let supplying = self.bases.clone();
         let supplying = tokio::spawn(async move { supplying.keep().await });
         let tending = tokio::spawn(tend(self.premises.clone()));
+        let fetching = tokio::spawn(self.link.ahead.clone().run());
         let filling = tokio::spawn(self.pool.clone().run());
         // Actors are started from here, which binds it to this thread.
         let link = actix_rt::spawn(link::run(self.link.clone()));
@@ -242,6 +245,7 @@ impl Agent {
         tracing::info!(pods = self.pods.count(), "told to end; pods drain");
         self.pods.close();
         filling.abort();
+        fetching.abort();
         let end = async {
             tokio::join!(
                 self.pods.drain(longest),

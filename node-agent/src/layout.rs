@@ -12,7 +12,8 @@
 //! <data>/layers/             unpacked layers by digest; not listable by pods
 //! <data>/builds/<id>/        running builds
 //! <data>/preinstalled/       the packages of base full, where functions need them
-//! <data>/pods/<uid>/         record.json, exit.json, log, control.sock; run/http.sock, tmp/
+//! <data>/pods/<uid>/         record.json, exit.json, log, control.sock; run/http.sock, tmp/;
+//!                            of one that was generic also born, function/, packages/
 //! ```
 //!
 //! Directories on the way to what pods may use can be passed through but not listed: a pod finds

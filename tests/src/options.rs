@@ -10,7 +10,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         // Pods of an agent that was killed for good end soon, not after the minute people get.
-        let agent = vec![variable("TROUPE_AGENT__", "pods.orphan-after", "15s")];
+        // Nor does a test start pods that nobody asked for, where they are not the question.
+        let agent = vec![
+            agent_variable("pods.orphan-after", "15s"),
+            agent_variable("pool.size", "0"),
+        ];
         Self {
             agents: 1,
             gateway_host: "127.0.0.1",

@@ -1,5 +1,6 @@
 //! Definitions: parsed, checked, and given back.
 //!
+//! - `ahead`: which functions a run calls next
 //! - [`problem`]: what is wrong with one, and where
 //! - `parse`: from JSON to [`Machine`]s (each state type reads its own fields, in [`crate::states`])
 //! - `check`: transitions: targets, reachability, loops, names
@@ -7,6 +8,7 @@
 //! - `position`: lines and columns of a text
 //! - `fields`, `suggest`: helpers of the above
 
+mod ahead;
 pub(crate) mod check;
 pub(crate) mod fields;
 pub mod language;

@@ -14,7 +14,7 @@ mod pod;
 
 pub use build::{BuildFailure, BuildOrder, BuildOutcome, BuildReport, Built, NEEDS_ARCHITECTURE};
 pub use frame::{Frame, FrameError, HEARTBEAT, MAX_FRAME_BYTES, MAX_UNACKED, PROTOCOL, SILENCE};
-pub use node::{BaseImage, BaseLayer, Hello, NodeUsage, RuntimeKind, Welcome};
+pub use node::{BaseImage, BaseLayer, Hello, LayerToKeep, NodeUsage, RuntimeKind, Welcome};
 pub use pod::{Cold, Exit, Origin, PodAssignment, PodReport, PodState};
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub enum ToAgent {
     },
     /// Build a layer; nothing to do when the build is under way.
     Build(Box<BuildOrder>),
+    /// Layers to have before they are wanted, the most important first, as far as there is room. Each
+    /// list takes the place of the one before.
+    KeepLayers(Vec<LayerToKeep>),
     /// End a build.
     CancelBuild {
         /// The build.

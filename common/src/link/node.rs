@@ -72,6 +72,15 @@ pub struct BaseLayer {
     pub size: u64,
 }
 
+/// A function's layer that a node should have before it is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerToKeep {
+    /// Digest of the layer's tar.
+    pub digest: Digest,
+    /// Its size, in bytes.
+    pub size: u64,
+}
+
 /// What starts a node's pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -30,6 +30,11 @@ const MOST_TRIES: u32 = 3;
 pub trait Directory: Send + Sync {
     /// The route of a function that exists.
     async fn find(&self, function: &ObjectKey) -> Result<Option<Arc<Route>>, AskError>;
+
+    /// A call to a function is likely soon.
+    fn expect(&self, function: &ObjectKey) {
+        let _ = function;
+    }
 }
 
 /// Told of pods that calls found unhealthy.
@@ -57,6 +62,11 @@ impl Calls {
             directory,
             health,
         }
+    }
+
+    /// A call to a function is likely soon: it may get a pod that waits for it a while.
+    pub fn expect(&self, function: &ObjectKey) {
+        self.directory.expect(function);
     }
 
     /// The route of a function.

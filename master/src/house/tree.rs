@@ -73,6 +73,14 @@ impl Directory for FunctionsDoor {
     async fn find(&self, function: &ObjectKey) -> Result<Option<Arc<Route>>, AskError> {
         self.0.ask(Find(function.clone()), ASK_DEADLINE).await?
     }
+
+    fn expect(&self, function: &ObjectKey) {
+        // Where it is lost the call itself starts a pod.
+        self.0.tell(Report {
+            function: function.clone(),
+            event: Event::Expected,
+        });
+    }
 }
 
 impl PodHealth for FunctionsDoor {

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture};
-use common::link::{BuildOrder, Hello, PodReport, PodState, SILENCE, ToAgent, ToMaster};
+use common::link::{
+    BuildOrder, Hello, LayerToKeep, PodReport, PodState, SILENCE, ToAgent, ToMaster,
+};
 use common::resources::{Pod, PodPhase, timestamp};
 use tokio::sync::mpsc;
 
@@ -82,6 +84,11 @@ pub(super) struct PodUnseen(pub(super) String);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Order(pub(super) BuildOrder);
+
+/// The layers that this node should have.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Keep(pub(super) Vec<LayerToKeep>);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -405,6 +412,14 @@ impl Handler<Order> for NodeActor {
 
     fn handle(&mut self, Order(order): Order, _: &mut Self::Context) {
         self.send(ToAgent::Build(Box::new(order)));
+    }
+}
+
+impl Handler<Keep> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, Keep(layers): Keep, _: &mut Self::Context) {
+        self.send(ToAgent::KeepLayers(layers));
     }
 }
 

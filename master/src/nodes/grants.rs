@@ -35,6 +35,7 @@ impl Grants {
             ToAgent::Desired(pods) => pods.iter().flat_map(|pod| layer(&pod.origin)).collect(),
             ToAgent::EnsurePod(pod) => layer(&pod.origin),
             ToAgent::Build(order) => vec![order.source],
+            ToAgent::KeepLayers(layers) => layers.iter().map(|layer| layer.digest).collect(),
             _ => return,
         };
         self.0

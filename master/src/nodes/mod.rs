@@ -17,6 +17,7 @@ mod metrics;
 mod registry;
 mod report;
 pub mod session;
+mod shelves;
 mod write;
 
 pub use actor::NodeActor;

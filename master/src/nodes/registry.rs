@@ -1,14 +1,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Recipient};
 use common::link::{BuildOrder, Hello, PodReport, ToAgent, ToMaster, Welcome};
-use common::resources::{Node, Pod};
+use common::resources::{Function, Node, Pod};
 use tokio::sync::mpsc;
 
-use super::actor::{Attach, Detach, NodeActor, Order, PodSeen, PodUnseen};
+use super::actor::{Attach, Detach, Keep, NodeActor, Order, PodSeen, PodUnseen};
 use super::builder::{BuildTarget, Candidate, choose};
 use super::metrics::PodCounts;
+use super::shelves::Shelves;
 use super::{Bases, Grants, NodeBook};
 use crate::clock::Clock;
 use crate::images::{Images, NodeLost};
@@ -38,6 +40,9 @@ pub struct NodesTools {
     pub epoch: u64,
 }
 
+/// Functions that were built within this time are told to the nodes together.
+const GATHER: Duration = Duration::from_millis(200);
+
 /// The room of the nodes.
 pub struct Nodes {
     tools: Arc<NodesTools>,
@@ -45,6 +50,10 @@ pub struct Nodes {
     pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
     builds: HashMap<String, u32>,
     connected: HashMap<String, Linked>,
+    labels: HashMap<String, BTreeMap<String, String>>,
+    shelves: Shelves,
+    /// Whether the nodes will be told of layers soon.
+    telling: bool,
     sessions: u64,
     _guard: Guard,
 }
@@ -116,6 +125,7 @@ pub struct Dispatch {
 #[derive(Message)]
 #[rtype(result = "()")]
 enum Seen {
+    Function(Change<Function>),
     Node(Change<Node>),
     Pod(Change<Pod>),
 }
@@ -134,6 +144,9 @@ impl Nodes {
             pods: HashMap::new(),
             builds: HashMap::new(),
             connected: HashMap::new(),
+            labels: HashMap::new(),
+            shelves: Shelves::default(),
+            telling: false,
             sessions: 0,
             _guard: guard,
         }
@@ -152,20 +165,67 @@ impl Nodes {
         Some(child.clone())
     }
 
+    fn function_seen(&mut self, change: Change<Function>, ctx: &mut Context<Self>) {
+        let new = match change {
+            Change::Restarted(functions) => {
+                self.shelves = Shelves::default();
+                functions
+                    .iter()
+                    .fold(false, |new, one| self.shelves.set(one) | new)
+            }
+            Change::Applied(function) => self.shelves.set(&function),
+            Change::Deleted(function) => {
+                self.shelves.remove(&function);
+                false
+            }
+        };
+        if new {
+            self.tell_soon(ctx);
+        }
+    }
+
+    fn tell_soon(&mut self, ctx: &mut Context<Self>) {
+        if self.telling {
+            return;
+        }
+        self.telling = true;
+        ctx.run_later(GATHER, |nodes, _| nodes.tell_layers());
+    }
+
+    /// Tells each connected node which layers it should have.
+    fn tell_layers(&mut self) {
+        self.telling = false;
+        let none = BTreeMap::new();
+        for (node, linked) in &self.connected {
+            let labels = self.labels.get(node).unwrap_or(&none);
+            let layers = self.shelves.of(&linked.platform, labels);
+            if let Some(child) = self.child(node).filter(|_| !layers.is_empty()) {
+                child.do_send(Keep(layers));
+            }
+        }
+    }
+
+    fn note_labels(&mut self, node: &Node) {
+        let (name, labels) = (&node.metadata.name, &node.metadata.labels);
+        self.labels.insert(name.clone(), labels.clone());
+        self.tools.book.set(node);
+    }
+
     fn node_seen(&mut self, change: Change<Node>) {
         match change {
             Change::Restarted(nodes) => {
                 for node in nodes {
-                    self.tools.book.set(&node);
+                    self.note_labels(&node);
                     self.ensure_child(&node.metadata.name);
                 }
             }
             Change::Applied(node) => {
-                self.tools.book.set(&node);
+                self.note_labels(&node);
                 self.ensure_child(&node.metadata.name);
             }
             Change::Deleted(node) => {
                 let name = &node.metadata.name;
+                self.labels.remove(name);
                 self.tools.book.remove(name);
                 if let Some(child) = self.child(name) {
                     child.do_send(super::actor::Leave);
@@ -236,14 +296,16 @@ impl Actor for Nodes {
         let objects = &self.tools.objects;
         follow(objects.watch::<Node>(), Seen::Node, self, ctx);
         follow(objects.watch::<Pod>(), Seen::Pod, self, ctx);
+        follow(objects.watch::<Function>(), Seen::Function, self, ctx);
     }
 }
 
 impl Handler<Seen> for Nodes {
     type Result = ();
 
-    fn handle(&mut self, seen: Seen, _: &mut Self::Context) {
+    fn handle(&mut self, seen: Seen, ctx: &mut Self::Context) {
         match seen {
+            Seen::Function(change) => self.function_seen(change, ctx),
             Seen::Node(change) => self.node_seen(change),
             Seen::Pod(change) => self.pod_seen(change),
         }
@@ -253,7 +315,8 @@ impl Handler<Seen> for Nodes {
 impl Handler<Connect> for Nodes {
     type Result = Result<Connected, Refused>;
 
-    fn handle(&mut self, connect: Connect, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, connect: Connect, ctx: &mut Self::Context) -> Self::Result {
+        self.tell_soon(ctx);
         let node = connect.hello.node.clone();
         self.sessions += 1;
         let session = self.sessions;

@@ -27,6 +27,10 @@ impl Shelf {
         self.layers.entry(digest).or_insert(place);
     }
 
+    pub(super) fn has(&self, digest: Digest) -> bool {
+        self.layers.contains_key(&digest)
+    }
+
     /// One more uses it; false when it is not there.
     pub(super) fn hold(&mut self, digest: Digest) -> bool {
         self.uses += 1;

@@ -138,6 +138,18 @@ impl Layers {
         })
     }
 
+    /// Whether a layer stands there. It may go as soon as nobody holds it.
+    #[must_use]
+    pub fn has(&self, digest: Digest) -> bool {
+        self.shelf.lock().has(digest)
+    }
+
+    /// What all layers take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shelf.lock().bytes()
+    }
+
     /// A layer, fetched from the master when it is not there. `size` is its tar's.
     ///
     /// # Errors

@@ -128,3 +128,23 @@ async fn a_layer_that_cannot_be_had_leaves_nothing_behind() {
     ));
     assert!(names(directory.path()).is_empty());
 }
+
+#[tokio::test]
+async fn layers_are_fetched_ahead_as_far_as_the_disk_for_it_goes() {
+    let (blobs, directory) = (blobs(), tempfile::tempdir().unwrap());
+    let layers = Arc::new(open(&blobs, directory.path(), 1 << 20, "b"));
+    let made = ["a = 1", "b = 2"].map(|text| layer(&blobs, text));
+    let large = layer(&blobs, &"#".repeat(5000));
+    let wanted = [made[0], large, made[1]];
+    let wanted = wanted.map(|(digest, size)| common::link::LayerToKeep { digest, size });
+    let chance = crate::clock::Chance::seeded(1);
+    let ahead = Ahead::new(Arc::clone(&layers), 4096, chance);
+    let running = tokio::spawn(ahead.clone().run());
+    ahead.want(wanted.to_vec());
+    while !layers.has(made[1].0) {
+        tokio::task::yield_now().await;
+    }
+    assert!(layers.has(made[0].0) && !layers.has(large.0));
+    assert_eq!(blobs.1.load(Ordering::SeqCst), 2);
+    running.abort();
+}

@@ -22,6 +22,7 @@ use crate::bases::Bases;
 use crate::builds::Builds;
 use crate::chain::chain;
 use crate::clock::{Chance, Clock};
+use crate::layers::Ahead;
 use crate::machine::Machine;
 use crate::pods::Pods;
 
@@ -44,6 +45,8 @@ pub struct LinkRoom {
     pub node: String,
     /// For joining anew, should the cluster have forgotten this node. Empty: none.
     pub token: String,
+    /// Layers that are fetched before they are wanted.
+    pub ahead: Ahead,
     /// What to say of this node.
     pub machine: Machine,
     /// The same.
@@ -289,6 +292,7 @@ impl<'a> Conversation<'a> {
                 let grace = Duration::from_secs(u64::from(grace_seconds));
                 room.pods.remove(&uid, Some(grace));
             }
+            ToAgent::KeepLayers(layers) => room.ahead.want(layers),
             ToAgent::Build(order) => room.builds.order(*order),
             ToAgent::CancelBuild { id } => room.builds.cancel(&id),
             ToAgent::Ack => {}

@@ -147,7 +147,9 @@ impl PodActor {
     fn report(&mut self) {
         self.record.report = self.machine.report().clone();
         if self.record.report.state != PodState::Gone {
-            let saved = self.record.save(&self.room.premises.layout.pod(&self.guard.uid));
+            let saved = self
+                .record
+                .save(&self.room.premises.layout.pod(&self.guard.uid));
             if let Err(error) = saved {
                 tracing::warn!(pod = self.guard.uid, %error, "write pod's record");
             }

@@ -54,7 +54,9 @@ impl Pods {
             .run(uid)
             .symlink_metadata()
             .map(|run| run.uid());
-        let user = owner.ok().filter(|user| self.room.premises.uids.covers(*user));
+        let user = owner
+            .ok()
+            .filter(|user| self.room.premises.uids.covers(*user));
         self.room.premises.uids.keep(user);
         self.adopt_one(Record::unknown(uid, user), 0, Some(Duration::ZERO))
             .await;
@@ -63,7 +65,12 @@ impl Pods {
     async fn adopt_one(&self, mut record: Record, deaths: u32, unwanted: Option<Duration>) {
         let uid = record.report.uid.clone();
         let directory = self.room.premises.layout.pod(&uid);
-        let adopted = self.room.premises.runtime.adopt(&uid, &directory, record.user).await;
+        let adopted = self
+            .room
+            .premises
+            .runtime
+            .adopt(&uid, &directory, record.user)
+            .await;
         tracing::info!(pod = uid, ?adopted, "pod of an earlier agent");
         let stopping = record.report.state == PodState::Stopping;
         let unwanted = unwanted.or_else(|| stopping.then_some(Duration::ZERO));

@@ -74,8 +74,7 @@ impl Counts {
     /// Hits, and misses by their words.
     #[must_use]
     pub fn read(&self) -> (u64, [(&'static str, u64); WORDS.len()]) {
-        let misses =
-            std::array::from_fn(|at| (WORDS[at], self.misses[at].load(Ordering::Relaxed)));
+        let misses = std::array::from_fn(|at| (WORDS[at], self.misses[at].load(Ordering::Relaxed)));
         (self.hits.load(Ordering::Relaxed), misses)
     }
 }
@@ -88,11 +87,10 @@ impl Collector for Shown {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
         let (hits, misses) = self.0.read();
-        let help = "Pods that became of generic ones";
-        counters(encoder, "troupe_node_pool_hits", help, [(Vec::new(), hits)])?;
-        let misses = misses.map(|(word, count)| (vec![("reason", word)], count));
-        let help = "Pods that were started from nothing";
-        counters(encoder, "troupe_node_pool_misses", help, misses)?;
+        let outcomes = [("hit", hits)].into_iter().chain(misses);
+        let outcomes = outcomes.map(|(word, count)| (vec![("outcome", word)], count));
+        let help = "Pods that became of generic ones, and why others did not";
+        counters(encoder, "troupe_node_pool_claims", help, outcomes)?;
         let starts = [
             (vec![("way", "warm")], &self.0.warm),
             (vec![("way", "cold")], &self.0.cold),

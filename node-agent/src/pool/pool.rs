@@ -154,11 +154,7 @@ impl Pool {
 
     fn take(&self, pod: &PodAssignment) -> Result<Claim, Miss> {
         let Inner { room, state, .. } = &*self.0;
-        let kind = room
-            .premises
-            .runtime
-            .kind_for(pod)
-            .map_err(Miss::Unfit)?;
+        let kind = room.premises.runtime.kind_for(pod).map_err(Miss::Unfit)?;
         let (id, waiting) = {
             let mut state = state.lock();
             let id = state
@@ -200,7 +196,13 @@ impl Pool {
             match effect {
                 Effect::Start { id, kind } => self.start(id, kind),
                 Effect::End { id } => {
-                    let found = self.0.state.lock().present.get_mut(&id).and_then(Option::take);
+                    let found = self
+                        .0
+                        .state
+                        .lock()
+                        .present
+                        .get_mut(&id)
+                        .and_then(Option::take);
                     if let Some(waiting) = found {
                         waiting.watch.abort();
                         self.discard(id, waiting.generic.user);
@@ -233,12 +235,7 @@ impl Pool {
         });
     }
 
-    async fn bring_up(
-        &self,
-        id: &str,
-        kind: Kind,
-        user: Option<u32>,
-    ) -> Result<Generic, String> {
+    async fn bring_up(&self, id: &str, kind: Kind, user: Option<u32>) -> Result<Generic, String> {
         let Premises {
             runtime, layout, ..
         } = &self.0.room.premises;
@@ -285,7 +282,13 @@ impl Pool {
         let (own, id) = (self.clone(), generic.id.clone());
         let watch = tokio::spawn(async move {
             let exit = own.0.room.premises.runtime.wait(&id).await;
-            let found = own.0.state.lock().present.get_mut(&id).and_then(Option::take);
+            let found = own
+                .0
+                .state
+                .lock()
+                .present
+                .get_mut(&id)
+                .and_then(Option::take);
             if let Some(waiting) = found {
                 tracing::warn!(generic = id, ?exit, "a generic pod ended while it waited");
                 own.discard(id, waiting.generic.user);
@@ -296,7 +299,11 @@ impl Pool {
             generic,
             watch: watch.abort_handle(),
         };
-        self.0.state.lock().present.insert(id.clone(), Some(waiting));
+        self.0
+            .state
+            .lock()
+            .present
+            .insert(id.clone(), Some(waiting));
         self.feed(Event::Waits { id });
     }
 

@@ -21,8 +21,8 @@ use super::metrics::{CallCounts, metrics};
 use super::status::{Body, full, refuse, undeliverable};
 use crate::chain::chain;
 use crate::link::Credentials;
-use crate::pool::Pool;
 use crate::pods::{Pods, Target};
+use crate::pool::Pool;
 use crate::runtime::Runtime;
 
 /// Connections at once; a master needs a few.

@@ -61,6 +61,7 @@ impl Groups {
     #[must_use]
     pub fn read(text: &str, mount: &Path, name: &str) -> Option<Self> {
         let mut found = Self::new(Version::V1, Vec::new());
+        let mut unified = None;
         for line in text.lines() {
             let mut parts = line.splitn(3, ':');
             let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
@@ -70,9 +71,7 @@ impl Groups {
             }
             let named = path.contains(name);
             if controllers.is_empty() && named {
-                found.version = Version::V2;
-                found.directories = vec![mount.join(path)];
-                return Some(found);
+                unified = Some(Self::new(Version::V2, vec![mount.join(path)]));
             }
             for controller in controllers.split(',') {
                 if matches!(controller, "memory" | "cpu") {
@@ -82,6 +81,10 @@ impl Groups {
                     found.directories.push(mount.join(controller).join(path));
                 }
             }
+        }
+        // Where both are mounted the trees of the first have the controllers.
+        if found.directories.is_empty() {
+            return unified;
         }
         (found.directories.len() == 2).then_some(found)
     }
@@ -168,7 +171,8 @@ mod tests {
     #[test]
     fn the_groups_of_a_container_are_found_in_both_versions() {
         let mount = Path::new("/m");
-        let v1 = "9:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n2:pids:/docker/abc\n0::/\n";
+        let v1 =
+            "9:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n2:pids:/docker/abc\n0::/docker/abc\n";
         let found = Groups::read(v1, mount, "abc").unwrap();
         assert_eq!(found.version, Version::V1);
         let places = ["/m/memory/docker/abc", "/m/cpu/docker/abc"].map(PathBuf::from);

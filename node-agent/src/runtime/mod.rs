@@ -24,8 +24,8 @@ use futures_util::stream::BoxStream;
 pub use error::RuntimeError;
 pub use generic::{Generic, GenericStart, Kind, Unfit};
 pub use groups::{Groups, Limits};
-pub(crate) use plan::{function_environment, plain_environment};
 pub use plan::{LogOptions, Step, StepEnd};
+pub(crate) use plan::{function_environment, plain_environment};
 pub use uids::Uids;
 
 use crate::bases::Saved;

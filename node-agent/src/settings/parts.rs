@@ -104,6 +104,8 @@ pub struct Layers {
     pub budget: ByteCount,
     /// Largest layer once unpacked.
     pub max_bytes: ByteCount,
+    /// While all layers take less, those of functions that were not called here yet are fetched, too.
+    pub ahead: ByteCount,
 }
 
 impl Default for Layers {
@@ -111,6 +113,7 @@ impl Default for Layers {
         Self {
             budget: ByteCount(10 << 30),
             max_bytes: ByteCount(2 << 30),
+            ahead: ByteCount(2 << 30),
         }
     }
 }

@@ -7,8 +7,13 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::harness::functions::simple;
-use crate::node::{Node, node, node_with};
+use crate::node::Node;
 use crate::outside::{Outside, PORT};
+
+/// A node whose pods come up the way that this module is about.
+async fn node_with(settings: &[(&str, &str)]) -> Option<Node> {
+    crate::way::node(module_path!(), settings).await
+}
 
 /// Python that runs what it is given and tells what came of it.
 const ANYTHING: &str = "\
@@ -43,7 +48,9 @@ async fn assert_tried(node: &Node, uid: &str, expected: &[(&str, &str)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_cannot_write_the_root_its_layer_or_the_server() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     node.ready("p1", ANYTHING).await;
     let expected = [
         ("open('/x', 'w')", "OSError"),
@@ -75,7 +82,9 @@ async fn a_function_cannot_write_the_root_its_layer_or_the_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_does_not_find_another_functions_code_or_processes() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     let secret = format!(
         "{ANYTHING}# the other function's secret: xyzzy{}\n",
         "plugh"
@@ -265,7 +274,9 @@ async fn what_is_allowed_of_this_machine_is_reached_and_nothing_else_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_without_network_has_only_loopback() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     let mut pod = simple(&node.master, "p1", ANYTHING);
     pod.egress = false;
     node.run(pod).await;
@@ -279,7 +290,9 @@ async fn a_function_without_network_has_only_loopback() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_replaced_by_a_link_to_the_docker_socket_is_not_followed() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     node.ready("p1", ANYTHING).await;
     let (host, _) = crate::node::environment().unwrap();
     let docker = host.trim_start_matches("unix://");
@@ -307,7 +320,9 @@ async fn a_socket_replaced_by_a_link_to_the_docker_socket_is_not_followed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_cannot_raise_its_privileges() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     node.ready("p1", ANYTHING).await;
     let status = |key: &str| {
         format!(
@@ -379,7 +394,7 @@ async fn a_fork_bomb_stays_within_its_pod() {
     assert_eq!(node.ask("p2", "{}").await, "alive");
     // With all its children it goes.
     node.remove("p1").await;
-    assert_eq!(node.containers().lines().count(), 1);
+    assert_eq!(node.pod_containers().len(), 1);
     node.end().await;
 }
 
@@ -403,7 +418,9 @@ def main(params):
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_place_a_function_can_write_is_small() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     node.ready("p1", FILL).await;
     for (file, most) in [
         ("/tmp/x", 64 << 20),
@@ -427,7 +444,9 @@ async fn every_place_a_function_can_write_is_small() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_eats_memory_is_ended_alone() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     let eater = "def main(params):\n    return len(bytearray(params['bytes']))\n";
     node.ready("p1", eater).await;
     node.ready("p2", eater).await;
@@ -448,7 +467,9 @@ async fn a_function_that_eats_memory_is_ended_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_are_seen_from_the_inside() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     let mut pod = simple(&node.master, "p1", ANYTHING);
     pod.cpu_milli = 500;
     node.run(pod).await;
@@ -478,12 +499,14 @@ async fn limits_are_seen_from_the_inside() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_stays_deaf_is_killed_after_the_grace() {
-    let Some(node) = node().await else { return };
+    let Some(node) = node_with(&[]).await else {
+        return;
+    };
     let deaf = "import ctypes\n\
                 ctypes.CDLL(None).signal(15, ctypes.c_void_p(1))\n\
                 def main(params):\n    return 1\n";
     node.ready("p1", deaf).await;
     node.remove("p1").await;
-    assert_eq!(node.containers(), "");
+    assert!(node.pod_containers().is_empty());
     node.end().await;
 }

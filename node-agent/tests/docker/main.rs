@@ -7,7 +7,14 @@
 mod builds;
 mod custom;
 mod engine;
+#[allow(clippy::duplicate_mod, reason = "see below")]
 mod escapes;
+#[path = "escapes.rs"]
+#[allow(
+    clippy::duplicate_mod,
+    reason = "all that holds for one way to a pod holds for the other"
+)]
+mod escapes_from_warm_pods;
 mod faults;
 mod foreign;
 #[path = "../harness/mod.rs"]
@@ -16,3 +23,5 @@ mod images;
 mod life;
 mod node;
 mod outside;
+mod warm;
+mod way;

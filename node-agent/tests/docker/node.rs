@@ -20,6 +20,8 @@ pub(crate) struct Node {
     pub(crate) agent: Agent,
     pub(crate) data: String,
     pub(crate) hello: Hello,
+    /// Whether pods are to become of generic ones.
+    warm: bool,
     host: String,
     label: String,
 }
@@ -79,6 +81,9 @@ impl Node {
             agent,
             data: hello.data_addr.clone(),
             hello,
+            warm: settings
+                .iter()
+                .any(|(key, size)| *key == "POOL__SIZE" && *size != "0"),
             host: host.to_owned(),
             label,
         }
@@ -100,6 +105,18 @@ impl Node {
         self.docker(&["ps", "-aq", "--filter", &label])
     }
 
+    /// Names of its pods' containers, without those that wait to become one.
+    pub(crate) fn pod_containers(&self) -> Vec<String> {
+        let label = format!("label=troupe.dev/node={}", self.label);
+        let names = self.docker(&["ps", "-a", "--format", "{{.Names}}", "--filter", &label]);
+        let waits = |name: &&str| {
+            let id = name.split_once("-generic-").map(|(_, id)| id);
+            id.is_some_and(|id| self.agent.pod(&format!("generic-{id}")).exists())
+        };
+        let pods = names.lines().filter(|name| !waits(name));
+        pods.map(ToOwned::to_owned).collect()
+    }
+
     /// What this agent's containers, networks and rules are named by.
     pub(crate) fn id(&self) -> String {
         let path = std::fs::canonicalize(&self.agent.data).unwrap();
@@ -108,13 +125,35 @@ impl Node {
     }
 
     pub(crate) fn container(&self, uid: &str) -> String {
-        format!("troupe-{}-{uid}", self.id())
+        let born = std::fs::read_to_string(self.agent.pod(uid).join("born"));
+        format!("troupe-{}-{}", self.id(), born.as_deref().unwrap_or(uid))
     }
 
     pub(crate) async fn run(&self, assignment: PodAssignment) -> PodReport {
         let uid = assignment.uid.clone();
+        // Those without network wait only where one was wanted lately.
+        let warm = self.warm && assignment.egress && assignment.origin.port().is_none();
+        if warm {
+            self.waits("egress").await;
+        }
         self.master.say(ToAgent::EnsurePod(Box::new(assignment)));
-        self.master.pod(&uid, PodState::Ready).await
+        let report = self.master.pod(&uid, PodState::Ready).await;
+        let was_warm = report.cold.as_ref().is_some_and(|cold| cold.warm);
+        assert_eq!(was_warm, warm, "{report:?}");
+        report
+    }
+
+    /// Until a generic pod of a kind waits.
+    pub(crate) async fn waits(&self, kind: &str) {
+        let line = format!("troupe_node_pool_size{{kind=\"{kind}\"}} ");
+        loop {
+            let (_, _, text) = self.call(Method::GET, "/metrics", "").await;
+            let found = text.lines().find_map(|found| found.strip_prefix(&line));
+            if found.is_some_and(|count| !count.starts_with('0')) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     pub(crate) async fn ready(&self, uid: &str, code: &str) -> PodReport {

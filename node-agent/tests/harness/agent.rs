@@ -30,6 +30,8 @@ impl Agent {
             ("NAME".to_owned(), "node-1".to_owned()),
             ("RUNTIME".to_owned(), "process".to_owned()),
             ("PODS__ORPHAN_AFTER".to_owned(), "60s".to_owned()),
+            // Where generic pods are not the question there are none.
+            ("POOL__SIZE".to_owned(), "0".to_owned()),
         ];
         all.extend(
             settings

@@ -32,6 +32,8 @@ pub enum Event {
         /// One CamelCase word.
         reason: &'static str,
     },
+    /// A call is likely soon: a run calls the function next.
+    Expected,
     /// Calls as they stand. Comes every second while there is anything to do, and when a call finds
     /// no slot.
     Sampled {

@@ -15,6 +15,8 @@ use crate::router::RouteState;
 const MOST_LAUNCHING: usize = 8;
 /// Seconds after which a pod that was asked for and never showed up is asked for again.
 const LAUNCH_SECONDS: i64 = 30;
+/// Seconds that a pod waits for a call that was expected.
+const EXPECTED_SECONDS: i64 = 15;
 /// The scheduler's word for nodes that are full.
 const NO_CAPACITY: &str = "NoCapacity";
 /// How often calls are sampled while there is anything to do.
@@ -43,6 +45,8 @@ pub struct Plan {
     pub(super) deleted: bool,
     /// When this plan began: what came before it does not know.
     began: Option<Timestamp>,
+    /// When a call was said to be likely soon.
+    expected: Option<Timestamp>,
 }
 
 impl Plan {
@@ -67,6 +71,7 @@ impl Plan {
             shown: None,
             deleted: false,
             began: None,
+            expected: None,
         }
     }
 
@@ -163,6 +168,7 @@ impl Plan {
                     effects.push(Effect::Drain { uid });
                 }
             }
+            Event::Expected => self.expected = Some(now),
             Event::Sampled { load, idle } => {
                 if let Some(wanted) = &self.wanted {
                     let ready = self.pods.values().filter(|pod| self.is_routed(pod)).count();
@@ -296,6 +302,15 @@ impl Plan {
                 why: format!(
                     "{found} found running; their calls of the last {seconds} s are not known"
                 ),
+            };
+        }
+        let expected = self
+            .expected
+            .is_some_and(|since| now.as_second() - since.as_second() < EXPECTED_SECONDS);
+        if decision.replicas == 0 && expected && !self.deleted && !wanted.rule.is_paused() {
+            decision = Decision {
+                replicas: 1,
+                why: "a running workflow calls it next".to_owned(),
             };
         }
         if decision.replicas != self.decision.replicas && !self.deleted {

@@ -8,6 +8,7 @@ use asl::resource::Pattern;
 use asl::{Command, Effect, Invocation, Resource, TaskId};
 
 use super::{Do, Flight, WorkflowRunActor};
+use crate::key::ObjectKey;
 use crate::workflows::tasks::{self, TaskResult};
 
 impl WorkflowRunActor {
@@ -46,7 +47,21 @@ impl WorkflowRunActor {
         }
     }
 
+    /// The functions that come after a task may get their pods while it runs.
+    fn expect_next(&self, invocation: &Invocation) {
+        let Some(program) = self.program.as_ref().filter(|_| invocation.attempt == 0) else {
+            return;
+        };
+        for function in program.functions_after(&invocation.state) {
+            let own = &self.run.metadata.namespace;
+            let namespace = function.namespace.as_ref().unwrap_or(own);
+            let key = ObjectKey::new(namespace, &function.name);
+            self.tools.calls.expect(&key);
+        }
+    }
+
     fn invoke(&mut self, invocation: Invocation, ctx: &mut Context<Self>) {
+        self.expect_next(&invocation);
         let id = invocation.task;
         let (tools, run, addr) = (
             Arc::clone(&self.tools),

@@ -13,8 +13,8 @@ use common::pod_protocol::env;
 
 use super::DockerOptions;
 use super::network;
-use crate::runtime::{GenericStart, Kind, Limits, PodStart, Step, function_environment, generic,
-    plain_environment,
+use crate::runtime::{
+    GenericStart, Kind, Limits, PodStart, Step, function_environment, generic, plain_environment,
 };
 
 /// Which agent made it.

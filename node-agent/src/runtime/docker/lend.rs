@@ -20,8 +20,7 @@ pub(super) fn share(directory: &Path) -> Result<(), RuntimeError> {
         move |errno: Errno| RuntimeError::io(action, errno)
     };
     if !is_mount(directory) {
-        mount(Some(directory), directory, NONE, MsFlags::MS_BIND, NONE)
-            .map_err(failed("mount"))?;
+        mount(Some(directory), directory, NONE, MsFlags::MS_BIND, NONE).map_err(failed("mount"))?;
     }
     mount(NONE, directory, NONE, MsFlags::MS_SHARED, NONE).map_err(failed("share"))
 }

@@ -24,8 +24,8 @@ use crate::chain::chain;
 use crate::layout::{PRIVATE, make_directory};
 use crate::machine::arch;
 use crate::runtime::{
-    Adopted, Facts, Generic, GenericStart, Groups, Image, Kind, Known, Limits, LogOptions, PodStart,
-    Runtime, RuntimeError, Step, StepEnd, Unfit, generic, groups, netns,
+    Adopted, Facts, Generic, GenericStart, Groups, Image, Kind, Known, Limits, LogOptions,
+    PodStart, Runtime, RuntimeError, Step, StepEnd, Unfit, generic, groups, netns,
 };
 use crate::server::needs_a_fresh_process;
 use crate::settings::host_address;
