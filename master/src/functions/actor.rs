@@ -96,6 +96,11 @@ pub(super) struct Removed;
 #[rtype(result = "()")]
 pub(super) struct PodChanged(pub(super) Arc<Pod>);
 
+/// A pod's node says that it is ready; its object will show it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PodReady(pub(super) Arc<Pod>);
+
 /// A pod's object is gone.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -418,6 +423,16 @@ impl Handler<PodChanged> for FunctionActor {
         let counts = self.route.as_deref().and_then(Route::counted);
         self.starts.seen(&pod.metadata.name, pod.is_ready(), counts);
         self.feed(Event::Pod(launch::view(&pod)), ctx);
+    }
+}
+
+impl Handler<PodReady> for FunctionActor {
+    type Result = ();
+
+    fn handle(&mut self, PodReady(pod): PodReady, ctx: &mut Self::Context) {
+        let counts = self.route.as_deref().and_then(Route::counted);
+        self.starts.seen(&pod.metadata.name, true, counts);
+        self.feed(Event::ReadySooner(launch::view(&pod)), ctx);
     }
 }
 

@@ -15,7 +15,7 @@ mod wanted;
 
 pub use actor::{FunctionActor, Tools};
 pub use launch::POD_FINALIZER;
-pub use registry::{Demanded, Find, Functions, Report};
+pub use registry::{Demanded, Find, Functions, ReadySooner, Report};
 pub use revision::{PlatformLayer, RegistryImage, Revision, build_id};
 pub use scaling::{Decision, Load, Rule, Scaler};
 pub use wanted::{Build, Wanted};

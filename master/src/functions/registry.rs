@@ -4,7 +4,9 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use common::resources::{FUNCTION_LABEL, Function, Pod, REVISION_LABEL};
 
-use super::actor::{FunctionActor, PodChanged, PodRemoved, Removed, Tools, Updated, Wake};
+use super::actor::{
+    FunctionActor, PodChanged, PodReady, PodRemoved, Removed, Tools, Updated, Wake,
+};
 use super::objects::replica_set_uid;
 use super::plan::Event;
 use crate::key::ObjectKey;
@@ -41,6 +43,11 @@ pub struct Report {
     /// What it found.
     pub event: Event,
 }
+
+/// A pod's node says that it is ready. The watch will tell the same; calls that wait need not.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReadySooner(pub Arc<Pod>);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -195,6 +202,10 @@ impl Functions {
 
     /// The child whose pod this is: of the function that has the name now, or of one that is ending.
     fn child_of(&self, key: &ObjectKey, pod: &Pod) -> Option<&Addr<FunctionActor>> {
+        let current = self.functions.get(key).map(|now| &now.metadata.uid);
+        if current.is_some_and(|uid| belongs(pod, uid)) {
+            return self.child(key);
+        }
         let prefix = format!("{key}/");
         let children = self.children.as_ref()?;
         let uid_of = |id: &str| id.strip_prefix(&prefix).map(str::to_owned);
@@ -313,6 +324,17 @@ impl Handler<Demanded> for Functions {
 
     fn handle(&mut self, Demanded(key): Demanded, _: &mut Self::Context) {
         self.tell(&key, Wake);
+    }
+}
+
+impl Handler<ReadySooner> for Functions {
+    type Result = ();
+
+    fn handle(&mut self, ReadySooner(pod): ReadySooner, _: &mut Self::Context) {
+        let child = owner(&pod).and_then(|key| self.child_of(&key, &pod));
+        if let Some(child) = child {
+            child.do_send(PodReady(pod));
+        }
     }
 }
 

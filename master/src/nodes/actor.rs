@@ -13,6 +13,7 @@ use super::assignment::{AssignmentError, assignment};
 use super::registry::{FromAgent, NodesTools};
 use super::report;
 use super::write::{remove_pod, write_node, write_report};
+use crate::functions::ReadySooner;
 use crate::images::BuildNews;
 use crate::objects::ObjectError;
 use crate::store::Durability::Eventual;
@@ -184,6 +185,21 @@ impl NodeActor {
             addr.do_send(Written { uid, result });
         };
         ctx.spawn(write.into_actor(self));
+    }
+
+    /// Calls that wait need not wait until a pod's object says that it is ready.
+    fn tell_sooner(&self, report: &PodReport) {
+        let Some(pod) = self.pods.get(&report.uid) else {
+            return;
+        };
+        if report.state != PodState::Ready || pod.is_ready() {
+            return;
+        }
+        let mut pod = Pod::clone(pod);
+        if report::apply(&mut pod, report, &timestamp(self.tools.clock.now())) {
+            // Where it is lost the watch tells it.
+            self.tools.functions.tell(ReadySooner(Arc::new(pod)));
+        }
     }
 
     fn write_node(&self, ctx: &mut Context<Self>, hello: Option<Box<Hello>>) {
@@ -482,6 +498,7 @@ impl Handler<FromAgent> for NodeActor {
                 if let (PodState::Ready, false, Some(cold)) = (report.state, known, &report.cold) {
                     self.tools.counts.started(cold);
                 }
+                self.tell_sooner(&report);
                 self.write(*report, ctx);
             }
             ToMaster::Inventory(reports) => {

@@ -13,6 +13,7 @@ use super::metrics::PodCounts;
 use super::shelves::Shelves;
 use super::{Bases, Grants, NodeBook};
 use crate::clock::Clock;
+use crate::functions::Functions;
 use crate::images::{Images, NodeLost};
 use crate::objects::{Change, Objects};
 use crate::platform::Platform;
@@ -30,6 +31,8 @@ pub struct NodesTools {
     pub grants: Grants,
     /// Hears of builds.
     pub images: Mailbox<Images>,
+    /// Hears at once of pods that are ready.
+    pub functions: Mailbox<Functions>,
     /// The function bases that connected nodes have.
     pub bases: Bases,
     /// Whether images are pushed, so that nodes are asked for their bases.
@@ -125,7 +128,7 @@ pub struct Dispatch {
 #[derive(Message)]
 #[rtype(result = "()")]
 enum Seen {
-    Function(Change<Function>),
+    Function(Box<Change<Function>>),
     Node(Change<Node>),
     Pod(Change<Pod>),
 }
@@ -296,7 +299,12 @@ impl Actor for Nodes {
         let objects = &self.tools.objects;
         follow(objects.watch::<Node>(), Seen::Node, self, ctx);
         follow(objects.watch::<Pod>(), Seen::Pod, self, ctx);
-        follow(objects.watch::<Function>(), Seen::Function, self, ctx);
+        follow(
+            objects.watch::<Function>(),
+            |change| Seen::Function(Box::new(change)),
+            self,
+            ctx,
+        );
     }
 }
 
@@ -305,7 +313,7 @@ impl Handler<Seen> for Nodes {
 
     fn handle(&mut self, seen: Seen, ctx: &mut Self::Context) {
         match seen {
-            Seen::Function(change) => self.function_seen(change, ctx),
+            Seen::Function(change) => self.function_seen(*change, ctx),
             Seen::Node(change) => self.node_seen(change),
             Seen::Pod(change) => self.pod_seen(change),
         }

@@ -4,12 +4,12 @@
 //! gives one away when a pod is wanted.
 
 mod counts;
+mod keeper;
 mod policy;
-mod pool;
 
 #[cfg(test)]
 mod tests;
 
 pub use counts::{Counts, Miss};
+pub use keeper::{Claim, Pool, PoolRoom};
 pub use policy::{Bounds, Effect, Event, Policy};
-pub use pool::{Claim, Pool, PoolRoom};

@@ -11,6 +11,8 @@ pub enum Event {
     Deleted,
     /// A pod is this now.
     Pod(PodView),
+    /// The pod's node says that it is ready; its object will show it.
+    ReadySooner(PodView),
     /// A pod's object is gone.
     PodGone {
         /// The pod.

@@ -43,6 +43,8 @@ pub struct Plan {
     pub(super) route: Option<RouteState>,
     pub(super) shown: Option<Summary>,
     pub(super) deleted: bool,
+    /// Ready pods whose objects do not show it yet.
+    sooner: BTreeSet<String>,
     /// When this plan began: what came before it does not know.
     began: Option<Timestamp>,
     /// When a call was said to be likely soon.
@@ -62,6 +64,7 @@ impl Plan {
             draining: BTreeSet::new(),
             deleting: BTreeSet::new(),
             routed: BTreeSet::new(),
+            sooner: BTreeSet::new(),
             idle: BTreeSet::new(),
             scaler: Scaler::default(),
             ceiling: Ceiling::default(),
@@ -111,7 +114,20 @@ impl Plan {
                 self.wanted = Some(wanted);
             }
             Event::Deleted => self.deleted = true,
-            Event::Pod(pod) => self.note_pod(pod, now, effects),
+            Event::Pod(pod) => {
+                let starting = pod.stage == PodStage::Starting;
+                // What its object shows was written before its node said that it is ready.
+                if !(starting && self.sooner.contains(&pod.uid)) {
+                    self.sooner.remove(&pod.uid);
+                    self.note_pod(pod, now, effects);
+                }
+            }
+            Event::ReadySooner(pod) => {
+                if pod.stage == PodStage::Ready {
+                    self.sooner.insert(pod.uid.clone());
+                    self.note_pod(pod, now, effects);
+                }
+            }
             Event::PodGone { uid } => {
                 if let Some(pod) = self.pods.remove(&uid) {
                     self.launching.remove(&pod.name);
@@ -121,6 +137,7 @@ impl Plan {
                     &mut self.draining,
                     &mut self.deleting,
                     &mut self.routed,
+                    &mut self.sooner,
                     &mut self.idle,
                 ] {
                     set.remove(&uid);

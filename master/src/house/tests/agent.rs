@@ -164,7 +164,10 @@ impl Agent {
                     let _ = news.send(ToMaster::Build(Box::new(report))).await;
                 });
             }
-            ToAgent::Welcome(_) | ToAgent::CancelBuild { .. } | ToAgent::Ack => {}
+            ToAgent::Welcome(_)
+            | ToAgent::KeepLayers(_)
+            | ToAgent::CancelBuild { .. }
+            | ToAgent::Ack => {}
         }
     }
 

@@ -44,7 +44,8 @@ pub(super) fn lend(source: &Path, target: &Path, aside: &Path) -> Result<(), Run
         .and_then(|()| {
             mount(Some(aside), target, NONE, MsFlags::MS_BIND, NONE).map_err(failed("mount"))
         });
-    lent.and(take_back(aside))
+    let taken_back = take_back(aside);
+    lent.and(taken_back)
 }
 
 /// Takes away what was put over a directory; nothing to do when nothing was.
