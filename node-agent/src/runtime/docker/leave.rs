@@ -1,7 +1,7 @@
 use super::containers;
 use super::engine::Engine;
 use super::firewall::Firewall;
-use super::{DockerOptions, config, network, room};
+use super::{DockerOptions, config, lend, network, room};
 use crate::runtime::RuntimeError;
 
 /// Removes what an agent of this data directory has in the engine, before its pods become something else
@@ -19,8 +19,12 @@ pub async fn leave(options: &DockerOptions) -> Result<(), RuntimeError> {
     }
     let pods = std::fs::read_dir(&options.pods);
     for pod in pods.into_iter().flatten().flatten() {
+        for place in [config::FUNCTION_PLACE, config::PACKAGES_PLACE, "tmp"] {
+            lend::take_back(&pod.path().join(place))?;
+        }
         room::remove(&pod.path().join("run"))?;
     }
+    lend::take_back(&options.pods)?;
     network::remove(&engine, &options.node_id).await;
     let firewall = &options.settings.firewall;
     Firewall::new(&options.node_id, *firewall, Vec::new(), Vec::new())
