@@ -123,7 +123,10 @@ impl Plan {
                 }
             }
             Event::ReadySooner(pod) => {
-                if pod.stage == PodStage::Ready {
+                let known = self.pods.get(&pod.uid);
+                let starts = known.is_some_and(|known| known.stage == PodStage::Starting);
+                // A word that comes late must not bring a pod back that is gone.
+                if starts && pod.stage == PodStage::Ready {
                     self.sooner.insert(pod.uid.clone());
                     self.note_pod(pod, now, effects);
                 }

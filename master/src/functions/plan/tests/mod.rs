@@ -5,6 +5,7 @@ mod failures;
 mod rollout;
 mod scaling;
 mod settling;
+mod starting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
