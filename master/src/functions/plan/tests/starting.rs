@@ -20,10 +20,10 @@ fn a_pod_that_its_node_calls_ready_is_routed_once_and_stays_so_until_its_object_
     };
     world.pods.insert(pod.uid.clone(), ready.clone());
     world.on(Event::ReadySooner(ready.clone()));
-    assert_eq!(world.routed, [pod.uid.clone()]);
+    assert_eq!(world.routed, std::slice::from_ref(&pod.uid));
     // What was written before.
     world.on(Event::Pod(pod.clone()));
-    assert_eq!(world.routed, [pod.uid.clone()]);
+    assert_eq!(world.routed, std::slice::from_ref(&pod.uid));
     world.on(Event::Pod(ready));
     assert_eq!(world.routed, [pod.uid]);
 }
