@@ -161,14 +161,14 @@ def registry():
 def etcd():
     """The store in a real etcd, and clusters on it."""
     need("etcd", "etcd-server", "the store of several masters")
-    selection = "package(master) & binary(etcd) + package(tests) & binary(etcd)"
+    selection = "package(master) & binary(etcd) + package(tests) & (binary(etcd) + binary(masters))"
     # Two test files of the same name: a plain cargo test runs both.
-    return rust("etcd", selection, ["-p", "master", "-p", "tests", "--test", "etcd"])
+    return rust("etcd", selection, ["-p", "master", "-p", "tests", "--test", "etcd", "--test", "masters"])
 
 
 def end_to_end():
     # These are in suites of their own.
-    others = ("real_kubectl", "etcd", *IN_CONTAINERS)
+    others = ("real_kubectl", "etcd", "masters", *IN_CONTAINERS)
     arguments = ["-p", "tests", *selected(lambda name: name not in others)]
     selection = "package(tests)" + "".join(f" - binary({name})" for name in others)
     return rust("end to end", selection, arguments, THREADS)

@@ -30,6 +30,7 @@ pub mod platform;
 pub mod registry;
 pub mod router;
 pub mod scheduler;
+pub mod seal;
 pub mod settings;
 pub mod step_functions;
 pub mod store;

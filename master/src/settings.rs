@@ -8,6 +8,7 @@ use common::settings::{ByteCount, duration};
 use serde::Deserialize;
 
 use crate::invocations::{Bounds, Policy, Width};
+use crate::seal::{SealError, Secret};
 use crate::store::Fsync;
 use crate::store::etcd::{EtcdSettings, Target, is_loopback};
 use crate::workflows::Allowed;
@@ -32,6 +33,9 @@ pub struct Settings {
     pub store: String,
     /// How etcd is used.
     pub etcd: EtcdSettings,
+    /// The file with the secret that several masters share: the keys that they must all have are sealed with it
+    /// in etcd. Empty: none, for a single master.
+    pub cluster_secret_file: PathBuf,
     /// Where code and layers lie. Empty: in the data directory, with the embedded store. `local`: there with
     /// etcd too, for a single master. A path: a directory that all masters share.
     pub blobs: String,
@@ -242,6 +246,7 @@ impl Default for Settings {
             sfn_listen: String::new(),
             store: "embedded".to_owned(),
             etcd: EtcdSettings::default(),
+            cluster_secret_file: PathBuf::new(),
             blobs: String::new(),
             store_fsync: "always".to_owned(),
             registry: "auto".to_owned(),
@@ -438,6 +443,16 @@ impl Settings {
             found: settings.store,
             want: "etcd://HOST:PORT[,HOST:PORT…]",
         })
+    }
+
+    /// The secret that the masters share, if there is one.
+    ///
+    /// # Errors
+    /// When its file cannot be read or is too short.
+    pub fn cluster_secret(&self) -> Result<Option<Secret>, SealError> {
+        let path = &self.cluster_secret_file;
+        let given = !path.as_os_str().is_empty();
+        given.then(|| Secret::read(path)).transpose()
     }
 
     /// The directory of code and layers.

@@ -171,7 +171,8 @@ impl Cluster {
                 .iter()
                 .map(|(key, value)| agent_variable(key, value)),
         );
-        let node = Node::start(name, &self.path, &self.api, &self.token(), &all);
+        let masters = format!("{}{}", self.api, self.options.more_masters);
+        let node = Node::start(name, &self.path, &masters, &self.token(), &all);
         self.nodes.push(node);
     }
 

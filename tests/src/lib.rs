@@ -30,7 +30,7 @@ pub use function::{Source, params, waits_for};
 pub use gate::Gate;
 pub use http::{Http, Reply, runtime};
 pub use node::Node;
-pub use options::Options;
+pub use options::{Options, master_variable};
 pub use process::Process;
 pub use processes::{mentioning, sockets_below};
 pub use programs::{program, real_kubectl, repository};

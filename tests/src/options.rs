@@ -2,6 +2,7 @@
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) agents: usize,
+    pub(crate) more_masters: String,
     pub(crate) gateway_host: &'static str,
     pub(crate) master: Vec<(String, String)>,
     pub(crate) agent: Vec<(String, String)>,
@@ -17,6 +18,7 @@ impl Default for Options {
         ];
         Self {
             agents: 1,
+            more_masters: String::new(),
             gateway_host: "127.0.0.1",
             master: Vec::new(),
             agent,
@@ -39,6 +41,13 @@ impl Options {
         self
     }
 
+    /// One more master, which agents try when the first is gone.
+    #[must_use]
+    pub fn also_master(mut self, url: &str) -> Self {
+        self.more_masters = format!("{},{url}", self.more_masters);
+        self
+    }
+
     /// A setting of the master, by its key in `config/master.toml`, as `gateway.hold`.
     #[must_use]
     pub fn master(mut self, key: &str, value: &str) -> Self {
@@ -54,8 +63,9 @@ impl Options {
     }
 }
 
-/// The variable for a setting of the master.
-pub(crate) fn master_variable(key: &str, value: &str) -> (String, String) {
+/// The variable for a setting of the master, by its key in `config/master.toml`.
+#[must_use]
+pub fn master_variable(key: &str, value: &str) -> (String, String) {
     variable("TROUPE_MASTER__", key, value)
 }
 

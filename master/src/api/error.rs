@@ -167,7 +167,9 @@ impl From<ObjectError> for ApiError {
                 Self::new(code, reason, format!("{message}{hint}")).about(space, name)
             }
             ObjectError::Store(StoreError::Busy) => retry(429, "TooManyRequests", message),
-            ObjectError::Store(StoreError::Closed) => retry(503, "ServiceUnavailable", message),
+            ObjectError::Store(StoreError::Closed | StoreError::Deposed) => {
+                retry(503, "ServiceUnavailable", message)
+            }
             ObjectError::Store(StoreError::TooLarge(_)) => {
                 Self::new(413, "RequestEntityTooLarge", message)
             }

@@ -54,6 +54,9 @@ struct Serve {
     /// embedded, or etcd://HOST:PORT[,HOST:PORT…] [default: embedded]
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
+    /// File with the secret that several masters share; needed from the second master on
+    #[arg(long, value_name = "FILE")]
+    cluster_secret_file: Option<PathBuf>,
     /// none, auto or the URL of a registry [default: auto]
     #[arg(long, value_name = "REGISTRY")]
     registry: Option<String>,
@@ -130,6 +133,10 @@ fn load(serve: &Serve, data_dir: Option<&PathBuf>) -> Result<Settings, Failure> 
         ("gateway-listen", serve.gateway_listen.clone()),
         ("sfn-listen", serve.sfn_listen.clone()),
         ("store", serve.store.clone()),
+        (
+            "cluster-secret-file",
+            serve.cluster_secret_file.as_ref().map(path),
+        ),
         ("registry", serve.registry.clone()),
     ];
     let given: Vec<_> = flags

@@ -1,5 +1,6 @@
 //! Puts the rooms together: store, authority, the tree of actors, the two ports.
 
+mod authority;
 mod kubeconfig;
 mod ports;
 mod store;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::trust::Authority;
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, SystemClock};
@@ -22,6 +24,7 @@ use crate::images::{self, Blobs, ImageStore, image_store};
 use crate::objects::{Objects, gc};
 use crate::registry::{self, OwnRegistry};
 use crate::settings::{Settings, SettingsError};
+use crate::store::lead::Lead;
 use crate::store::migration::MigrationError;
 use crate::store::{Durability, Store, StoreCounts, StoreError, Txn};
 use crate::supervisor::Fatal;
@@ -48,6 +51,19 @@ pub enum HouseError {
         "what was in the old store is not all here: a migration has not finished; run it again, as master migrate --from embedded --to {0}"
     )]
     Unfinished(String),
+    /// Another master leads.
+    #[error(
+        "another master leads the cluster now: this one was silent for too long; start it again and it waits for its turn"
+    )]
+    Deposed,
+    /// The master has no part in the cluster.
+    #[error(
+        "the cluster in this store has an authority that this master does not have: give all its masters the same --cluster-secret-file"
+    )]
+    OtherAuthority,
+    /// The cluster's secret.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::SealError),
     /// The store cannot be taken over.
     #[error("take the store over; the old one is as it was")]
     Migration(#[from] MigrationError),
@@ -96,6 +112,8 @@ pub(crate) struct Ground {
     /// The registry that the master runs itself.
     pub(crate) registry: Option<Arc<dyn OwnRegistry>>,
     pub(crate) epoch: u64,
+    /// The lead over the store, where there may be several masters.
+    lead: Option<Arc<Lead>>,
 }
 
 impl Ground {
@@ -107,8 +125,8 @@ impl Ground {
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let store_counts = StoreCounts::default();
-        let store = store::open(&settings, &clock, &store_counts).await?;
-        let authority = Authority::load_or_create(&directory.join("authority"), clock.now())?;
+        let (store, lead) = store::open(&settings, &clock, &store_counts).await?;
+        let authority = authority::open(&settings, &*store, clock.now()).await?;
         let blobs = Blobs::open(&settings.blobs_dir())?;
         let opened = registry::open(&settings).await?;
         let registry = opened.as_ref().and_then(|opened| opened.own.clone());
@@ -125,6 +143,7 @@ impl Ground {
             images: image_store(opened),
             registry,
             epoch,
+            lead,
         })
     }
 }
@@ -162,15 +181,25 @@ async fn next_epoch(store: &dyn Store) -> Result<u64, StoreError> {
 /// # Errors
 /// When it cannot start, or a room fell too often.
 pub async fn run(settings: Settings) -> Result<(), HouseError> {
-    let ground = Ground::lay(settings).await?;
-    let ended = live(&ground).await;
+    // A master may wait for long until it leads.
+    let mut end = Box::pin(told_to_end());
+    let ground = tokio::select! {
+        ground = Ground::lay(settings) => ground?,
+        () = &mut end => return Ok(()),
+    };
+    let ended = live(&ground, end).await;
     if let Some(registry) = &ground.registry {
         registry.stop().await;
+    }
+    if let (Some(lead), false) = (&ground.lead, matches!(ended, Err(HouseError::Deposed))) {
+        lead.resign().await;
     }
     ended
 }
 
-async fn live(ground: &Ground) -> Result<(), HouseError> {
+/// Serves until a port or a room ends, or the lead is lost; not at all when `end` came before the
+/// ports hear the signals themselves.
+async fn live(ground: &Ground, end: impl Future<Output = ()>) -> Result<(), HouseError> {
     let collector = actix_web::rt::spawn(gc::run(ground.objects.clone()));
     let (fatal, mut fell) = mpsc::channel(1);
     let tree = tree::grow(ground, fatal)?;
@@ -181,13 +210,45 @@ async fn live(ground: &Ground) -> Result<(), HouseError> {
     let admin = Admin::issue(&ground.authority, &ports.api_url(), ground.clock.now())?;
     admin.write(&ground.settings.data_dir)?;
     announce(ground, &ports);
+    // From here on the ports hear the signals.
+    if end.now_or_never().is_some() {
+        return Ok(());
+    }
     let ended = tokio::select! {
         ended = ports.serve() => ended.map_err(HouseError::Serve),
         Some(fatal) = fell.recv() => Err(fatal.into()),
+        () = lost(ground.lead.as_deref()) => Err(HouseError::Deposed),
     };
     collector.abort();
     sweeper.abort();
     ended
+}
+
+/// Waits until another master leads; for ever where there is one only.
+async fn lost(lead: Option<&Lead>) {
+    match lead {
+        Some(lead) => lead.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (terminate, interrupt) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    match (terminate, interrupt) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        // Then the signals end the process by themselves.
+        _ => std::future::pending().await,
+    }
 }
 
 fn announce(ground: &Ground, ports: &ports::Ports) {

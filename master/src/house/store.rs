@@ -5,21 +5,38 @@ use std::sync::Arc;
 use super::HouseError;
 use crate::clock::{Clock, SystemClock};
 use crate::settings::Settings;
+use crate::store::lead::Lead;
 use crate::store::{EmbeddedStore, EtcdStore, Store, StoreCounts, StoreError, migration};
 
 pub(super) async fn open(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     counts: &StoreCounts,
-) -> Result<Arc<dyn Store>, HouseError> {
-    let store: Arc<dyn Store> = match settings.etcd()? {
+) -> Result<(Arc<dyn Store>, Option<Arc<Lead>>), HouseError> {
+    let etcd = settings.etcd()?;
+    let shared = etcd.is_some();
+    let store: Arc<dyn Store> = match etcd {
         Some(target) => Arc::new(EtcdStore::open(&target).await?),
         None => Arc::new(embedded(settings, clock, counts)?),
     };
     if migration::is_unfinished(&*store).await? {
         return Err(HouseError::Unfinished(settings.store.clone()));
     }
-    Ok(store)
+    if !shared {
+        // Nobody else can have the file open.
+        return Ok((store, None));
+    }
+    let lead = Arc::new(Lead::take(store, &who()).await?);
+    let kept = Arc::clone(&lead);
+    actix_web::rt::spawn(async move { kept.keep().await });
+    Ok((lead.fence(), Some(lead)))
+}
+
+/// What others are told of this master; nobody else says the same.
+fn who() -> String {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let (host, process) = (host.to_string_lossy(), std::process::id());
+    format!("{host}, process {process}, {:08x}", rand::random::<u32>())
 }
 
 fn embedded(

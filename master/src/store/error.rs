@@ -28,6 +28,9 @@ pub enum StoreError {
     /// A transaction breaks the store's limits.
     #[error("commit: {0}")]
     TooLarge(String),
+    /// Another master leads; nothing was changed.
+    #[error("another master leads now")]
+    Deposed,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

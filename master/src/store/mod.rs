@@ -21,6 +21,7 @@ mod change;
 pub mod embedded;
 mod error;
 pub mod etcd;
+pub mod lead;
 mod log;
 mod metrics;
 pub mod migration;

@@ -1,5 +1,6 @@
 //! The store suite's tests, each a function of a store under test.
 
+mod lead;
 mod leases;
 mod model;
 mod txns;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use master::store::{Batch, Change, Changes, Store};
 
+pub(crate) use lead::*;
 pub(crate) use leases::*;
 pub(crate) use model::*;
 pub(crate) use txns::*;
@@ -76,6 +78,7 @@ macro_rules! store_tests {
             revoking_a_lease_deletes_its_keys_at_once,
             a_key_that_is_written_anew_leaves_its_lease,
             limits_are_told,
+            only_the_leader_writes_and_there_is_one,
             random_histories_agree_with_a_model,
         );
     };
