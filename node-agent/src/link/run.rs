@@ -108,7 +108,8 @@ pub async fn run(room: Arc<LinkRoom>) {
         }
         if welcomed {
             backoff.reset();
-        } else if !matches!(error, LinkError::NotAMember) {
+        } else if !matches!(error, LinkError::Dial(_) | LinkError::NotAMember) {
+            // A dial that failed has turned already: with two masters, twice is the same one again.
             room.masters.turn();
         }
         let wait = backoff.fail();
