@@ -149,7 +149,8 @@ async fn containers_of_this_agent_that_nobody_knows_are_removed_while_it_runs() 
     let id = node.id();
     let agent = format!("troupe.dev/agent={id}");
     let label = ["--label", &agent, "--label", "troupe.dev/pod=stray"];
-    let stray = node.docker(&[&["run", "-d"], &label[..], &[&image, "sleep", "1000"]].concat());
+    // Not started: the agent may be quicker than that.
+    let stray = node.docker(&[&["create"], &label[..], &[&image, "sleep", "1000"]].concat());
     until("the stray is removed", || {
         let all = node.docker(&["ps", "-aq", "--no-trunc"]);
         (!all.contains(&stray)).then_some(())
