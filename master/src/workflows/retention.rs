@@ -28,6 +28,8 @@ pub(super) struct Ended {
     /// The children of one run are a group of their own.
     parent: Option<String>,
     at: Timestamp,
+    /// Tells runs apart that ended within one second: the last write of the later one came later.
+    revision: u64,
 }
 
 impl Ended {
@@ -55,6 +57,7 @@ impl Ended {
                 .as_ref()
                 .and_then(|_| run.spec.started_by.clone()),
             at,
+            revision: run.metadata.resource_version.parse().unwrap_or_default(),
         })
     }
 
@@ -79,7 +82,7 @@ pub(super) fn expired<'a>(
     }
     let mut gone = Vec::new();
     for mut runs in groups.into_values() {
-        runs.sort_by_key(|run| std::cmp::Reverse(run.at));
+        runs.sort_by_key(|run| std::cmp::Reverse((run.at, run.revision)));
         for (place, run) in runs.into_iter().enumerate() {
             let age = Duration::try_from(now.duration_since(run.at)).unwrap_or_default();
             let goes = age > rule.keep || place >= rule.keep_last;
@@ -88,7 +91,7 @@ pub(super) fn expired<'a>(
             }
         }
     }
-    gone.sort_by_key(|run| run.at);
+    gone.sort_by_key(|run| (run.at, run.revision));
     gone
 }
 
@@ -105,6 +108,7 @@ mod tests {
             of: Some((Target::Workflow, of.to_owned())),
             parent: None,
             at: Timestamp::from_second(ended).unwrap(),
+            revision: 0,
         }
     }
 
@@ -118,6 +122,17 @@ mod tests {
         let now = Timestamp::from_second(now).unwrap();
         let gone = expired(runs.iter(), &shown.collect(), RULE, now);
         gone.iter().map(|run| run.uid.clone()).collect()
+    }
+
+    #[test]
+    fn of_runs_that_ended_within_one_second_the_later_stay() {
+        let runs: Vec<Ended> = (1..=5)
+            .map(|number| Ended {
+                revision: number,
+                ..run(&format!("r{}", 6 - number), "a", 50)
+            })
+            .collect();
+        assert_eq!(names(&runs, &["r5"], 50), ["r4", "r3"]);
     }
 
     #[test]
