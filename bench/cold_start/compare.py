@@ -184,6 +184,8 @@ def measure(programs, runtime, count):
 def flask(host, image, times):
     """`docker run` of Flask's own server until its first answer."""
     home = Path(tempfile.mkdtemp(prefix="troupe-flask-"))
+    # The image's user is nobody in particular.
+    home.chmod(0o755)
     try:
         (home / "app.py").write_text(FLASK)
         installed = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--break-system-packages", "--target", home / "site", "flask"], capture_output=True, text=True)
