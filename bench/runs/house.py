@@ -75,7 +75,7 @@ def end(cluster, run, wait):
 def counted(cluster):
     """Commits and syncs of the store since the master's start."""
     text = cluster.run(["kubectl", "get", "--raw", "/metrics"])
-    return {name: int(re.search(rf"(?m)^troupe_store_{name}_total (\d+)", text)[1]) for name in ("commits", "syncs")}
+    return {name: int(re.search(rf"(?m)^troupe_store_{name}_total(?:{{}})? (\d+)", text)[1]) for name in ("commits", "syncs")}
 
 
 def memory(cluster):
