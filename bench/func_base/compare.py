@@ -10,7 +10,6 @@ one is measured by a client in Python, as a ratio to the same client over TCP.
 import argparse
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -24,12 +23,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+
+from load import figures  # noqa: E402
+
 POD = ROOT / "func-base" / "troupe_pod"
 VENV = ROOT / "target" / "bench-func-base"
 BODY = b'{"x": 1, "y": 2}'
 WANTED = {"x": 3, "y": -1}
 CLIENTS = (1, 16, 64)
-UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 FUNC_BASE = "func-base"
 
 
@@ -115,11 +117,6 @@ def processor_seconds(session):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def milliseconds(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * UNITS[unit]
-
-
 def wrk(port, session, clients, seconds):
     command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", str(HERE / "call.lua"), f"http://127.0.0.1:{port}/"]
     before = processor_seconds(session)
@@ -127,12 +124,9 @@ def wrk(port, session, clients, seconds):
     spent = processor_seconds(session) - before
     if "Non-2xx" in out:
         sys.exit(f"wrong answers:\n{out}")
-    return {
-        "calls_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
-        "p50_ms": milliseconds(re.search(r"(?m)^ +50% +(\S+)", out)[1]),
-        "p99_ms": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out)[1]),
-        "cpu_us": spent / int(re.search(r"(\d+) requests in", out)[1]) * 1e6,
-    }
+    found = figures(out)
+    requests = found.pop("requests")
+    return {**found, "cpu_us": spent / requests * 1e6}
 
 
 def python_client(address, seconds):

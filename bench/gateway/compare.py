@@ -13,7 +13,6 @@ Figures count only from a machine that does nothing else: run it alone, with a r
 import argparse
 import json
 import os
-import re
 import signal
 import statistics
 import subprocess
@@ -24,15 +23,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(HERE.parent)]
 
 from cluster import Cluster, Failure, build, end_on_signals, free_ports  # noqa: E402
 from packages import Lacking, need  # noqa: E402
 
+import load  # noqa: E402
+
 BODY = b'{"x": 1, "y": 2}'
 WANTED = {"x": 3, "y": -1}
 CLIENTS = (1, 16, 64)
-UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 LOADS = {"computes": HERE.parent / "func_base" / "call.lua", "sleeps": HERE / "sleep.lua"}
 CONCURRENCY = 8
 FUNCTION = HERE / "function.yaml"
@@ -120,35 +120,22 @@ def start_straight(home):
         time.sleep(0.05)
 
 
-def milliseconds(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * UNITS[unit]
-
-
-def wrk(program, url, load, clients, seconds):
-    command = [program, "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", LOADS[load], url]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in out or "Socket errors" in out:
-        raise Failure(f"wrong answers from {url}:\n{out}")
-    return {
-        "calls_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
-        "p50_ms": milliseconds(re.search(r"(?m)^ +50% +(\S+)", out)[1]),
-        "p99_ms": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out)[1]),
-    }
+def wrk(url, name, clients, seconds):
+    found = load.wrk(url, LOADS[name], clients, seconds, timeout=10)
+    return {field: found[field] for field in ("calls_per_second", "p50_ms", "p99_ms")}
 
 
 def measure(urls, rounds, seconds):
-    program = need("wrk", "wrk", "the load of benchmarks")
-    samples = {load: {clients: {name: [] for name in urls} for clients in CLIENTS} for load in LOADS}
+    samples = {what: {clients: {name: [] for name in urls} for clients in CLIENTS} for what in LOADS}
     names = sorted(urls)
     for url in urls.values():
-        wrk(program, url, "computes", 16, 1)
+        wrk(url, "computes", 16, 1)
     for number in range(rounds):
         turn = number % len(names)
-        for load, by_clients in samples.items():
+        for what, by_clients in samples.items():
             for clients, by_name in by_clients.items():
                 for name in names[turn:] + names[:turn]:
-                    by_name[name].append(wrk(program, urls[name], load, clients, seconds))
+                    by_name[name].append(wrk(urls[name], what, clients, seconds))
         print(f"round {number + 1} of {rounds} done", file=sys.stderr)
     return samples
 

@@ -35,7 +35,7 @@ def steps_of(cluster, name, steps, clients, seconds):
     after = house.counted(cluster)
     counts = {what: after[what] - before[what] for what in before}
     return {
-        "steps_per_second": round(load["per_second"] * steps, 1),
+        "steps_per_second": round(load["calls_per_second"] * steps, 1),
         "p50_ms": load["p50_ms"],
         "p99_ms": load["p99_ms"],
         "syncs_per_second": round(counts["syncs"] / seconds, 1),

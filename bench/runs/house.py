@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 import urllib.request
@@ -12,12 +11,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(HERE.parent)]
 
 from cluster import Cluster, Failure  # noqa: E402
-from packages import need  # noqa: E402
-
-UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+import load  # noqa: E402
 
 
 @contextmanager
@@ -84,20 +81,5 @@ def memory(cluster):
     return {name: int(re.search(rf"{field}:\s+(\d+) kB", text)[1]) * 1024 for name, field in (("now", "VmRSS"), ("peak", "VmHWM"))}
 
 
-def milliseconds(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * UNITS[unit]
-
-
 def wrk(url, script, clients, seconds):
-    program = need("wrk", "wrk", "the load of benchmarks")
-    command = [program, "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "30s", "-s", HERE / script, url]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in out or "Socket errors" in out:
-        raise Failure(f"wrong answers from {url}:\n{out}")
-    return {
-        "requests": int(re.search(r"(\d+) requests in", out)[1]),
-        "per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
-        "p50_ms": milliseconds(re.search(r"(?m)^ +50% +(\S+)", out)[1]),
-        "p99_ms": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out)[1]),
-    }
+    return load.wrk(url, HERE / script, clients, seconds, timeout=30)

@@ -19,6 +19,14 @@ fn put(key: &str, value: &str) -> Txn {
     Txn::new(D).put(key, value.to_owned())
 }
 
+/// A gate before an etcd, a store that goes past it, and one that goes through it.
+async fn behind_a_gate(etcd: &Etcd) -> (Gate, Arc<dyn Store>, Arc<dyn Store>) {
+    let gate = Gate::to(etcd.address()).await;
+    let direct = open(etcd.address()).await;
+    let store = open(gate.address()).await;
+    (gate, direct, store)
+}
+
 /// Adds 1 to a counter by compare-and-swap until it is told to end; how often it was acknowledged.
 async fn count_up(
     store: Arc<dyn Store>,
@@ -95,9 +103,7 @@ async fn nothing_is_lost_or_done_twice_when_etcd_is_killed_in_mid_work() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_was_lost_is_known_to_have_happened() {
     let etcd = Etcd::start();
-    let gate = Gate::to(etcd.address()).await;
-    let direct = open(etcd.address()).await;
-    let store = open(gate.address()).await;
+    let (gate, direct, store) = behind_a_gate(&etcd).await;
     store.commit(put("/gone", "")).await.unwrap();
     gate.swallow_answers();
     let commits = [
@@ -130,9 +136,7 @@ async fn a_commit_whose_answer_was_lost_is_known_to_have_happened() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_that_was_cut_off_goes_on_after_what_it_saw() {
     let etcd = Etcd::start();
-    let gate = Gate::to(etcd.address()).await;
-    let direct = open(etcd.address()).await;
-    let store = open(gate.address()).await;
+    let (gate, direct, store) = behind_a_gate(&etcd).await;
     let start = store.commit(put("/k/0", "")).await.unwrap();
     let mut changes = store.watch("/k/", start).await.unwrap();
     direct.commit(put("/k/1", "")).await.unwrap();
@@ -150,9 +154,7 @@ async fn a_watch_that_was_cut_off_goes_on_after_what_it_saw() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_compacted_meanwhile_is_listed_again() {
     let etcd = Etcd::start();
-    let gate = Gate::to(etcd.address()).await;
-    let direct = open(etcd.address()).await;
-    let store = open(gate.address()).await;
+    let (gate, direct, store) = behind_a_gate(&etcd).await;
     let start = store.commit(put("/k/0", "")).await.unwrap();
     let mut changes = store.watch("/k/", start).await.unwrap();
     gate.close();

@@ -196,20 +196,19 @@ impl Pool {
             match effect {
                 Effect::Start { id, kind } => self.start(id, kind),
                 Effect::End { id } => {
-                    let found = self
-                        .0
-                        .state
-                        .lock()
-                        .present
-                        .get_mut(&id)
-                        .and_then(Option::take);
-                    if let Some(waiting) = found {
+                    if let Some(waiting) = self.take_out(&id) {
                         waiting.watch.abort();
                         self.discard(id, waiting.generic.user);
                     }
                 }
             }
         }
+    }
+
+    /// A pod that waits, for whoever asks first. Its place stays taken until it is discarded.
+    fn take_out(&self, id: &str) -> Option<Waiting> {
+        let present = &mut self.0.state.lock().present;
+        present.get_mut(id).and_then(Option::take)
     }
 
     fn start(&self, id: String, kind: Kind) {
@@ -282,14 +281,7 @@ impl Pool {
         let (own, id) = (self.clone(), generic.id.clone());
         let watch = tokio::spawn(async move {
             let exit = own.0.room.premises.runtime.wait(&id).await;
-            let found = own
-                .0
-                .state
-                .lock()
-                .present
-                .get_mut(&id)
-                .and_then(Option::take);
-            if let Some(waiting) = found {
+            if let Some(waiting) = own.take_out(&id) {
                 tracing::warn!(generic = id, ?exit, "a generic pod ended while it waited");
                 own.discard(id, waiting.generic.user);
             }

@@ -14,10 +14,7 @@ pub(crate) fn has(kind: &Kind) -> bool {
 pub(super) async fn answer(call: &Call) -> Result<HttpResponse, ApiError> {
     let kind = call.target.kind;
     let objects = call.state.objects();
-    let object = objects
-        .get_raw(kind, call.target.namespace(), call.name())
-        .await?
-        .ok_or_else(|| ApiError::not_found(kind, call.name()))?;
+    let object = call.object().await?;
     let picture = call.state.definitions().draw(objects, kind, object).await;
     let picture = picture.map_err(|why| ApiError::new(422, "Invalid", why))?;
     Ok(HttpResponse::Ok()

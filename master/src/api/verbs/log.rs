@@ -98,14 +98,7 @@ fn parse(call: &Call) -> Result<LogOptions, ApiError> {
 pub(super) async fn answer(call: &Call) -> Result<HttpResponse, ApiError> {
     let target = &call.target;
     let options = parse(call)?;
-    let objects = call.state.objects();
-    if objects
-        .get_raw(target.kind, target.namespace(), call.name())
-        .await?
-        .is_none()
-    {
-        return Err(ApiError::not_found(target.kind, call.name()));
-    }
+    call.object().await?;
     let logs = call.state.logs();
     let stream = if target.kind.plural == "pods" {
         logs.open(target.namespace(), call.name(), options).await?

@@ -16,6 +16,7 @@ mod write;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Payload};
+use serde_json::Value;
 
 use super::request::{Form, Options, Target, Verb};
 use super::{ApiError, ApiState};
@@ -35,6 +36,14 @@ impl Call {
     /// Name of the object; empty for a collection.
     fn name(&self) -> &str {
         self.target.name.as_deref().unwrap_or("")
+    }
+
+    /// The object as it is stored.
+    async fn object(&self) -> Result<Value, ApiError> {
+        let (kind, namespace) = (self.target.kind, self.target.namespace());
+        let objects = self.state.objects();
+        let found = objects.get_raw(kind, namespace, self.name()).await?;
+        found.ok_or_else(|| ApiError::not_found(kind, self.name()))
     }
 
     /// Who writes: the parameter, or else the client's program.

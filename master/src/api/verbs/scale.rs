@@ -43,11 +43,7 @@ pub(super) async fn answer(
     let kind = call.target.kind;
     let change: Change = match verb {
         Verb::Get => {
-            let objects = call.state.objects();
-            let found = objects
-                .get_raw(kind, call.target.namespace(), call.name())
-                .await?;
-            let found = found.ok_or_else(|| ApiError::not_found(kind, call.name()))?;
+            let found = call.object().await?;
             return Ok(HttpResponse::Ok().json(scale(&found)));
         }
         Verb::Patch => {

@@ -16,12 +16,8 @@ pub(crate) fn has(kind: &Kind) -> bool {
 }
 
 pub(super) async fn answer(call: &Call) -> Result<HttpResponse, ApiError> {
-    let kind = call.target.kind;
     let objects = call.state.objects();
-    let object = objects
-        .get_raw(kind, call.target.namespace(), call.name())
-        .await?
-        .ok_or_else(|| ApiError::not_found(kind, call.name()))?;
+    let object = call.object().await?;
     let token = &call.options.continue_from;
     let from = if token.is_empty() {
         Some(0)
