@@ -1,6 +1,7 @@
 //! Puts the rooms together: store, authority, the tree of actors, the two ports.
 
 mod authority;
+mod keyring;
 mod kubeconfig;
 mod ports;
 mod store;
@@ -15,18 +16,19 @@ pub use store::migrate;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use common::resources::{Resource as _, Secret};
 use common::trust::Authority;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::images::{self, Blobs, ImageStore, image_store};
-use crate::objects::{Objects, gc};
+use crate::objects::{Objects, gc, prefix};
 use crate::registry::{self, OwnRegistry};
 use crate::settings::{Settings, SettingsError};
 use crate::store::lead::Lead;
 use crate::store::migration::MigrationError;
-use crate::store::{Durability, Store, StoreCounts, StoreError, Txn};
+use crate::store::{Durability, Sealed, Store, StoreCounts, StoreError, Txn};
 use crate::supervisor::Fatal;
 
 /// The master cannot start, or ends for a reason.
@@ -61,6 +63,12 @@ pub enum HouseError {
         "the cluster in this store has an authority that this master does not have: give all its masters the same --cluster-secret-file"
     )]
     OtherAuthority,
+    /// The master lacks the keys of what is sealed.
+    #[error(
+        "the secrets in this store are sealed with a key that this master does not have: restore \
+         authority/encryption-keys in its data directory, or give it the cluster's --cluster-secret-file"
+    )]
+    OtherKeys,
     /// The cluster's secret.
     #[error(transparent)]
     Seal(#[from] crate::seal::SealError),
@@ -127,6 +135,9 @@ impl Ground {
         let store_counts = StoreCounts::default();
         let (store, lead) = store::open(&settings, &clock, &store_counts).await?;
         let authority = authority::open(&settings, &*store, clock.now()).await?;
+        let keys = keyring::open(&settings, &*store).await?;
+        let secrets = prefix(Secret::KIND, None);
+        let store: Arc<dyn Store> = Arc::new(Sealed::new(store, keys, &secrets));
         let blobs = Blobs::open(&settings.blobs_dir())?;
         let opened = registry::open(&settings).await?;
         let registry = opened.as_ref().and_then(|opened| opened.own.clone());

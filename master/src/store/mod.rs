@@ -25,6 +25,7 @@ pub mod lead;
 mod log;
 mod metrics;
 pub mod migration;
+mod sealed;
 mod txn;
 
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub use embedded::{EmbeddedStore, Fsync};
 pub use error::StoreError;
 pub use etcd::EtcdStore;
 pub use metrics::StoreCounts;
+pub use sealed::Sealed;
 pub use txn::{Condition, Durability, MAX_OPERATIONS, MAX_VALUE_BYTES, Put, Txn};
 
 /// Counts the changes of a store.

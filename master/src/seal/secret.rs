@@ -1,9 +1,9 @@
-//! What lies in the store and must not be read there: sealed with a key made from the cluster's secret.
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
+
+use super::SealError;
 
 /// Fewest bytes of a secret; they must be random, as there is no password to be guessed slowly.
 const LEAST: usize = 32;
@@ -11,39 +11,18 @@ const SALT: usize = 16;
 /// How it is sealed: HKDF-SHA256 over a salt of its own, then ChaCha20-Poly1305.
 const FORMAT: u8 = 1;
 
-/// The cluster's secret.
+/// A secret that keys are made from: the cluster's, from its file, or one of a [`Keyring`](super::Keyring).
 pub struct Secret(Vec<u8>);
 
-/// Something cannot be sealed or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    /// The file cannot be read.
-    #[error("read the cluster's secret in {path}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It can be guessed.
-    #[error(
-        "the cluster's secret in {path} has {found} bytes, want at least 32 random ones: openssl rand -hex 32 > FILE"
-    )]
-    Short {
-        /// The file.
-        path: PathBuf,
-        /// How long it is.
-        found: usize,
-    },
-    /// It was sealed with another secret, or changed.
-    #[error("open what is sealed in {0}: the cluster has another secret, or it was tampered with")]
-    Wrong(String),
-    /// The library refuses.
-    #[error("seal {0}")]
-    Refused(String),
-}
-
 impl Secret {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Reads a secret from a file; blanks around it do not count.
     ///
     /// # Errors
