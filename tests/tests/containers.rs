@@ -1,5 +1,8 @@
 //! Pods as containers, as people see them: images of their own, and what ends a container.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 use tests::{Cluster, Engine, Options, eventually};
 
@@ -37,6 +40,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     pass
 Server(os.environ['TROUPE_SOCKET'], Handler).serve_forever()
+";
+
+/// A server that says one word, and the other when somebody asks for it; or that dies in between.
+const BIT_BY_BIT: &str = "\
+import http.server, os, threading
+asked = {'listen': threading.Event(), 'die': threading.Event()}
+class Says(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def say(self, word):
+        self.wfile.write(b'%x\\r\\n%s\\r\\n' % (len(word), word))
+        self.wfile.flush()
+    def do_GET(self):
+        self.send_response(200)
+        step, _, which = self.path[1:].partition('/')
+        if step == 'ask':
+            asked[which].set()
+            self.send_header('content-length', '0')
+            self.end_headers()
+            return
+        self.send_header('transfer-encoding', 'chunked')
+        self.send_header('content-type', 'text/event-stream')
+        self.end_headers()
+        self.say(b'first')
+        asked[step].wait()
+        if step == 'die':
+            os._exit(3)
+        self.say(b'second')
+        self.say(b'')
+http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Says).serve_forever()
 ";
 
 fn cluster(engine: &Engine) -> Cluster {
@@ -96,6 +128,63 @@ fn images_of_ones_own_are_called_through_the_gateway() {
     for image in &made {
         let _ = engine.docker(&["rmi", "-f", image]);
     }
+}
+
+#[test]
+fn what_an_image_answers_bit_by_bit_is_handed_on_so() {
+    let Some(engine) = Engine::find() else { return };
+    let cluster = cluster(&engine);
+    let image = format!("troupe-test/bits-{}:1", std::process::id());
+    engine.make_image(&image, BIT_BY_BIT);
+    apply_image(&cluster, "bits", &image, "  port: 9000\n");
+    let address = cluster.gateway().base().replace("http://", "");
+    let begin = |path: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(
+            stream,
+            "GET /function/bits{path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        .unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut seen = String::new();
+        // The other word is said only after this one was read.
+        while !seen.ends_with("first\r\n") {
+            assert_ne!(reader.read_line(&mut seen).unwrap(), 0, "{seen}");
+        }
+        assert!(
+            seen.to_lowercase()
+                .contains("content-type: text/event-stream"),
+            "{seen}"
+        );
+        reader
+    };
+    let rest = |mut reader: BufReader<TcpStream>| {
+        let mut seen = String::new();
+        while !seen.ends_with("0\r\n\r\n") && reader.read_line(&mut seen).is_ok_and(|read| read > 0)
+        {
+        }
+        seen
+    };
+    let listening = begin("/listen");
+    assert_eq!(
+        cluster.gateway().get("/function/bits/ask/listen").status,
+        200
+    );
+    let said = rest(listening);
+    assert!(
+        said.contains("second") && said.ends_with("0\r\n\r\n"),
+        "{said:?}"
+    );
+    // The server may be dead before it has answered that.
+    let dying = begin("/die");
+    let _ = cluster.gateway().get("/function/bits/ask/die");
+    let cut = rest(dying);
+    assert!(
+        !cut.contains("second") && !cut.ends_with("0\r\n\r\n"),
+        "{cut:?}"
+    );
+    drop(cluster);
+    let _ = engine.docker(&["rmi", "-f", &image]);
 }
 
 /// The pods of a function that ended, with how: reason and exit code.

@@ -2,21 +2,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use common::pod_protocol as pod;
-use http_body_util::Full;
 
+use super::flight::Flight;
 use super::noted::Noted;
-use super::{Call, CallError, InvocationId, Timing};
+use super::reply::{Arrival, Read};
+use super::{Call, CallError, Reply, Timing};
 use crate::key::ObjectKey;
 use crate::router::{Admission, Permit, Refusal, Route, Routes};
 use crate::supervisor::AskError;
-use crate::upstream::{Answer, Endpoint};
+use crate::upstream::{Answer, Arriving, UpstreamError};
 
-/// A pod answers its own timeouts; after the function's limit and this much more it counts as hung.
-const POD_GRACE: Duration = Duration::from_secs(2);
-/// How long a timed-out call's thread may go on before its pod is replaced.
-const STUCK_AFTER: Duration = Duration::from_secs(2);
 /// Looks into the directory while its room is being restarted, and the pause between two.
 const MOST_FINDS: u32 = 50;
 const FIND_PAUSE: Duration = Duration::from_millis(100);
@@ -92,7 +87,7 @@ impl Calls {
         }
     }
 
-    /// Makes a call and waits for its answer. The time it took is noted in `timing` even when it
+    /// Makes a call and waits for its whole answer. The time it took is noted in `timing` even when it
     /// fails. Dropping the future cancels the call.
     ///
     /// # Errors
@@ -101,86 +96,83 @@ impl Calls {
     pub async fn call(&self, call: &Call, timing: &mut Timing) -> Result<Answer, CallError> {
         let route = self.route(&call.function).await?;
         let mut noted = Noted::new(&route);
-        let result = self.make(&route, call, timing).await;
-        noted.end(&result, timing);
-        result
+        match self.make(&route, call, timing, Arriving::whole).await {
+            Ok((answer, flight)) => {
+                noted.answered(&answer.headers, timing);
+                flight.land(&answer.headers);
+                Ok(answer)
+            }
+            Err(error) => {
+                noted.failed(&error, timing);
+                Err(error)
+            }
+        }
     }
 
-    async fn make(
+    /// As [`Self::call`], but an answer that is long, or does not say how long it is, is handed on as it comes.
+    /// Dropping that cancels the call, too.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn reply(&self, call: &Call, timing: &mut Timing) -> Result<Reply, CallError> {
+        let route = self.route(&call.function).await?;
+        let mut noted = Noted::new(&route);
+        match self.make(&route, call, timing, Read::new).await {
+            Ok((Read::Whole(answer), flight)) => {
+                noted.answered(&answer.headers, timing);
+                flight.land(&answer.headers);
+                Ok(Reply::Whole(answer))
+            }
+            Ok((Read::Head(arriving), flight)) => {
+                let arrival = Arrival::new(arriving, flight, noted, *timing);
+                Ok(Reply::Arriving(Box::new(arrival)))
+            }
+            Err(error) => {
+                noted.failed(&error, timing);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends the call to a pod, to another one if it reached none, and reads of the answer what `read` reads.
+    async fn make<T, R>(
         &self,
         route: &Arc<Route>,
         call: &Call,
         timing: &mut Timing,
-    ) -> Result<Answer, CallError> {
+        read: impl Fn(Arriving) -> R,
+    ) -> Result<(T, Flight), CallError>
+    where
+        R: Future<Output = Result<T, UpstreamError>>,
+    {
         let mut tries = 0;
         loop {
             tries += 1;
             let permit = self.admit(route, call, timing).await?;
             let endpoint = Arc::clone(permit.endpoint());
-            let mut flight = Flight {
-                calls: self,
-                call,
-                route,
-                permit: Some(permit),
-            };
             let limit = route.settings().timeout;
             let limit = call.patience.map_or(limit, |patience| patience.min(limit));
-            let begun = Instant::now();
-            let sent = tokio::time::timeout(limit + POD_GRACE, endpoint.call(call.request(limit)));
-            let result = sent.await;
-            let permit = flight.permit.take();
-            timing.run += begun.elapsed();
+            let flight = Flight::begin(&self.health, route, call, permit, limit);
+            let sent = async { read(endpoint.open(call.request(limit)).await?).await };
+            let result = tokio::time::timeout_at(flight.until(), sent).await;
+            timing.run += flight.took();
             match result {
-                Ok(Ok(answer)) => {
-                    if answer.header(pod::THREAD) == Some("running")
-                        && let Some(permit) = permit
-                    {
-                        self.watch_stuck(call, route, permit);
-                    }
-                    return Ok(answer);
-                }
+                Ok(Ok(answer)) => return Ok((answer, flight)),
                 Ok(Err(error)) => {
-                    if matches!(error, crate::upstream::UpstreamError::TooLarge(_)) {
-                        return Err(self.lost(call, &endpoint, error));
-                    }
+                    let again = error.is_unsent() || call.repeatable;
                     // A link or an agent that is down for a moment changes nothing for its pods.
                     let on_the_way = error.is_on_the_way();
-                    if !on_the_way {
-                        route.drain(&endpoint.uid);
-                        self.health.unreachable(&call.function, &endpoint.uid);
+                    let is_last = !again || tries == MOST_TRIES || error.is_too_large();
+                    let lost = flight.lose(error);
+                    if is_last {
+                        return Err(lost);
                     }
-                    let again = error.is_unsent() || call.repeatable;
-                    if !again || tries == MOST_TRIES {
-                        return Err(self.lost(call, &endpoint, error));
-                    }
-                    drop(permit);
                     if on_the_way {
                         tokio::time::sleep(WAY_PAUSE).await;
                     }
                 }
-                Err(_) => {
-                    route.drain(&endpoint.uid);
-                    self.health.stuck(&call.function, &endpoint.uid);
-                    let function = call.function.clone();
-                    return Err(CallError::Deadline {
-                        function,
-                        after: limit,
-                    });
-                }
+                Err(_) => return Err(flight.time_out()),
             }
-        }
-    }
-
-    fn lost(
-        &self,
-        call: &Call,
-        endpoint: &Endpoint,
-        source: crate::upstream::UpstreamError,
-    ) -> CallError {
-        CallError::Lost {
-            function: call.function.clone(),
-            pod: endpoint.pod.clone(),
-            source,
         }
     }
 
@@ -213,60 +205,4 @@ impl Calls {
             }
         }
     }
-
-    /// Keeps the slot of a timed-out call until its thread has ended; a pod whose thread does not end
-    /// is replaced.
-    fn watch_stuck(&self, call: &Call, route: &Arc<Route>, permit: Permit) {
-        let route = Arc::clone(route);
-        let endpoint = Arc::clone(permit.endpoint());
-        let health = Arc::clone(&self.health);
-        let (function, id) = (call.function.clone(), call.id.clone());
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        runtime.spawn(async move {
-            if !thread_ended(&endpoint, &id).await {
-                // Before the slot is free: who waits for it must not get it.
-                route.drain(&endpoint.uid);
-                health.stuck(&function, &endpoint.uid);
-            }
-            drop(permit);
-        });
-    }
-}
-
-/// A call that a pod works on. Dropped before the answer came, because the caller went away, it keeps
-/// its slot until the pod says that its thread has ended: closing the connection tells the pod to
-/// cancel, but a thread may take its time.
-struct Flight<'a> {
-    calls: &'a Calls,
-    call: &'a Call,
-    route: &'a Arc<Route>,
-    permit: Option<Permit>,
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        if let Some(permit) = self.permit.take() {
-            self.calls.watch_stuck(self.call, self.route, permit);
-        }
-    }
-}
-
-async fn thread_ended(endpoint: &Endpoint, id: &InvocationId) -> bool {
-    let wait = STUCK_AFTER.as_millis();
-    let mut request = http::Request::new(Full::new(Bytes::new()));
-    let Ok(uri) = format!("{}{id}?wait={wait}", pod::CALLS_PATH).parse() else {
-        return false;
-    };
-    *request.uri_mut() = uri;
-    let host = http::HeaderValue::from_static("function");
-    request.headers_mut().insert(http::header::HOST, host);
-    let answer = tokio::time::timeout(STUCK_AFTER + POD_GRACE, endpoint.call(request)).await;
-    let Ok(Ok(answer)) = answer else { return false };
-    #[derive(serde::Deserialize)]
-    struct Ended {
-        ended: bool,
-    }
-    serde_json::from_slice::<Ended>(&answer.body).is_ok_and(|body| body.ended)
 }

@@ -4,12 +4,15 @@
 mod call;
 mod caller;
 mod error;
+mod flight;
 mod id;
 mod noted;
+mod reply;
 mod timing;
 
 pub use call::{Call, CallKind};
 pub use caller::{Calls, Directory, PodHealth};
 pub use error::CallError;
 pub use id::InvocationId;
+pub use reply::{Arrival, Reply};
 pub use timing::Timing;

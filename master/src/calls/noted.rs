@@ -1,28 +1,39 @@
+use std::sync::Arc;
+
 use common::pod_protocol as pod;
+use http::{HeaderMap, HeaderValue};
 
 use super::{CallError, Timing};
-use crate::router::{Class, Counts, Route};
-use crate::upstream::Answer;
+use crate::router::{Class, Route};
 
 /// Counts a call once, however it ends; one that is dropped was given up by its client.
-pub(super) struct Noted<'a> {
-    counts: &'a Counts,
+pub(super) struct Noted {
+    route: Arc<Route>,
     ended: bool,
 }
 
-impl<'a> Noted<'a> {
-    pub(super) fn new(route: &'a Route) -> Self {
+impl Noted {
+    pub(super) fn new(route: &Arc<Route>) -> Self {
         Self {
-            counts: route.counts(),
+            route: Arc::clone(route),
             ended: false,
         }
     }
 
-    /// The call ended like this.
-    pub(super) fn end(&mut self, result: &Result<Answer, CallError>, timing: &Timing) {
+    /// An answer with these headers came.
+    pub(super) fn answered(&mut self, headers: &HeaderMap, timing: &Timing) {
+        self.end(class_of_answer(headers), timing);
+    }
+
+    /// None came.
+    pub(super) fn failed(&mut self, error: &CallError, timing: &Timing) {
+        self.end(class_of_error(error), timing);
+    }
+
+    fn end(&mut self, class: Class, timing: &Timing) {
         self.ended = true;
-        let counts = self.counts;
-        counts.ended(class(result));
+        let counts = self.route.counts();
+        counts.ended(class);
         if !timing.run.is_zero() {
             counts.ran(timing.run);
         }
@@ -35,25 +46,28 @@ impl<'a> Noted<'a> {
     }
 }
 
-impl Drop for Noted<'_> {
+impl Drop for Noted {
     fn drop(&mut self) {
         if !self.ended {
-            self.counts.ended(Class::Cancelled);
+            self.route.counts().ended(Class::Cancelled);
         }
     }
 }
 
-fn class(result: &Result<Answer, CallError>) -> Class {
-    match result {
-        Ok(answer) => match answer.header(pod::OUTCOME) {
-            Some(pod::OUTCOME_ERROR) => Class::FunctionError,
-            Some(pod::OUTCOME_TIMEOUT) => Class::Timeout,
-            _ => Class::Ok,
-        },
-        Err(CallError::Deadline { .. }) => Class::Timeout,
-        Err(CallError::Lost { .. }) => Class::Lost,
-        Err(
-            CallError::Refused { .. } | CallError::NoSuchFunction(_) | CallError::Directory(..),
-        ) => Class::Refused,
+fn class_of_answer(headers: &HeaderMap) -> Class {
+    match headers.get(pod::OUTCOME).map(HeaderValue::as_bytes) {
+        Some(word) if word == pod::OUTCOME_ERROR.as_bytes() => Class::FunctionError,
+        Some(word) if word == pod::OUTCOME_TIMEOUT.as_bytes() => Class::Timeout,
+        _ => Class::Ok,
+    }
+}
+
+fn class_of_error(error: &CallError) -> Class {
+    match error {
+        CallError::Deadline { .. } => Class::Timeout,
+        CallError::Lost { .. } => Class::Lost,
+        CallError::Refused { .. } | CallError::NoSuchFunction(_) | CallError::Directory(..) => {
+            Class::Refused
+        }
     }
 }

@@ -1,14 +1,18 @@
 //! From what came of a call to an HTTP answer.
 
+use std::io;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
+use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use common::pod_protocol as pod;
 use common::resources::Status;
+use futures_util::stream::{self, StreamExt as _};
 
-use crate::calls::{CallError, InvocationId, Timing};
+use super::departure::departure;
+use crate::calls::{Arrival, CallError, InvocationId, Timing};
 use crate::upstream::Answer;
 
 /// Headers that belong to one connection.
@@ -31,9 +35,43 @@ pub(super) fn passes(name: &str) -> bool {
 
 /// The function's own answer.
 pub(super) fn of_function(answer: Answer, id: &InvocationId, timing: &Timing) -> HttpResponse {
-    let status = StatusCode::from_u16(answer.status.as_u16());
+    let mut response = begin(answer.status, &answer.headers);
+    stamp(&mut response, id, timing);
+    response.body(answer.body)
+}
+
+/// The function's own answer, of which the head is there. It ends early, which the client sees, when the pod breaks
+/// off; the call is cancelled when the client goes away.
+pub(super) fn as_it_comes(
+    arrival: Arrival,
+    request: HttpRequest,
+    id: &InvocationId,
+    timing: &Timing,
+) -> HttpResponse {
+    let mut response = begin(arrival.status(), arrival.headers());
+    stamp(&mut response, id, timing);
+    let length = arrival.length();
+    let gone = Box::pin(async move { departure(&request).await });
+    let pieces = stream::try_unfold((arrival, gone), |(mut arrival, mut gone)| async move {
+        let piece = tokio::select! {
+            piece = arrival.piece() => piece.map_err(|error| {
+                tracing::debug!(error = error.explain(), "an answer broke off");
+                io::Error::other(error)
+            })?,
+            () = &mut gone => return Err(io::Error::from(io::ErrorKind::BrokenPipe)),
+        };
+        Ok(piece.map(|piece| (piece, (arrival, gone))))
+    });
+    match length {
+        Some(length) => response.body(SizedStream::new(length, pieces.boxed_local())),
+        None => response.streaming(pieces),
+    }
+}
+
+fn begin(status: http::StatusCode, headers: &http::HeaderMap) -> HttpResponseBuilder {
+    let status = StatusCode::from_u16(status.as_u16());
     let mut response = HttpResponse::build(status.unwrap_or(StatusCode::BAD_GATEWAY));
-    for (name, value) in &answer.headers {
+    for (name, value) in headers {
         if !passes(name.as_str()) || name == pod::INVOCATION_ID {
             continue;
         }
@@ -44,8 +82,7 @@ pub(super) fn of_function(answer: Answer, id: &InvocationId, timing: &Timing) ->
             response.append_header((name, value));
         }
     }
-    stamp(&mut response, id, timing);
-    response.body(answer.body)
+    response
 }
 
 /// A call that the platform could not make.
@@ -97,11 +134,11 @@ pub(super) fn stamped(mut response: HttpResponse, took: Duration) -> HttpRespons
     response
 }
 
-fn begin_status(code: u16) -> actix_web::HttpResponseBuilder {
+fn begin_status(code: u16) -> HttpResponseBuilder {
     HttpResponse::build(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-fn stamp(response: &mut actix_web::HttpResponseBuilder, id: &InvocationId, timing: &Timing) {
+fn stamp(response: &mut HttpResponseBuilder, id: &InvocationId, timing: &Timing) {
     response.insert_header(("X-Invocation-Id", id.as_str()));
     response.insert_header(("Server-Timing", timing.header()));
 }

@@ -12,7 +12,7 @@ use super::invocation::Accepting;
 use super::prefer::Patience;
 use super::{Gateway, answer, body, invocation, path, prefer};
 use crate::api::auth::API_KEY;
-use crate::calls::{Call, CallError, CallKind, InvocationId, Timing};
+use crate::calls::{Call, CallError, CallKind, InvocationId, Reply, Timing};
 use crate::key::ObjectKey;
 
 /// `ANY /function/[NS/]NAME…`
@@ -77,11 +77,14 @@ pub(super) async fn call(
         repeatable,
     };
     let result = tokio::select! {
-        result = gateway.calls.call(&call, &mut timing) => Some(result),
+        result = gateway.calls.reply(&call, &mut timing) => Some(result),
         () = departure(&request) => None,
     };
     match result {
-        Some(Ok(answer)) => answer::of_function(answer, &call.id, &timing),
+        Some(Ok(Reply::Whole(answer))) => answer::of_function(answer, &call.id, &timing),
+        Some(Ok(Reply::Arriving(arrival))) => {
+            answer::as_it_comes(*arrival, request, &call.id, &timing)
+        }
         Some(Err(error)) => answer::of_error(&error, &call.id, &timing),
         // Nobody reads it; nginx's number for it stands in the log.
         None => answer::of_refusal(

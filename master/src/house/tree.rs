@@ -278,7 +278,7 @@ fn book(ground: &Ground) -> Result<NodeBook, HouseError> {
             .authority
             .issue_client("troupe:master", &[MASTERS], MASTER_VALIDITY, now)?;
     let mut tls = client_config(ground.authority.ca_pem(), Some(&identity))?;
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.alpn_protocols = vec![b"h2".to_vec()];
     Ok(NodeBook::new(Arc::new(tls), local_pods(ground)))
 }
 

@@ -97,19 +97,16 @@ impl NodeBook {
         let link = match known {
             Some(entry) => {
                 // An agent may come back on another port; the pods' endpoints hold this very link.
-                if **entry.link.address.load() != *address {
-                    entry.link.address.store(Arc::new(address.clone()));
-                }
+                entry.link.move_to(address);
                 if entry.machine_id == machine_id {
                     return;
                 }
                 entry.link
             }
-            None => Arc::new(NodeLink {
-                address: ArcSwap::from_pointee(address.clone()),
-                server_name,
-                tls: Arc::clone(&self.tls),
-            }),
+            None => {
+                let tls = Arc::clone(&self.tls);
+                Arc::new(NodeLink::new(address.clone(), server_name, tls))
+            }
         };
         self.links.rcu(|links| {
             let mut links = HashMap::clone(links);

@@ -42,6 +42,12 @@ impl UpstreamError {
         matches!(self, Self::NotSent(ConnectError::Node { .. }))
     }
 
+    /// Whether it was the answer's size, which says nothing against the pod.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::TooLarge(_))
+    }
+
     /// Whether the call may go to another pod.
     #[must_use]
     pub fn is_unsent(&self) -> bool {

@@ -1,12 +1,16 @@
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::Full;
+
+use super::arriving::Arriving;
 use super::call::{Answer, UpstreamError};
-use super::connect::{self, Reach};
+use super::connect::{ConnectError, Reach, connect};
+use super::node::NodeLink;
 use super::pool::Pool;
 
-/// Largest answer a function may give, in bytes.
-const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Set by an agent that found no pod behind the uid: no byte reached user code.
 const POD_GONE: &str = "PodGone";
 /// The header in which an agent says why it could not forward.
@@ -21,7 +25,7 @@ pub struct Endpoint {
     /// The node it runs on.
     pub node: String,
     reach: Reach,
-    pool: Pool,
+    pool: Arc<Pool>,
 }
 
 impl Endpoint {
@@ -33,76 +37,80 @@ impl Endpoint {
             pod,
             node,
             reach,
-            pool: Pool::default(),
+            pool: Arc::default(),
         }
     }
 
-    /// Sends a request (origin-form path, the pod's view of it) and reads the whole answer. Dropping
-    /// the future closes the connection, which tells the pod to cancel the call.
+    /// Sends a request (origin-form path, the pod's view of it); the answer's body comes later. Dropping the
+    /// future, or the answer, closes the connection or its share of one, which tells the pod to cancel the call.
     ///
     /// # Errors
     /// [`UpstreamError::NotSent`] when no byte of it reached the pod.
+    pub async fn open(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<Arriving, UpstreamError> {
+        match &self.reach {
+            Reach::Local { directory, owners } => self.open_here(directory, owners, request).await,
+            Reach::Node(node) => self.open_there(node, request).await,
+        }
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the answer is larger than the platform holds.
     pub async fn call(&self, request: http::Request<Full<Bytes>>) -> Result<Answer, UpstreamError> {
-        let mut request = self.address(request);
+        self.open(request).await?.whole().await
+    }
+
+    async fn open_here(
+        &self,
+        directory: &Path,
+        owners: &[RangeInclusive<u32>],
+        mut request: http::Request<Full<Bytes>>,
+    ) -> Result<Arriving, UpstreamError> {
         loop {
             let (mut connection, kept) = match self.pool.take() {
                 Some(connection) => (connection, true),
-                None => (connect::connect(&self.reach).await?, false),
+                None => (connect(directory, owners).await?, false),
             };
             if connection.ready().await.is_err() && kept {
                 continue;
             }
-            let response = match connection.try_send_request(request).await {
-                Ok(response) => response,
+            match connection.try_send_request(request).await {
+                Ok(response) => {
+                    let home = Some((Arc::clone(&self.pool), connection));
+                    return Ok(Arriving::new(response, home));
+                }
                 Err(mut error) => match error.take_message() {
                     // An idle connection that the pod had closed: the request was not sent.
-                    Some(unsent) if kept => {
-                        request = unsent;
-                        continue;
-                    }
-                    Some(_) => return Err(connect::ConnectError::Http(error.into_error()).into()),
+                    Some(unsent) if kept => request = unsent,
+                    Some(_) => return Err(ConnectError::Http(error.into_error()).into()),
                     None => return Err(UpstreamError::Broken(error.into_error().into())),
                 },
-            };
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_BYTES)
-                .collect()
-                .await
-                .map_err(|error| {
-                    if error.is::<LengthLimitError>() {
-                        UpstreamError::TooLarge(MAX_ANSWER_BYTES)
-                    } else {
-                        UpstreamError::Broken(error)
-                    }
-                })?;
-            self.pool.keep(connection);
-            let answer = Answer {
-                status: head.status,
-                headers: head.headers,
-                body: body.to_bytes(),
-            };
-            // On a local socket the header would be the function's own word.
-            let proxied = matches!(self.reach, Reach::Node(_));
-            return match answer.header(PROXY_ERROR).filter(|_| proxied) {
-                Some(POD_GONE) => Err(connect::ConnectError::Gone.into()),
-                Some(other) => Err(UpstreamError::Broken(other.to_owned().into())),
-                None => Ok(answer),
-            };
+            }
         }
     }
 
-    /// Turns the pod's view of the request into what the next hop wants.
-    fn address(&self, mut request: http::Request<Full<Bytes>>) -> http::Request<Full<Bytes>> {
-        if let Reach::Node(_) = self.reach {
-            let path = request
-                .uri()
-                .path_and_query()
-                .map_or("/", |path| path.as_str());
-            // A uid and a valid path make a valid path; the old one stands if they ever do not.
-            if let Ok(uri) = format!("/pods/{}/call{path}", self.uid).parse() {
-                *request.uri_mut() = uri;
-            }
+    async fn open_there(
+        &self,
+        node: &NodeLink,
+        mut request: http::Request<Full<Bytes>>,
+    ) -> Result<Arriving, UpstreamError> {
+        let path = request.uri().path_and_query();
+        let path = path.map_or("/", |path| path.as_str());
+        // A uid and a valid path make a valid path; the old one stands if they ever do not.
+        if let Ok(uri) = format!("/pods/{}/call{path}", self.uid).parse() {
+            *request.uri_mut() = uri;
         }
-        request
+        let answer = Arriving::new(node.send(request).await?, None);
+        match answer.headers.get(PROXY_ERROR) {
+            Some(word) if word == POD_GONE => Err(ConnectError::Gone.into()),
+            Some(word) => Err(UpstreamError::Broken(
+                String::from_utf8_lossy(word.as_bytes()).into(),
+            )),
+            None => Ok(answer),
+        }
     }
 }

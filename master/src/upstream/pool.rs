@@ -1,16 +1,12 @@
-use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use parking_lot::Mutex;
 
 use super::connect::Connection;
+use super::shard::{SHARDS, shard};
 
-/// Shards, so that a gateway worker mostly gets back connections whose task runs on its own thread.
-const SHARDS: usize = 8;
-/// Idle connections kept in one shard; a pod's threads are few.
+/// Idle connections kept for one thread; a pod's threads are few.
 const MOST_IDLE: usize = 64;
 
-/// Idle connections to one pod.
+/// Idle connections to one pod's socket.
 #[derive(Default)]
 pub(super) struct Pool([Mutex<Vec<Connection>>; SHARDS]);
 
@@ -33,18 +29,4 @@ impl Pool {
             shard.push(connection);
         }
     }
-}
-
-fn shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static MINE: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-    MINE.with(|mine| {
-        mine.get().unwrap_or_else(|| {
-            let shard = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
-            mine.set(Some(shard));
-            shard
-        })
-    })
 }

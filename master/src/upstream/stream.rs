@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use http_body_util::{BodyStream, Full};
 
 use super::call::UpstreamError;
-use super::connect::{self, NodeLink, Reach};
+use super::node::NodeLink;
 
 /// A body as it comes.
 pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
@@ -15,27 +15,16 @@ pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
 /// # Errors
 /// When the agent cannot be reached or breaks off.
 pub async fn stream(
-    node: &std::sync::Arc<NodeLink>,
+    node: &NodeLink,
     path_and_query: &str,
 ) -> Result<(http::StatusCode, ByteStream), UpstreamError> {
-    let mut connection = connect::connect(&Reach::Node(std::sync::Arc::clone(node))).await?;
     let mut request = http::Request::new(Full::new(Bytes::new()));
     *request.uri_mut() = path_and_query
         .parse()
         .unwrap_or_else(|_| http::Uri::from_static("/"));
-    let host = http::HeaderValue::from_static("node");
-    request.headers_mut().insert(http::header::HOST, host);
-    let response = connection
-        .send_request(request)
-        .await
-        .map_err(|error| UpstreamError::Broken(error.into()))?;
-    let (head, body) = response.into_parts();
+    let (head, body) = node.send(request).await?.into_parts();
     let pieces = BodyStream::new(body)
         .map_err(std::io::Error::other)
-        .try_filter_map(move |frame| {
-            // The connection closes when its sender goes, so the sender goes with the body.
-            let _kept = &connection;
-            std::future::ready(Ok(frame.into_data().ok()))
-        });
+        .try_filter_map(|frame| std::future::ready(Ok(frame.into_data().ok())));
     Ok((head.status, pieces.boxed()))
 }

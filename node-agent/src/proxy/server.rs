@@ -7,7 +7,7 @@ use common::trust::{MASTERS, Peer};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -29,6 +29,16 @@ use crate::runtime::Runtime;
 const MAX_CONNECTIONS: usize = 4096;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const TIDY: Duration = Duration::from_secs(30);
+/// Calls at once on one connection; all of a master's come over a few.
+const MAX_CALLS: u32 = 10_000;
+/// A master from which nothing came for so long is asked for a sign of life.
+const PING_AFTER: Duration = Duration::from_secs(10);
+/// One that gives none within this time has vanished: its calls are cancelled.
+const PING_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes of one request that may be under way before its pod has taken them.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The same for all requests of a connection: pods that stall must not use up what the others need.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// What the data plane works with.
 pub struct ProxyRoom {
@@ -104,7 +114,16 @@ async fn connection(room: Arc<ProxyRoom>, stream: TcpStream, stop: CancellationT
         let room = Arc::clone(&room);
         async move { Ok::<_, Infallible>(answer(&room, allowed, request).await) }
     });
-    let builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PING_DEADLINE)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(MAX_CALLS)
+        .max_pending_accept_reset_streams(MAX_CALLS as usize);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let served = tokio::select! {

@@ -1,0 +1,169 @@
+//! The way between the gateway and the pods of a node: shared connections, long answers, a node that vanishes.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+use tests::{Cluster, eventually, params};
+
+/// A function whose answer is `n` MiB.
+const LARGE: &str = "def handler(env):\n    return 'x' * (int(env.uri['n']) << 20)\n";
+/// Bytes in a MiB.
+const MIB: usize = 1 << 20;
+
+/// A request of which the answer's head was read; its body waits.
+fn begin(cluster: &Cluster, path: &str) -> (String, BufReader<TcpStream>) {
+    let address = cluster.gateway().base().replace("http://", "");
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+    }
+    (head.to_lowercase(), reader)
+}
+
+/// What the master holds in memory, in bytes.
+fn memory(cluster: &Cluster) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", cluster.master.id())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib << 10
+}
+
+#[test]
+fn all_calls_to_a_node_share_a_few_connections() {
+    let cluster = Cluster::start();
+    for name in ["one", "two", "three"] {
+        cluster.apply(name, &params("params['n']"), "");
+    }
+    std::thread::scope(|scope| {
+        for n in 0..60 {
+            let gateway = cluster.gateway();
+            let path = format!("/function/{}", ["one", "two", "three"][n % 3]);
+            scope.spawn(move || {
+                let answer = gateway.post(&path, format!("{{\"n\": {n}}}"));
+                assert_eq!(answer.expect(200), json!(n));
+            });
+        }
+    });
+    let node = cluster
+        .kubectl()
+        .json(&["get", "node", cluster.nodes[0].name()]);
+    let address = node["metadata"]["annotations"]["troupe.dev/data-address"]
+        .as_str()
+        .unwrap();
+    let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    let remote = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let to_the_node = table.lines().filter(|line| {
+        let mut fields = line.split_whitespace().skip(2);
+        let (there, state) = (fields.next().unwrap(), fields.next().unwrap());
+        there.ends_with(&remote) && state == "01"
+    });
+    // One for each thread that makes calls, of which the master keeps at most 8 apart; not one for each call or pod.
+    let count = to_the_node.count();
+    assert!((1..=8).contains(&count), "{count} connections");
+}
+
+#[test]
+fn long_answers_are_handed_on_as_they_come_and_hold_up_nobody() {
+    let cluster = Cluster::start();
+    let spec = "concurrency: 8\nscaling: { maxReplicas: 1 }\nresources: { memory: 1Gi }";
+    cluster.apply("large", LARGE, spec);
+    cluster.apply("quick", &params("'here'"), "");
+    let gateway = cluster.gateway();
+    assert_eq!(gateway.get("/function/large?n=3").body.len(), 3 * MIB);
+    assert_eq!(gateway.get("/function/quick").expect(200), json!("here"));
+    let before = memory(&cluster);
+    let (count, size) = (7, 12 * MIB);
+    let mut answers: Vec<_> = (0..count)
+        .map(|_| begin(&cluster, "/function/large?n=12"))
+        .collect();
+    for (head, _) in &answers {
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        assert!(
+            head.contains(&format!("content-length: {size}\r\n")),
+            "{head}"
+        );
+        assert!(
+            head.contains("server-timing:") && head.contains("x-invocation-id:"),
+            "{head}"
+        );
+    }
+    // Their clients read nothing yet; others are served over the same connections.
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/function/quick").expect(200), json!("here"));
+    }
+    let held = memory(&cluster).saturating_sub(before);
+    assert!(
+        held < count * size / 2,
+        "{held} bytes of {} are held by the master",
+        count * size
+    );
+    // One goes away in the middle; the others get all.
+    drop(answers.pop());
+    for (_, mut reader) in answers {
+        let mut body = Vec::new();
+        reader.read_to_end(&mut body).unwrap();
+        assert_eq!(body.len(), size);
+        assert!(body.iter().all(|byte| *byte == b'x'));
+    }
+    eventually("all slots are free again", || {
+        let metrics = cluster.api().as_admin().get("/metrics").text();
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("troupe_calls_in_flight") && line.contains("\"large\""));
+        match line {
+            Some(line) if line.ends_with(" 0") || line.ends_with(" 0.0") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+}
+
+#[test]
+fn a_node_that_vanishes_is_noticed_by_the_calls_on_it() {
+    let cluster = Cluster::start();
+    let code = "import time\ndef main(params):\n    print('began', flush=True)\n    time.sleep(params['s'])\n    return 'done'\n";
+    cluster.apply("sleeps", code, "timeoutSeconds: 600");
+    let gateway = cluster.gateway();
+    assert_eq!(
+        gateway.post("/function/sleeps", "{\"s\": 0}").expect(200),
+        json!("done")
+    );
+    let call = std::thread::spawn({
+        let gateway = gateway.clone();
+        move || gateway.post("/function/sleeps", "{\"s\": 500}")
+    });
+    eventually("the long call has begun", || {
+        let log = cluster.kubectl().run(&["logs", "function/sleeps"]);
+        if log.matches("began").count() == 2 {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    });
+    // As good as a machine whose cable was pulled: nothing closes, nothing answers.
+    cluster.nodes[0].process.signal(Signal::SIGSTOP);
+    // The function may take ten minutes, and the harness waits for two.
+    let lost = call.join().unwrap();
+    assert_eq!(lost.expect(502)["reason"], "PodDied");
+    cluster.nodes[0].process.signal(Signal::SIGCONT);
+    eventually("the node serves again", || {
+        let answer = gateway.post("/function/sleeps", "{\"s\": 0}");
+        if answer.status == 200 {
+            Ok(())
+        } else {
+            Err(answer.text())
+        }
+    });
+}
