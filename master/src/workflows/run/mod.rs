@@ -205,6 +205,10 @@ impl WorkflowRunActor {
         } else if self.engine.is_started() {
             self.resuming = true;
             self.command(Command::Resume, ctx);
+            if self.engine.outcome().is_some() {
+                // The master before was gone, or had lost the lead, between the last record and the object.
+                self.show_in_time(ctx);
+            }
         } else {
             self.command(self.beginning(), ctx);
         }
