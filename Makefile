@@ -13,13 +13,15 @@ PYTHON  ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINS   := master node-agent kubectl kubectl-execute
 
-.PHONY: help demo up test soak build install bench fuzz func-base conformance lint
+.PHONY: help demo demo-cluster up test soak chaos build install bench fuzz func-base conformance lint
 
 help:
 	@echo "make demo [RUNTIME=docker]   both seeds on a fresh one-machine cluster, each answer checked"
+	@echo "make demo-cluster            three etcd members, two masters, three agents; leader and agent killed under load (root)"
 	@echo "make up [RUNTIME=docker]     the same cluster in the foreground, until Ctrl-C"
 	@echo "make test                    every test; installs what they need where it is missing"
 	@echo "make soak [SECONDS=300]      calls, killed pods, to zero and back; RUNTIME=docker too: nothing lost, nothing left"
+	@echo "make chaos [SECONDS=300]     faults on a cluster of eight hosts (network namespaces; root); SEED=N repeats a run"
 	@echo "make build                   the four programs, into $(TARGET)/release"
 	@echo "make install PREFIX=DIR      the programs into DIR/bin, settings and examples beside them"
 	@echo "make bench                   side-by-side benchmarks: a table of ratios, and bench/results.json"
@@ -31,6 +33,9 @@ help:
 demo:
 	@$(PYTHON) tools/demo.py --runtime $(RUNTIME) --profile $(PROFILE)
 
+demo-cluster:
+	@$(PYTHON) tests/chaos/demo_cluster.py --profile $(PROFILE)
+
 up:
 	@$(PYTHON) tools/up.py --runtime $(RUNTIME) --profile $(PROFILE)
 
@@ -39,6 +44,9 @@ test:
 
 soak:
 	@$(PYTHON) tests/soak/soak.py --seconds $(SECONDS) --runtime $(RUNTIME) --profile $(PROFILE)
+
+chaos:
+	@$(PYTHON) tests/chaos/chaos.py --seconds $(SECONDS) --profile $(PROFILE) $(if $(SEED),--seed $(SEED)) --keep
 
 build:
 	$(CARGO) build --release --bins

@@ -23,7 +23,7 @@ def processes(home):
 
 
 def containers(host):
-    """All containers of an engine that is the soak's own."""
+    """All containers of an engine that is a test's own."""
     if not host:
         return []
     command = ["docker", "-H", host, "ps", "-a", "--format", "{{.ID}} {{.Image}} {{.Status}}"]
@@ -40,7 +40,7 @@ def open_files(process):
 
 
 class Growth:
-    """Memory and open files of the programs, from the middle of the soak to its end."""
+    """Memory and open files of the programs, from the middle of a run to its end."""
 
     def __init__(self, programs):
         self._programs = programs

@@ -17,7 +17,7 @@ from cluster import ROOT, end_on_signals, target
 import func_base as base
 from emulation import emulation
 from engine import engine
-from packages import Lacking, need, python_with
+from packages import Lacking, is_root, need, python_with
 from registry_image import registry_image
 
 OLDEST_KUBECTL = (1, 27)
@@ -189,6 +189,17 @@ def soak():
     return Result("soak", passed=int(code == 0), failed=int(code != 0), note=output.splitlines()[-1] if output else "")
 
 
+def faults():
+    """A selection of faults on a cluster of eight hosts; `make chaos` is the long run."""
+    code, output = run([sys.executable, "-m", "unittest", "discover", "-s", "tests/chaos"])
+    if code != 0:
+        return Result("faults", failed=1, note="the plan or the checker is wrong")
+    if not is_root():
+        raise Lacking("its hosts are network namespaces, which only root may make")
+    code, output = run([sys.executable, "tests/chaos/chaos.py", "--selection", "--profile", "debug"])
+    return Result("faults", passed=int(code == 0), failed=int(code != 0), note=output.splitlines()[-1] if output else "")
+
+
 def selected(wanted):
     """The arguments that choose test files of the crate `tests`, for a plain cargo test."""
     names = sorted(file.stem for file in (ROOT / "tests" / "tests").glob("*.rs"))
@@ -212,7 +223,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "etcd": etcd, "end to end": end_to_end, "soak": soak, "step functions": step_functions, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "etcd": etcd, "end to end": end_to_end, "soak": soak, "faults": faults, "step functions": step_functions, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):

@@ -1,0 +1,133 @@
+"""Whether what was seen may be: the only judge of the fault tests. Pure; each function returns its problems as texts."""
+
+from collections import defaultdict
+
+from record import BROKEN, HUNG
+
+# What a call may be answered with while something is wrong.
+EXCUSES = {429, 502, 503, 504, BROKEN, HUNG}
+# The longest that the contract lets a call take here: held, and run.
+LONGEST_SECONDS = 30.0
+# So long after a fault its consequences may be felt: a node is NotReady after 15 s, then its pods are replaced.
+RECOVERY_SECONDS = 30.0
+# A request that was held up on its way arrives so long after at most.
+LATE_SECONDS = 10.0
+# A leader that lost the lead learns it within so long: it looks four times in the 5 s of its lease.
+NOTICE_SECONDS = 3.0
+# Faults after which a request that was sent before may still arrive.
+HOLDING_UP = {"pause", "cut", "cut-one-way", "drop", "delay"}
+ENDS = {"Succeeded", "Failed"}
+
+
+def calls(calls, disturbances):
+    """Calls are answered rightly, or with an error that a fault explains, and none hangs that could be answered."""
+    problems = []
+    for call in calls:
+        if call.status not in EXCUSES:
+            if not call.right:
+                problems.append(f"{_told(call)} is wrong")
+            continue
+        near = [one for one in disturbances if one.began <= call.ended and one.ended + RECOVERY_SECONDS >= call.began]
+        if not near:
+            problems.append(f"{_told(call)} while all was well")
+        elif call.status == HUNG and call.seconds > LONGEST_SECONDS and not any({call.master, "client"} & one.hosts for one in near):
+            problems.append(f"{_told(call)} although nothing was wrong at {call.master}")
+    return problems
+
+
+def _told(call):
+    status = {BROKEN: "no connection", HUNG: "no answer"}.get(call.status, call.status)
+    return f"call of {call.what} at {call.master or 'any master'}, begun {call.began:.1f}, after {call.seconds:.1f} s: {status} {call.text}"
+
+
+def asynchronous(accepted, executions):
+    """Each accepted call ended once, in its result or as a dead letter."""
+    problems = _ended(accepted)
+    ran = {execution.key for execution in executions}
+    for one in accepted:
+        if len(set(one.locations)) > 1:
+            problems.append(f"{one.what} {one.key} was accepted as more than one call: {sorted(set(one.locations))}")
+        for state, result, _ in one.looks[:1]:
+            if state == "Succeeded" and one.wanted is None:
+                problems.append(f"{one.what} {one.key} succeeded with {result}, and cannot")
+            elif state == "Succeeded" and result != one.wanted:
+                problems.append(f"{one.what} {one.key} gave {result}, not {one.wanted}")
+            if state == "Succeeded" and one.key not in ran:
+                problems.append(f"{one.what} {one.key} succeeded and never ran")
+    return problems
+
+
+def runs(accepted):
+    """Each accepted run ended with the right output."""
+    problems = _ended(accepted)
+    for one in accepted:
+        for look in one.looks[:1]:
+            if look[:2] != ("Succeeded", one.wanted):
+                problems.append(f"run {one.key} at {one.locations[0]} ended with {look}, not with {one.wanted}")
+    return problems
+
+
+def _ended(accepted):
+    problems = []
+    for one in accepted:
+        where = f"{one.what} {one.key} at {one.locations[0]}"
+        if not one.looks:
+            problems.append(f"{where} has not ended: {one.last_state or 'it was never seen'}")
+        elif len({repr(look) for look in one.looks}) > 1:
+            problems.append(f"{where} ended more than once: {one.looks}")
+        elif one.looks[0][0] not in ENDS:
+            problems.append(f"{where} ended with the unknown state {one.looks[0]}")
+    return problems
+
+
+def steps(order, accepted, executions, disturbances):
+    """No step that was journaled as finished ran again. It was, when a later step began or the run was seen to end."""
+    problems, rank = [], {step: number for number, step in enumerate(order)}
+    ended = {one.key: one.ended for one in accepted if one.ended}
+    by_run = defaultdict(list)
+    for execution in executions:
+        if execution.step in rank:
+            by_run[execution.key].append(execution)
+    for key, lines in by_run.items():
+        furthest = -1
+        for line in sorted(lines, key=lambda line: line.at):
+            over = rank[line.step] < furthest or line.at > ended.get(key, line.at)
+            if over and not _was_held_up(line, disturbances):
+                told = ", ".join(f"{one.step} {one.at:.2f} {one.host}" for one in lines)
+                problems.append(f"run {key}: step {line.step} ran at {line.at:.2f} on {line.host} when it was finished already ({told})")
+            furthest = max(furthest, rank[line.step])
+    return problems
+
+
+def _was_held_up(line, disturbances):
+    """Whether it may be a request that was sent before the step was finished."""
+    return any(one.kind in HOLDING_UP and line.host in one.hosts and one.began <= line.at <= one.ended + LATE_SECONDS for one in disturbances)
+
+
+def leaders(terms, links):
+    """There was one leader at a time, and none but the last was followed."""
+    problems, leader = [], ""
+    for term in sorted(terms, key=lambda term: term.revision):
+        if term.who and leader:
+            problems.append(f"revision {term.revision}: {term.who} took the lead while {leader} had it")
+        leader = term.who
+    for link in links:
+        newer = [one for one in links if one.epoch > link.epoch and one.at + NOTICE_SECONDS < link.at]
+        if newer:
+            problems.append(f"{link.agent} followed epoch {link.epoch} at {link.at:.1f}, {newer[0].agent} had followed {newer[0].epoch} at {newer[0].at:.1f}")
+    return problems
+
+
+def pods(objects, directories):
+    """Each pod that the cluster knows is on its node, and no node has one that the cluster does not know.
+
+    `objects` and `directories`: pairs of node and uid.
+    """
+    problems = [f"pod {uid} should be on {node}, and is not" for node, uid in sorted(set(objects) - set(directories))]
+    return problems + [f"pod {uid} is on {node}, and nobody knows it" for node, uid in sorted(set(directories) - set(objects))]
+
+
+def longest_gap(calls, began, ended):
+    """The longest time without a right answer, and when it began."""
+    times = [began, *sorted(call.ended for call in calls if call.right), ended]
+    return max((after - before, before) for before, after in zip(times, times[1:]))

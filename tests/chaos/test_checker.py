@@ -1,0 +1,119 @@
+"""The checker must see what may not be, and nothing else."""
+
+import unittest
+
+import checker
+from record import BROKEN, HUNG, Accepted, Call, Disturbance, Execution, Link, Term
+
+CUT = Disturbance("cut leader <-> client", "cut", frozenset({"master-1", "client"}), 100, 110)
+KILLED = Disturbance("kill agent-1", "kill", frozenset({"agent-1"}), 100, 110)
+PAUSED = Disturbance("pause agent-1", "pause", frozenset({"agent-1"}), 100, 110)
+ORDER = ("a", "b")
+
+
+def call(status, at=105.0, seconds=1.0, right=False, master="master-1"):
+    return Call("f", master, at, seconds, status, right)
+
+
+def accepted(*looks, wanted=2, locations=("/1",)):
+    return Accepted("later", "k", wanted, list(locations), [(*look, "") for look in looks], "Running", 50.0 if looks else 0.0)
+
+
+class Calls(unittest.TestCase):
+    def test_right_answers_are_right_at_any_time(self):
+        self.assertEqual(checker.calls([call(200, right=True), call(200, at=500, right=True)], [CUT]), [])
+
+    def test_errors_are_excused_by_a_fault_and_only_near_it(self):
+        for status in (429, 502, 503, 504, BROKEN, HUNG):
+            self.assertEqual(checker.calls([call(status), call(status, at=120)], [CUT]), [])
+            self.assertEqual(len(checker.calls([call(status, at=60), call(status, at=160)], [CUT])), 2)
+
+    def test_a_wrong_answer_and_an_error_outside_the_contract_are_never_excused(self):
+        self.assertEqual(len(checker.calls([call(200), call(404), call(500)], [CUT])), 3)
+
+    def test_a_call_may_hang_only_where_the_fault_is(self):
+        self.assertEqual(checker.calls([call(HUNG, seconds=35)], [CUT]), [])
+        self.assertEqual(len(checker.calls([call(HUNG, seconds=35)], [KILLED])), 1)
+        self.assertEqual(checker.calls([call(HUNG, seconds=5)], [KILLED]), [], "the client gave up early")
+
+    def test_the_longest_gap_lies_between_right_answers(self):
+        found = checker.longest_gap([call(200, 1, 1, True), call(503, 5, 1), call(200, 8, 1, True)], 0, 10)
+        self.assertEqual(found, (7, 2))
+
+
+class Asynchronous(unittest.TestCase):
+    RAN = [Execution(1, "k", "later", "agent-1")]
+
+    def check(self, *looks, ran=RAN, **more):
+        return checker.asynchronous([accepted(*looks, **more)], ran)
+
+    def test_a_result_and_a_dead_letter_are_ends(self):
+        self.assertEqual(self.check(("Succeeded", 2), ("Succeeded", 2)), [])
+        self.assertEqual(self.check(("Failed", None), ran=[]), [])
+
+    def test_what_does_not_end_is_seen(self):
+        self.assertIn("has not ended: Running", self.check()[0])
+
+    def test_what_ends_twice_is_seen(self):
+        self.assertIn("more than once", self.check(("Succeeded", 2), ("Failed", None))[0])
+        self.assertIn("more than one call", self.check(("Succeeded", 2), locations=("/1", "/2"))[0])
+
+    def test_a_wrong_result_is_seen(self):
+        self.assertIn("gave 3, not 2", self.check(("Succeeded", 3))[0])
+        self.assertIn("and cannot", self.check(("Succeeded", 2), wanted=None)[0])
+        self.assertIn("never ran", self.check(("Succeeded", 2), ran=[])[0])
+
+
+class Runs(unittest.TestCase):
+    def test_a_run_must_succeed_with_its_output(self):
+        self.assertEqual(checker.runs([accepted(("Succeeded", 2))]), [])
+        for look in (("Succeeded", 1), ("Failed", None)):
+            self.assertIn("ended with", checker.runs([accepted(look)])[0])
+        self.assertIn("has not ended", checker.runs([accepted()])[0])
+
+    def steps(self, *lines, disturbances=(), ended=0.0):
+        executions = [Execution(at, "k", step, "agent-1") for at, step in lines]
+        run = accepted(("Succeeded", 2))
+        run.ended = ended
+        return checker.steps(ORDER, [run], executions, disturbances)
+
+    def test_a_step_may_be_repeated_until_it_is_finished(self):
+        self.assertEqual(self.steps((1, "a"), (2, "a"), (3, "b"), (4, "b")), [])
+
+    def test_a_finished_step_may_not_run_again(self):
+        self.assertIn("finished already", self.steps((1, "a"), (2, "b"), (3, "a"))[0])
+        self.assertIn("finished already", self.steps((1, "a"), (2, "b"), (9, "b"), ended=5.0)[0])
+
+    def test_a_request_that_was_held_up_may_still_arrive(self):
+        late = ((99, "a"), (105, "b"), (111, "a"))
+        self.assertEqual(self.steps(*late, disturbances=[PAUSED]), [])
+        self.assertEqual(len(self.steps(*late, disturbances=[KILLED])), 1)
+        self.assertEqual(len(self.steps((99, "a"), (105, "b"), (131, "a"), disturbances=[PAUSED])), 1)
+
+    def test_what_is_no_step_is_left_out(self):
+        self.assertEqual(self.steps((1, "later"), (2, "later")), [])
+
+
+class Leaders(unittest.TestCase):
+    def test_one_after_the_other(self):
+        terms = [Term(3, "m1"), Term(9, ""), Term(12, "m2")]
+        links = [Link(1, "agent-1", 1), Link(9, "agent-2", 2), Link(10, "agent-1", 2)]
+        self.assertEqual(checker.leaders(terms, links), [])
+
+    def test_two_at_once_are_seen(self):
+        self.assertIn("while m1 had it", checker.leaders([Term(3, "m1"), Term(12, "m2")], [])[0])
+
+    def test_an_agent_that_follows_an_old_leader_is_seen(self):
+        links = [Link(9, "agent-2", 2), Link(20, "agent-1", 1)]
+        self.assertIn("agent-1 followed epoch 1", checker.leaders([], links)[0])
+
+
+class Pods(unittest.TestCase):
+    def test_both_sides_must_know_the_same(self):
+        self.assertEqual(checker.pods([("n", "1")], [("n", "1")]), [])
+        self.assertEqual(checker.pods([("n", "1")], []), ["pod 1 should be on n, and is not"])
+        self.assertEqual(checker.pods([("n", "1")], [("m", "1")])[1], "pod 1 is on m, and nobody knows it")
+
+
+if __name__ == "__main__":
+    unittest.main()
