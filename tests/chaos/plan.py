@@ -47,9 +47,10 @@ class Fault:
 SELECTION = (
     Fault(2, 3, "kill", "leader"),
     Fault(15, 9, "pause", "leader"),
-    Fault(34, 6, "cut-one-way", "agent-1", "leader"),
-    Fault(43, 5, "kill", "etcd-1"),
-    Fault(51, 4, "kill", "agent-2"),
+    Fault(33, 8, "cut", "leader", "etcd"),
+    Fault(49, 6, "cut-one-way", "agent-1", "leader"),
+    Fault(58, 5, "kill", "etcd-1"),
+    Fault(66, 4, "kill", "agent-2"),
 )
 
 
