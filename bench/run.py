@@ -16,11 +16,11 @@ from packages import Lacking, need  # noqa: E402
 RESULTS = HERE / "results.json"
 
 
-def measured(script):
+def measured(script, *flags):
     """What one benchmark writes with --output."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        print(f"\n$ {script.relative_to(ROOT)}", flush=True)
-        done = subprocess.run([sys.executable, script, "--output", file.name], cwd=ROOT, stdin=subprocess.DEVNULL)
+        print(" ".join(("\n$", str(script.relative_to(ROOT)), *flags)), flush=True)
+        done = subprocess.run([sys.executable, script, *flags, "--output", file.name], cwd=ROOT, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             sys.exit(f"{script.relative_to(ROOT)} failed")
         return json.loads(Path(file.name).read_text())
@@ -32,10 +32,11 @@ def rows(results):
         for clients, found in by_clients.items():
             if name != "func-base":
                 yield "func-base", name, clients, found["ratio"]
-    for load, by_clients in results["gateway"]["loads"].items():
-        for clients, found in by_clients.items():
-            for name, ratio in found["ratio"].items():
-                yield f"gateway, {load}", f"{name}, same pod", clients, ratio
+    for way in ("gateway", "gateway across"):
+        for load, by_clients in results[way]["loads"].items():
+            for clients, found in by_clients.items():
+                for name, ratio in found["ratio"].items():
+                    yield f"{way}, {load}", f"{name}, same pod", clients, ratio
 
 
 def show_runs(results):
@@ -57,9 +58,9 @@ def cold_starts(results):
 
 
 def show(results):
-    print(f"\n{'':20}{'against':24}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
+    print(f"\n{'':24}{'against':26}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
     for what, against, clients, ratio in rows(results):
-        print(f"{what:20}{against:24}{clients[1:]:>8}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>9.2f}x")
+        print(f"{what:24}{against:26}{clients[1:]:>8}{ratio['calls_per_second']:>9.2f}x{ratio['p99']:>9.2f}x")
     print(f"\n{'first call':20}{'against':32}{'p50':>10}{'p99':>10}")
     for runtime, way, ratio in cold_starts(results):
         print(f"{runtime + ', ' + way:20}{'docker run of Flask':32}{ratio['p50_ms']:>9.1f}x{ratio['p99_ms']:>9.1f}x")
@@ -74,6 +75,7 @@ def main():
     except Lacking as lacking:
         sys.exit(f"bench: {lacking}")
     results = {name: measured(HERE / name / "compare.py") for name in ("func_base", "gateway", "cold_start", "runs")}
+    results["gateway across"] = measured(HERE / "gateway" / "compare.py", "--across")
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     show(results)
 

@@ -68,7 +68,7 @@ def tail(path, lines=40):
 class Cluster:
     """Master and node-agent, from nothing to Ready and back to nothing."""
 
-    def __init__(self, programs, runtime="process", ports=None, step_functions=False, settings=""):
+    def __init__(self, programs, runtime="process", ports=None, step_functions=False, settings="", near=True):
         self.programs = programs
         self.runtime = runtime
         # Pods run under users of their own when root starts them: they must be able to pass.
@@ -82,6 +82,8 @@ class Cluster:
         self.base_image = ()
         # The master's, as in config/master.toml.
         self.settings = settings
+        # Whether the gateway reaches the pods' sockets itself, as it does where both share a machine.
+        self.near = near
 
     def environment(self):
         path = f"{self.programs}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -148,8 +150,7 @@ class Cluster:
             *("--api-listen", f"127.0.0.1:{self.api}"),
             *("--gateway-listen", f"127.0.0.1:{self.gateway_port}"),
             *(("--sfn-listen", self.step_functions.removeprefix("http://")) if self.step_functions else ()),
-            # Both are on one machine: the gateway need not go through the agent.
-            TROUPE_MASTER__GATEWAY__LOCAL_PODS_DIR=str(self.home / "agent" / "pods"),
+            TROUPE_MASTER__GATEWAY__LOCAL_PODS_DIR=str(self.home / "agent" / "pods") if self.near else "",
             TROUPE_MASTER__RUNS__DATA_DIR=str(self.home / "buckets"),
         )
 
