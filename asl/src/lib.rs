@@ -67,6 +67,7 @@
 
 pub mod call;
 pub mod data;
+pub mod entropy;
 pub mod failure;
 pub mod graph;
 pub mod history;
@@ -81,13 +82,14 @@ pub mod test_state;
 pub mod workflow;
 
 pub use call::{Answer, FunctionCall};
+pub use entropy::Seed;
 pub use failure::Failure;
 pub use history::{EventKind, HistoryEvent, Payload};
 pub use program::{Problem, Program};
 pub use resource::Resource;
 pub use run::{
     Child, ChildResult, Command, Decision, Effect, EngineError, ExecutionContext, Invocation,
-    Limits, MapRunId, Moment, Outcome, Reading, Record, Run, Seed, StepView, Steps, StrandId,
-    TaskId, TimerId, Writing, map_runs, steps,
+    Limits, MapRunId, Moment, Outcome, Reading, Record, Run, StepView, Steps, StrandId, TaskId,
+    TimerId, Writing, map_runs, steps,
 };
 pub use test_state::{Inspection, Test, TestError, Tested, test_state};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::data::entropy::Entropy;
 use crate::data::payload_template::Template;
+use crate::entropy::Entropy;
 use crate::failure::{Failure, names};
 use crate::program::fields::Fields;
 use crate::states::io::{ResultPath, assign, template};

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::context_object::ContextObject;
-use super::entropy::Entropy;
 use super::path::{NothingFound, Path, Root, Segment};
+use crate::entropy::Entropy;
 use crate::history::Payload;
 use crate::jsonata::{self, Budget, Expression, Item};
 

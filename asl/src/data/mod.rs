@@ -8,7 +8,6 @@
 
 pub mod context;
 pub mod context_object;
-pub mod entropy;
 pub mod intrinsics;
 pub(crate) mod number;
 pub mod path;

@@ -30,7 +30,7 @@ pub use budget::Budget;
 pub use error::Error;
 pub(crate) use value::Item;
 
-use crate::data::entropy::Entropy;
+use crate::entropy::Entropy;
 use syntax::ast::Tree;
 
 /// An expression that has been read.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Budget, Error, Expression, Item, World};
-use crate::data::entropy::Entropy;
+use crate::entropy::Entropy;
 
 fn eval_with(text: &str, input: &Value, budget: Budget) -> Result<Option<Value>, Error> {
     let entropy = Entropy::of_number(7);

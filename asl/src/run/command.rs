@@ -4,12 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::entropy::Seed;
 use crate::run::effect::Outcome;
 use crate::run::id::{TaskId, TimerId};
 use crate::run::map_run::MapRunId;
-
-/// What the randomness of one decision begins with.
-pub type Seed = [u8; 32];
 
 /// The time and the randomness of one decision. Both come from outside, so that the same commands at
 /// the same moments give the same records.

@@ -12,7 +12,7 @@ use super::record::{Note, Record};
 use super::size::is_too_deep;
 use super::strand::Phase;
 use super::{EngineError, Run};
-use crate::data::entropy::Entropy;
+use crate::entropy::Entropy;
 use crate::failure::{Failure, names};
 use crate::history::{EventKind, HistoryEvent, Payload};
 use crate::program::Program;

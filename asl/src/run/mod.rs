@@ -38,7 +38,7 @@ mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use command::{Command, ExecutionContext, Moment, Seed};
+pub use command::{Command, ExecutionContext, Moment};
 pub use effect::{Decision, Effect, Invocation, Outcome};
 pub use id::{StrandId, TaskId, TimerId, TimerKind};
 use jiff::Timestamp;

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::data::entropy::Entropy;
+use crate::entropy::Entropy;
 use crate::failure::Failure;
 use crate::history::Payload;
 use crate::program::problem::{Code, Place};

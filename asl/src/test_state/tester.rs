@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Inspection, Status, Test, Tested};
 use crate::data::context::Scope;
 use crate::data::context_object::{ContextObject, ItemPart, StatePart};
-use crate::data::entropy::Entropy;
+use crate::entropy::Entropy;
 use crate::failure::{Failure, names};
 use crate::history::Payload;
 use crate::retry;

@@ -2,8 +2,8 @@
 
 use serde_json::{Number, Value};
 
-use crate::data::entropy::Entropy;
 use crate::data::number;
+use crate::entropy::Entropy;
 
 /// The number as an integer; a fraction is rounded.
 pub(super) fn rounded(n: &Number) -> Option<i64> {

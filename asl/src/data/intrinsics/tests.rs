@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::data::context_object::ContextObject;
-use crate::data::entropy::Entropy;
+use crate::entropy::Entropy;
 
 fn compute(text: &str, input: &Value) -> Result<Value, String> {
     let (variables, entropy) = (IndexMap::new(), Entropy::of_number(1));

@@ -8,7 +8,7 @@ use super::super::eval::Evaluator;
 use super::super::number::show;
 use super::super::value::{Fields, Item};
 use super::{Result, Row, number_of, text_of};
-use crate::data::entropy::Entropy;
+use crate::entropy::Entropy;
 
 pub(super) const FUNCTIONS: &[Row] = &[
     ("partition", "<an:a<a>>", partition),

@@ -5,7 +5,8 @@ use std::cell::Cell;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::run::Seed;
+/// What the randomness of one decision begins with.
+pub type Seed = [u8; 32];
 
 /// A stream of pseudo-random numbers.
 #[derive(Debug)]
