@@ -116,6 +116,8 @@ fn old_runs_go_but_not_the_one_that_a_workflow_shows() {
         }
     });
     let shown = kubectl.json(&["get", "workflow", "w"])["status"]["lastRun"].clone();
+    let refused = kubectl.refuse(&["stop", &format!("run/{}", shown.as_str().unwrap())]);
+    assert!(refused.contains("nothing is left to stop"), "{refused}");
     for n in 0..4 {
         assert_eq!(
             cluster

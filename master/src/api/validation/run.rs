@@ -42,6 +42,11 @@ pub(super) fn check_change(old: &Value, new: &Value, findings: &mut Findings) {
             format!("found {now}, want {before} or {}", before + 1),
         );
     }
+    let over = matches!(phase, "Succeeded" | "Failed" | "TimedOut" | "Aborted");
+    if over && now == before && old["spec"]["stop"] != true && new["spec"]["stop"] == true {
+        let why = format!("the run is {phase} already; nothing is left to stop");
+        findings.invalid("spec.stop", why);
+    }
     if old["spec"]["stop"] == true && new["spec"]["stop"] != true && now == before {
         let why = "a run that was stopped goes on by a redrive; or make a new run";
         findings.invalid("spec.stop", why);
