@@ -1,7 +1,202 @@
-//! Nodes that come and go.
+//! Nodes that come and go, and what people do with them.
 
-use serde_json::json;
-use tests::{Cluster, Options, eventually, params};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use tests::{Cluster, Options, eventually, params, waits_for};
+
+fn node_of(pod: &Value) -> &str {
+    pod["spec"]["nodeName"].as_str().unwrap_or_default()
+}
+
+/// Calls a function without a pause from two sides while `work` is done, and once more after it; every
+/// call must be answered.
+fn under_load(cluster: &Cluster, function: &str, work: impl FnOnce()) {
+    let done = AtomicBool::new(false);
+    let path = format!("/function/{function}");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let last = done.load(Ordering::Relaxed);
+                    cluster.gateway().post(&path, "{}").expect(200);
+                    if last {
+                        return;
+                    }
+                }
+            });
+        }
+        // Also when the work panics.
+        struct Done<'a>(&'a AtomicBool);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let _done = Done(&done);
+        work();
+    });
+}
+
+#[test]
+fn drained_by_either_kubectl_a_node_gives_its_pods_away_and_no_call_is_lost() {
+    let cluster = Cluster::with(Options::default().agents(2));
+    let gate = cluster.home().join("gate");
+    cluster.apply(
+        "slow",
+        &waits_for(&gate, "'done'"),
+        "scaling: { maxReplicas: 1 }",
+    );
+    cluster.apply(
+        "f",
+        &params("1"),
+        "scaling: { minReplicas: 2, maxReplicas: 2 }",
+    );
+    let _ = cluster.ready_pods("f", 2);
+    let slow = std::thread::spawn({
+        let gateway = cluster.gateway();
+        move || gateway.post("/function/slow", "{}").expect(200)
+    });
+    cluster.await_began("slow");
+    let of_slow = cluster.pods("slow");
+    let (first, other) = match node_of(&of_slow[0]) {
+        "node-1" => ("node-1", "node-2"),
+        _ => ("node-2", "node-1"),
+    };
+    let kubectl = cluster.kubectl();
+    under_load(&cluster, "f", || {
+        let said = kubectl.refuse(&["drain", first, "--timeout", "2s"]);
+        assert!(
+            said.contains("default/slow-"),
+            "its call has not ended: {said}"
+        );
+        eventually("the others have moved", || {
+            let pods = cluster.pods("f");
+            let moved = pods.len() == 2 && pods.iter().all(|pod| node_of(pod) == other);
+            if moved { Ok(()) } else { Err(pods) }
+        });
+        std::fs::write(&gate, "").unwrap();
+        let said = kubectl.run(&["drain", first]);
+        assert!(
+            said.starts_with(&format!("node/{first} already cordoned\n"))
+                && said.ends_with(&format!("node/{first} drained\n")),
+            "{said}"
+        );
+    });
+    assert_eq!(
+        slow.join().unwrap(),
+        json!("done"),
+        "the call that was under way ended"
+    );
+    let table = kubectl.run(&["get", "nodes"]);
+    assert!(table.contains("Ready,SchedulingDisabled"), "{table}");
+    assert_eq!(
+        kubectl.run(&["uncordon", first]).trim(),
+        format!("node/{first} uncordoned")
+    );
+
+    let real = cluster.real_kubectl();
+    under_load(&cluster, "f", || {
+        let words = [
+            "drain",
+            other,
+            "--ignore-daemonsets",
+            "--delete-emptydir-data",
+            "--timeout=60s",
+        ];
+        let said = real.run(&words);
+        assert!(said.contains(&format!("node/{other} drained")), "{said}");
+    });
+    assert!(
+        cluster
+            .ready_pods("f", 2)
+            .iter()
+            .all(|pod| node_of(pod) == first)
+    );
+    let moves = kubectl.run(&["get", "events"]);
+    assert!(moves.contains("PodMoves"), "{moves}");
+}
+
+#[test]
+fn taints_and_cordons_say_where_pods_go_and_bad_ones_what_is_wrong() {
+    let cluster = Cluster::with(Options::default().agents(2));
+    let (kubectl, real) = (cluster.kubectl(), cluster.real_kubectl());
+    assert_eq!(
+        kubectl
+            .run(&["taint", "nodes", "node-1", "gpu=a:NoSchedule"])
+            .trim(),
+        "node/node-1 tainted"
+    );
+    real.run(&["taint", "nodes", "node-2", "disk=slow:NoSchedule"]);
+    cluster.apply("f", &params("1"), "");
+    let refused = cluster.gateway().post("/function/f", "{}");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(
+        refused
+            .text()
+            .contains("disk=slow:NoSchedule, gpu=a:NoSchedule"),
+        "{}",
+        refused.text()
+    );
+    let tolerates = "tolerations: [ { key: gpu, operator: Exists } ]";
+    cluster.apply("f", &params("2"), tolerates);
+    assert_eq!(
+        cluster.gateway().post("/function/f", "{}").expect(200),
+        json!(2)
+    );
+    assert_eq!(node_of(&cluster.ready_pods("f", 1)[0]), "node-1");
+    kubectl.run(&["cordon", "node-1"]);
+    assert_eq!(
+        kubectl.run(&["cordon", "node/node-1"]).trim(),
+        "node/node-1 already cordoned"
+    );
+    real.run(&["uncordon", "node-1"]);
+    real.run(&["taint", "nodes", "node-1", "gpu-"]);
+
+    for (words, said) in [
+        (vec!["drain", "nope"], "nodes \"nope\" not found"),
+        (vec!["cordon", "nope"], "nodes \"nope\" not found"),
+        (vec!["drain"], "name a node"),
+        (vec!["cordon", "pod/x"], "want NODE or node/NODE"),
+        (
+            vec!["cordon", "-l", "rack=9"],
+            "no node has the labels rack=9",
+        ),
+        (
+            vec!["taint", "nodes", "node-1", "a=b:Never"],
+            "want NoSchedule, PreferNoSchedule, NoExecute",
+        ),
+        (vec!["taint", "nodes", "node-1", "a-"], "has no taint"),
+        (
+            vec!["taint", "nodes", "node-1", "a b=c:NoSchedule"],
+            "found key \"a b\"",
+        ),
+        (
+            vec!["taint", "nodes", "node-2", "disk=fast:NoSchedule"],
+            "--overwrite",
+        ),
+        (
+            vec!["taint", "pods", "x", "a=b:NoSchedule"],
+            "only nodes have taints",
+        ),
+    ] {
+        let found = kubectl.refuse(&words);
+        assert!(found.contains(said), "{words:?}: {found}");
+    }
+    let label = real.refuse(&["label", "node", "node-1", "a=b c"]);
+    assert!(label.contains("b c"), "{label}");
+    let wrong = "apiVersion: v1\nkind: Function\nmetadata: { name: g }\nspec: { source: { inline: { func.py: \"def main(p): return 1\" } }, tolerations: [ { key: a, operator: Is } ] }\n";
+    let found = kubectl.say_with(&["apply", "-f", "-"], wrong);
+    assert!(
+        found.code != 0 && found.err.contains("want Equal or Exists"),
+        "{found:?}"
+    );
+    let missing = cluster
+        .api()
+        .as_admin()
+        .post("/api/v1/namespaces/default/pods/nope/eviction", "{}");
+    assert_eq!(missing.status, 404);
+}
 
 #[test]
 fn the_pods_of_a_deleted_node_are_replaced_elsewhere() {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, ObjectMeta, Quantity};
+use super::{Condition, ObjectMeta, Quantity, Toleration};
 use crate::digest::Digest;
 
 /// A Python function: where its code is, how it is called and how it scales.
@@ -78,6 +78,9 @@ pub struct FunctionSpec {
     /// Labels a node must have to run the function.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that the function's pods put up with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
 }
 
 impl FunctionSpec {

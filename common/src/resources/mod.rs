@@ -17,6 +17,7 @@ mod secret;
 mod service;
 mod state_machine;
 mod status;
+mod taint;
 mod task;
 mod workflow;
 mod workflow_run;
@@ -35,10 +36,10 @@ pub use name::{
     derive_replica_set_name,
 };
 pub use namespace::{Namespace, NamespaceSpec, NamespaceStatus};
-pub use node::{Node, NodeAddress, NodeCondition, NodeInfo, NodeSpec, NodeStatus, Taint};
+pub use node::{Node, NodeAddress, NodeCondition, NodeInfo, NodeSpec, NodeStatus};
 pub use pod::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
-    ContainerStateWaiting, ContainerStatus, Pod, PodPhase, PodSpec, PodStatus,
+    ContainerStateWaiting, ContainerStatus, DISRUPTION, Pod, PodPhase, PodSpec, PodStatus,
 };
 pub use quantity::{ParseQuantityError, Quantity};
 pub use replica_set::{LabelSelector, PodTemplate, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
@@ -46,6 +47,7 @@ pub use secret::{ConfigMap, Secret};
 pub use service::{Service, ServiceEndpoint, ServicePort, ServiceSpec, ServiceStatus};
 pub use state_machine::{StateMachine, StateMachineSpec, StateMachineStatus, StateMachineType};
 pub use status::{Status, StatusCause, StatusDetails};
+pub use taint::{NO_EXECUTE, NO_SCHEDULE, PREFER_NO_SCHEDULE, TAINT_EFFECTS, Taint, Toleration};
 pub use task::{Task, TaskAnswer, TaskSpec, TaskStatus};
 pub use workflow::{
     ChoiceData, FuncData, NodeType, Workflow, WorkflowNode, WorkflowSpec, WorkflowStatus,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ObjectMeta;
+use super::{ObjectMeta, Taint};
 
 /// A machine that runs pods. Made when its agent joins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,25 +28,9 @@ pub struct NodeSpec {
     /// Set by `kubectl cordon`: no new pods.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unschedulable: bool,
-    /// Set by `kubectl taint`: `NoSchedule` keeps new pods away.
+    /// Set by `kubectl taint`, and by the platform for a node that is not heard of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
-}
-
-/// A mark that keeps pods away.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Taint {
-    /// The mark's name.
-    pub key: String,
-    /// The mark's value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
-    pub effect: String,
-    /// When it was added.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_added: Option<String>,
 }
 
 /// What a node's agent reports.

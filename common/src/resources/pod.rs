@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, EnvVar, ObjectMeta};
+use super::{Condition, EnvVar, ObjectMeta, Toleration};
+
+/// The condition of a pod that shall leave its node.
+pub const DISRUPTION: &str = "DisruptionTarget";
 
 /// One running instance of a function's revision. Made by the platform, in Kubernetes' own shape so
 /// that every kubectl can read it.
@@ -32,6 +35,9 @@ pub struct PodSpec {
     /// Labels a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
+    /// Taints that the pod puts up with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
     /// One container, `function`.
     pub containers: Vec<Container>,
     /// `Never`: a pod that ends is replaced, not restarted.
@@ -65,7 +71,7 @@ pub struct PodStatus {
     /// Kubernetes' coarse word for where the pod stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<PodPhase>,
-    /// `PodScheduled`, `Ready`.
+    /// `PodScheduled`, `Ready`, and `DisruptionTarget` for a pod that shall leave its node.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// One CamelCase word when something is wrong.
@@ -96,6 +102,13 @@ impl Pod {
             .conditions
             .iter()
             .any(|c| c.r#type == "Ready" && c.is_true())
+    }
+
+    /// Why the pod shall leave its node, once a replacement is there; `None` when it may stay.
+    #[must_use]
+    pub fn disruption(&self) -> Option<&Condition> {
+        let mut conditions = self.status.conditions.iter();
+        conditions.find(|c| c.r#type == DISRUPTION && c.is_true())
     }
 }
 

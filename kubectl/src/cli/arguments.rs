@@ -10,6 +10,9 @@ use crate::commands::describe::DescribeArgs;
 use crate::commands::execute::ExecuteArgs;
 use crate::commands::get::GetArgs;
 use crate::commands::logs::LogsArgs;
+use crate::commands::nodes::cordon::{CordonArgs, UncordonArgs};
+use crate::commands::nodes::drain::DrainArgs;
+use crate::commands::nodes::taint::TaintArgs;
 use crate::commands::redrive::RedriveArgs;
 use crate::commands::scale::ScaleArgs;
 use crate::commands::stop::StopArgs;
@@ -60,6 +63,14 @@ pub enum Command {
     Logs(LogsArgs),
     /// Fix the number of a function's pods, or leave it to its rule
     Scale(ScaleArgs),
+    /// Let nodes take no new pods
+    Cordon(CordonArgs),
+    /// Let nodes take new pods again
+    Uncordon(UncordonArgs),
+    /// Move all pods away from nodes
+    Drain(DrainArgs),
+    /// Mark nodes, so that pods keep away
+    Taint(TaintArgs),
     /// Call a function, or run a workflow or state machine
     Execute(ExecuteArgs),
     /// Begin asynchronous calls that failed again

@@ -9,8 +9,8 @@ use super::arguments::{Cli, Command, Plugin};
 use super::hand_over;
 use crate::commands::error::Error;
 use crate::commands::{
-    apply, completion, delete, describe, execute, get, logs, redrive, scale, stop, task, update,
-    version,
+    apply, completion, delete, describe, execute, get, logs, nodes, redrive, scale, stop, task,
+    update, version,
 };
 
 /// `kubectl`; under the name `kubectl-execute` the plugin.
@@ -60,6 +60,10 @@ fn run_command(cli: Cli) -> Result<(), Error> {
             Command::Delete(args) => delete::delete(&args, &globals).await,
             Command::Logs(args) => logs::logs(&args, &globals).await,
             Command::Scale(args) => scale::scale(&args, &globals).await,
+            Command::Cordon(args) => nodes::cordon::cordon(&args, &globals).await,
+            Command::Uncordon(args) => nodes::cordon::uncordon(&args, &globals).await,
+            Command::Drain(args) => nodes::drain::drain(&args, &globals).await,
+            Command::Taint(args) => nodes::taint::taint(&args, &globals).await,
             Command::Task(args) => task::task(&args, &globals).await,
             Command::Stop(args) => stop::stop(&args, &globals).await,
             Command::Execute(args) => execute::execute(&args, &globals).await,
@@ -212,6 +216,10 @@ mod tests {
             "kubectl get invocations --failed -A",
             "kubectl redrive 0123 4567",
             "kubectl redrive --failed --function f",
+            "kubectl cordon node-1 node/node-2",
+            "kubectl uncordon -l rack=2",
+            "kubectl drain node-1 --ignore-daemonsets --delete-emptydir-data --force --timeout=60s",
+            "kubectl taint nodes node-1 gpu=a:NoSchedule x:NoExecute- y- --overwrite",
             "kubectl delete -f f.yaml --wait=false",
             "kubectl get pods -n team",
         ] {

@@ -28,6 +28,12 @@ impl Error {
         matches!(self, Self::Status(status) if status.code == 404)
     }
 
+    /// Whether somebody else was faster.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code == 409)
+    }
+
     /// The server's refusal from an answer that was not a success.
     #[must_use]
     pub fn from_answer(code: u16, body: &[u8]) -> Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
-use common::resources::{Function, KINDS, Kind, Pod, Resource as _, StateMachine, Workflow};
+use common::resources::{Function, KINDS, Kind, Node, Pod, Resource as _, StateMachine, Workflow};
 use serde_json::Value;
 
 use super::error::Error;
@@ -75,6 +75,11 @@ pub(super) fn names() -> ArgValueCompleter {
             None => offer(&current, KINDS.iter().map(|kind| kind.plural.to_owned())),
         }
     })
+}
+
+/// Completes nodes.
+pub(super) fn nodes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| offer(&current.to_string_lossy(), objects(Node::KIND)))
 }
 
 /// Completes pods and `function/NAME`.

@@ -8,6 +8,7 @@ pub mod error;
 pub mod execute;
 pub mod get;
 pub mod logs;
+pub mod nodes;
 pub mod redrive;
 pub mod scale;
 pub mod stop;

@@ -351,7 +351,7 @@ mod tests {
         a.yaml line 8: spec.base: found "huge", want slim or full
         a.yaml line 9: spec.env: found fields and their values, want a list
         a.yaml line 11: spec.access: found "closed", want "open"
-        a.yaml line 12: spec.zzz: unknown field "zzz"; the fields here are userUploadFilePath, source, image, handler, style, base, version, env, resources, timeoutSeconds, concurrency, scaling, retry, network, port, access, nodeSelector
+        a.yaml line 12: spec.zzz: unknown field "zzz"; the fields here are userUploadFilePath, source, image, handler, style, base, version, env, resources, timeoutSeconds, concurrency, scaling, retry, network, port, access, nodeSelector, tolerations
         a.yaml line 13: spec.version: found 1.5, want a whole number
         "#);
     }

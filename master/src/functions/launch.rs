@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use common::digest::Digest;
 use common::link::{Origin, PodAssignment};
 use common::resources::{
     Container, FUNCTION_LABEL, Function, Network, ObjectMeta, OwnerReference, Pod, PodPhase,
@@ -14,7 +15,7 @@ use super::actor::Tools;
 use super::plan::{Event, PodStage, PodView};
 use crate::nodes::ASSIGNMENT_ANNOTATION;
 use crate::platform::Platform;
-use crate::scheduler::{Needs, Place, Unschedulable};
+use crate::scheduler::{Needs, Place, Unschedulable, code_of, function as function_name};
 use crate::store::Durability;
 
 /// The finalizer that keeps a pod's object until its node has removed the pod.
@@ -48,11 +49,15 @@ pub(super) async fn launch(tools: &Tools, request: Request) -> Option<Event> {
     };
     let spec = &request.function.spec;
     let (cpu_milli, memory_bytes) = amounts(&request.function);
+    let metadata = &request.function.metadata;
     let needs = Needs {
+        function: function_name(&metadata.namespace, &metadata.name),
         cpu_milli,
         memory_bytes,
         selector: spec.node_selector.clone(),
+        tolerations: spec.tolerations.clone(),
         platforms: request.revision.platforms(),
+        code: code(&request.revision),
     };
     let place = Place {
         pod: name.clone(),
@@ -86,6 +91,14 @@ pub(super) async fn launch(tools: &Tools, request: Request) -> Option<Event> {
         },
         Err(error) => failed("WriteFailed", error.to_string()),
     }
+}
+
+/// What a node fetches for a pod of the revision, on whatever platform.
+fn code(revision: &Revision) -> Vec<Digest> {
+    if revision.layers.is_empty() {
+        return vec![code_of(&revision.origin)];
+    }
+    revision.layers.iter().map(|layer| layer.digest).collect()
 }
 
 /// A layer that is being built is waited for; one that cannot be built is the reason.
@@ -185,6 +198,7 @@ fn pod(
     pod.spec = PodSpec {
         node_name: Some(node.to_owned()),
         node_selector: spec.node_selector.clone(),
+        tolerations: spec.tolerations.clone(),
         containers: vec![container],
         restart_policy: Some("Never".to_owned()),
         termination_grace_period_seconds: Some(i64::from(assignment.grace_seconds)),
@@ -224,6 +238,7 @@ pub(super) fn view(pod: &Pod) -> PodView {
         concurrency,
         stage: stage(pod),
         created: created.unwrap_or_default(),
+        disruption: pod.disruption().map(|why| why.message.clone()),
     }
 }
 

@@ -93,7 +93,7 @@ impl Revision {
         let handler = spec.handler.clone().or_else(|| status.handler.clone());
         let concurrency = spec.concurrency(style);
         // A layer for one more platform, or the image that follows, is no reason to start pods anew.
-        let parts = json!([
+        let mut parts = json!([
             format!("{origin:?}"),
             handler,
             style,
@@ -104,6 +104,9 @@ impl Revision {
             spec.network.unwrap_or(Network::Egress),
             spec.node_selector,
         ]);
+        if let (Some(parts), false) = (parts.as_array_mut(), spec.tolerations.is_empty()) {
+            parts.push(json!(spec.tolerations));
+        }
         let name = Digest::of(parts.to_string().as_bytes()).hex()[..8].to_owned();
         Some(Self {
             name,

@@ -20,7 +20,7 @@ pub(crate) fn may_read_paths(caller: &Caller) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What developers write. Everything else in their namespace they read, and Pods they may delete.
+/// What developers write. Everything else in their namespace they read, and Pods they may delete and evict.
 const THEIRS: [&Kind; 8] = [
     Function::KIND,
     Workflow::KIND,
@@ -39,11 +39,12 @@ fn may_develop(caller: &Caller, verb: Verb, target: &Target) -> bool {
         return verb == Verb::Get && target.name.as_deref().is_some_and(own);
     }
     let namespace = target.namespace.as_deref();
+    let evicts = verb == Verb::Create && target.part.as_deref() == Some("eviction");
     target.kind.namespaced
         && namespace.is_some_and(|namespace| caller.may_develop(namespace))
         && (reads
             || THEIRS.contains(&target.kind)
-            || (target.kind == Pod::KIND && verb == Verb::Delete))
+            || (target.kind == Pod::KIND && (verb == Verb::Delete || evicts)))
 }
 
 /// Administrators may do everything, developers what is theirs in their namespaces; a node may read and patch its own
@@ -124,6 +125,11 @@ mod tests {
         }
         assert!(may(Verb::Delete, at(Pod::KIND, Some("team"))));
         assert!(!may(Verb::Create, at(Pod::KIND, Some("team"))));
+        let eviction = |namespace| Target {
+            part: Some("eviction".to_owned()),
+            ..at(Pod::KIND, Some(namespace))
+        };
+        assert!(may(Verb::Create, eviction("team")) && !may(Verb::Create, eviction("other")));
         assert!(!may(Verb::List, at(Node::KIND, None)));
         let namespace = |name| target(Namespace::KIND, name);
         assert!(may(Verb::Get, namespace("team")) && !may(Verb::Delete, namespace("team")));

@@ -49,6 +49,9 @@ pub(super) fn parts(kind: &Kind) -> Vec<(&'static str, [&'static str; 3], Vec<&'
             vec!["get", "patch", "update"],
         ));
     }
+    if kind.plural == "pods" {
+        parts.push(("eviction", ["policy", "v1", "Eviction"], vec!["create"]));
+    }
     if matches!(kind.plural, "pods" | "functions") {
         parts.push(("log", [kind.group, kind.version, kind.kind], vec!["get"]));
     }

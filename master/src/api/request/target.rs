@@ -12,7 +12,7 @@ pub(crate) struct Target {
     /// `None` for all namespaces, and for kinds outside namespaces.
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
-    /// `status`, `scale`, `log`.
+    /// `status`, `scale`, `log`, `eviction`.
     pub(crate) part: Option<String>,
 }
 
@@ -105,6 +105,7 @@ pub(crate) fn verb(method: &Method, target: &Target, options: &Options) -> Resul
         ("GET" | "HEAD", _) if options.watch => Verb::Watch,
         ("GET" | "HEAD", _) => Verb::List,
         ("POST", false) => Verb::Create,
+        ("POST", true) if target.part.as_deref() == Some("eviction") => Verb::Create,
         ("PUT", true) => Verb::Update,
         ("PATCH", true) => Verb::Patch,
         ("DELETE", true) => Verb::Delete,

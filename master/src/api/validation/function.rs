@@ -1,6 +1,6 @@
 use common::resources::{Function, FunctionSpec, Scaling, Source};
 
-use super::{Findings, env};
+use super::{Findings, env, node};
 
 /// Largest code given inline, all files together.
 const INLINE_BYTES: usize = 1 << 20;
@@ -42,6 +42,7 @@ pub(super) fn check(function: &Function, findings: &mut Findings) {
             }
         }
     }
+    node::check_tolerations(&spec.tolerations, findings);
     if let Some(rule) = &spec.scaling {
         scaling(rule, findings);
     }

@@ -61,7 +61,7 @@ pub(super) fn check(kind: &Kind, object: &Value, findings: &mut Findings) {
 }
 
 /// `name` or `prefix/name`.
-fn check_key(field: &str, key: &str, findings: &mut Findings) {
+pub(super) fn check_key(field: &str, key: &str, findings: &mut Findings) {
     let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let good = (1..=63).contains(&name.len())

@@ -4,6 +4,7 @@
 mod env;
 mod function;
 mod meta;
+mod node;
 mod platform;
 mod run;
 pub(super) mod secret;
@@ -117,6 +118,7 @@ pub(super) fn check(
     }
     match kind.plural {
         "functions" => typed(new, &mut findings, function::check),
+        "nodes" => typed(new, &mut findings, node::check),
         "workflows" => typed(new, &mut findings, |w, f| {
             workflow::check(w, definitions, f)
         }),

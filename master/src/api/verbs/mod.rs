@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod eviction;
 mod get;
 pub(super) mod graph;
 mod list;
@@ -74,6 +75,9 @@ pub(super) async fn answer(
         }
         (Verb::Get, Some("steps")) if steps::has(call.target.kind) => {
             return steps::answer(&call).await;
+        }
+        (Verb::Create, Some("eviction")) if eviction::has(call.target.kind) => {
+            return eviction::answer(&call, payload).await;
         }
         (_, Some("scale")) if call.target.kind.has_scale => {
             return scale::answer(verb, &call, payload).await;

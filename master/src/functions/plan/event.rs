@@ -63,6 +63,8 @@ pub struct PodView {
     pub stage: PodStage,
     /// When it was made.
     pub created: Timestamp,
+    /// Why it shall leave its node once a replacement is ready; none when it may stay.
+    pub disruption: Option<String>,
 }
 
 /// How far a pod is.

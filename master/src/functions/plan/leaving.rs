@@ -13,8 +13,9 @@ const KEEP_FAILED: usize = 2;
 pub(super) const KEEP_FAILED_FOR: Duration = Duration::from_secs(3600);
 
 impl Plan {
-    /// Drains pods that are too many, of an older revision, or of a deleted function.
-    pub(super) fn retire(&mut self, effects: &mut Vec<Effect>) {
+    /// Drains pods that are too many, of an older revision, of a deleted function, or that leave their
+    /// node.
+    pub(super) fn retire(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let desired = self.decision.replicas as usize;
         let mut leaving: Vec<String> = Vec::new();
         let mut counted: Vec<&PodView> =
@@ -23,11 +24,12 @@ impl Plan {
         counted.sort_by_key(|pod| (pod.stage == PodStage::Ready, std::cmp::Reverse(pod.created)));
         let too_many = counted.len().saturating_sub(desired);
         leaving.extend(counted.iter().take(too_many).map(|pod| pod.uid.clone()));
+        let ready = counted
+            .iter()
+            .filter(|pod| pod.stage == PodStage::Ready)
+            .count();
+        leaving.extend(self.moved(ready, now));
         if let Some(revision) = self.revision() {
-            let ready = counted
-                .iter()
-                .filter(|pod| pod.stage == PodStage::Ready)
-                .count();
             let hard = self
                 .wanted
                 .as_ref()

@@ -9,6 +9,7 @@ mod ceiling;
 mod effect;
 mod event;
 mod leaving;
+mod moving;
 mod outlook;
 mod state;
 

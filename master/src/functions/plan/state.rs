@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::backoff::Backoff;
 use super::ceiling::Ceiling;
 use super::leaving::KEEP_FAILED_FOR;
+use super::moving::Moves;
 use super::{Effect, Event, PodStage, PodView, Summary};
 use crate::functions::{Build, Decision, Load, Revision, Scaler, Wanted};
 use crate::router::RouteState;
@@ -49,6 +50,7 @@ pub struct Plan {
     began: Option<Timestamp>,
     /// When a call was said to be likely soon.
     expected: Option<Timestamp>,
+    pub(super) moves: Moves,
 }
 
 impl Plan {
@@ -75,6 +77,7 @@ impl Plan {
             deleted: false,
             began: None,
             expected: None,
+            moves: Moves::default(),
         }
     }
 
@@ -93,7 +96,7 @@ impl Plan {
         self.note(event, now, &mut effects);
         self.decide_replicas(now, &mut effects);
         self.launch(now, entropy, &mut effects);
-        self.retire(&mut effects);
+        self.retire(now, &mut effects);
         self.clean(now, &mut effects);
         self.set_route(now, &mut effects);
         self.show(&mut effects);
@@ -136,6 +139,7 @@ impl Plan {
                     self.launching.remove(&pod.name);
                 }
                 self.since.remove(&uid);
+                self.moves.forget(&uid);
                 for set in [
                     &mut self.draining,
                     &mut self.deleting,
@@ -157,6 +161,7 @@ impl Plan {
                 message,
             } => {
                 self.launching.remove(&name);
+                self.moves.refused(&reason, now);
                 let alive = self.pods.values().filter(|pod| self.counts(pod)).count();
                 let alive = u32::try_from(alive).unwrap_or(u32::MAX);
                 // With pods at work, nodes that are full are a limit to scaling and no trouble.
@@ -203,6 +208,7 @@ impl Plan {
 
     fn note_pod(&mut self, pod: PodView, now: Timestamp, effects: &mut Vec<Effect>) {
         let uid = pod.uid.clone();
+        self.note_move(&pod, now, effects);
         let before = self
             .pods
             .insert(uid.clone(), pod.clone())
@@ -313,8 +319,7 @@ impl Plan {
             self.scaler.decide(&wanted.rule, now, ceiling)
         };
         let began = self.began.unwrap_or(now).as_second();
-        let found = |pod: &&PodView| self.counts(pod) && pod.created.as_second() < began;
-        let found = self.pods.values().filter(found).count();
+        let found = self.found(began);
         let found = u32::try_from(found).unwrap_or(u32::MAX);
         if self.is_new(now, seconds) && !self.deleted && wanted.rule.keeps(found, &decision) {
             decision = Decision {
@@ -362,9 +367,14 @@ impl Plan {
         }
     }
 
-    /// Whether the pod counts towards what is wanted: of the right revision and not on its way out.
-    /// While nothing newer can run, every revision is right.
+    /// Whether the pod counts towards what is wanted: it serves, and may stay where it is.
     pub(super) fn counts(&self, pod: &PodView) -> bool {
+        self.serves(pod) && pod.disruption.is_none()
+    }
+
+    /// Whether the pod is of the right revision and not on its way out. While nothing newer can run,
+    /// every revision is right.
+    fn serves(&self, pod: &PodView) -> bool {
         let alive = matches!(pod.stage, PodStage::Starting | PodStage::Ready);
         let current = self
             .revision()
@@ -402,11 +412,7 @@ impl Plan {
         let have = self.pods.values().filter(|pod| self.counts(pod)).count() + self.launching.len();
         let coming_up = |pod: &&PodView| pod.stage == PodStage::Starting && self.counts(pod);
         let starting = self.launching.len() + self.pods.values().filter(coming_up).count();
-        let ceiling = self
-            .ceiling
-            .at(now)
-            .map_or(usize::MAX, |pods| pods as usize);
-        let desired = (self.decision.replicas as usize).min(ceiling);
+        let desired = self.reachable(now);
         let missing = desired.saturating_sub(have);
         // Calls that wait for the first pod wait for one launch: whether it succeeds is not known yet.
         let cold = !self.pods.values().any(|pod| self.is_routed(pod));
@@ -424,6 +430,20 @@ impl Plan {
                 revision: revision.clone(),
             });
         }
+    }
+
+    /// How many pods there were before this plan began; some that leave may have been replaced.
+    fn found(&self, began: i64) -> usize {
+        let old = |pod: &&PodView| self.serves(pod) && pod.created.as_second() < began;
+        let old = self.pods.values().filter(old);
+        let (leave, stay): (Vec<_>, Vec<_>) = old.partition(|pod| pod.disruption.is_some());
+        leave.len().max(stay.len())
+    }
+
+    /// How many pods are wanted, as far as the nodes take them.
+    pub(super) fn reachable(&self, now: Timestamp) -> usize {
+        let ceiling = self.ceiling.at(now);
+        self.decision.replicas.min(ceiling.unwrap_or(u32::MAX)) as usize
     }
 
     fn wake(&self, now: Timestamp, effects: &mut Vec<Effect>) {

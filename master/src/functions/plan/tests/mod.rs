@@ -2,6 +2,7 @@
 
 mod capacity;
 mod failures;
+mod moving;
 mod rollout;
 mod scaling;
 mod settling;
@@ -105,6 +106,7 @@ impl World {
                     concurrency: revision.concurrency,
                     stage: PodStage::Starting,
                     created: self.now,
+                    disruption: None,
                 };
                 self.pods.insert(uid, pod);
             }
