@@ -24,6 +24,7 @@ from faults import Faults  # noqa: E402
 from fleet import Fleet, need_programs  # noqa: E402
 from functions import STEPS, executions, manifests  # noqa: E402
 from load import Load  # noqa: E402
+from lookout import Lookout  # noqa: E402
 from plan import SELECTION, plan  # noqa: E402
 
 # With load and without faults: before the first one, and after the last.
@@ -55,13 +56,16 @@ class Trial:
         self._await_functions()
         load = Load(fleet, self.seed)
         faults = Faults(fleet, self.plan, self.tell)
+        lookout = Lookout(fleet, self.tell)
         load.start()
+        lookout.start()
         try:
             time.sleep(CALM_SECONDS)
             faults.run()
             self._settle("all nodes are Ready again", fleet.nodes_are_ready)
             time.sleep(CALM_SECONDS)
         finally:
+            lookout.end()
             load.end()
         self.tell("the load has ended; what was accepted is followed to its end")
         load.follow_all()

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 
+from functions import HOLD_SECONDS, TIMEOUT_SECONDS
 from record import BROKEN, HUNG
 
-# What a call may be answered with while something is wrong.
-EXCUSES = {429, 502, 503, 504, BROKEN, HUNG}
+# What a call may be answered with while something is wrong. 408: a program that was paused finds, when it wakes up, that the
+# request's head did not come in time; nothing was done.
+EXCUSES = {408, 429, 502, 503, 504, BROKEN, HUNG}
 # The longest that the contract lets a call take here: held, and run.
-LONGEST_SECONDS = 30.0
+LONGEST_SECONDS = float(HOLD_SECONDS + TIMEOUT_SECONDS)
 # So long after a fault its consequences may be felt: a node is NotReady after 15 s, then its pods are replaced.
 RECOVERY_SECONDS = 30.0
 # A request that was held up on its way arrives so long after at most.

@@ -27,6 +27,7 @@ from client import Client, until_accepted  # noqa: E402
 from faults import Faults  # noqa: E402
 from fleet import Fleet, need_programs  # noqa: E402
 from load import HURRY_SECONDS, look_at  # noqa: E402
+from lookout import Lookout  # noqa: E402
 from plan import Fault  # noqa: E402
 from record import Accepted, Call  # noqa: E402
 
@@ -154,14 +155,17 @@ class Demo:
         faults = Faults(fleet, PLAN, self.tell)
         over = threading.Event()
         progress = threading.Thread(target=self._progress, args=(clients, over), daemon=True)
+        lookout = Lookout(fleet, self.tell)
         clients.start()
         progress.start()
+        lookout.start()
         try:
             faults.run()
             fleet.wait("all nodes are Ready again", fleet.nodes_are_ready, SETTLE_SECONDS)
             self.tell("master and agent are back")
             time.sleep(PROGRESS_SECONDS)
         finally:
+            lookout.end()
             over.set()
             progress.join()
             clients.end()

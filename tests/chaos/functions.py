@@ -8,6 +8,10 @@ from record import Execution
 STEPS = ("double", "add", "square")
 FORMULAS = {"double": "n * 2", "add": "n + 3", "square": "n * n"}
 STEP_SECONDS = 0.3
+# Calls wait for a pod so long at most, and then take so long at most. A node that vanishes is noticed after 10 s: a call
+# that it took with it is lost, not late.
+HOLD_SECONDS = 20
+TIMEOUT_SECONDS = 20
 
 LINE = """import json, os, time
 
@@ -46,7 +50,7 @@ def function(name, code, replicas=0):
     """A Function with its code in it."""
     scaling = {"minReplicas": replicas, "maxReplicas": 3, "windowSeconds": 20}
     retry = {"attempts": 2} if name == "fails" else {"attempts": 20, "backoffSeconds": 1, "maxBackoffSeconds": 5}
-    spec = {"source": {"inline": {"func.py": code}}, "access": "open", "timeoutSeconds": 10, "concurrency": 4, "scaling": scaling, "retry": retry}
+    spec = {"source": {"inline": {"func.py": code}}, "access": "open", "timeoutSeconds": TIMEOUT_SECONDS, "concurrency": 4, "scaling": scaling, "retry": retry}
     return {"apiVersion": "v1", "kind": "Function", "metadata": {"name": name}, "spec": spec}
 
 

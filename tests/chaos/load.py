@@ -5,13 +5,12 @@ import threading
 import time
 
 from client import Client, until_accepted
-from functions import function, outcome_of_run
-from programs import HOLD_SECONDS
+from functions import HOLD_SECONDS, TIMEOUT_SECONDS, function, outcome_of_run
 from record import Accepted, Call
 
 # A client in a hurry, and one that waits as long as the contract lets a call take: held, run, and some more.
 HURRY_SECONDS = 5.0
-PATIENCE_SECONDS = HOLD_SECONDS + 10.0 + 5.0
+PATIENCE_SECONDS = HOLD_SECONDS + TIMEOUT_SECONDS + 5.0
 # How long what was accepted may take to its end once all faults are over.
 FOLLOW_SECONDS = 120.0
 ENDS = ("Succeeded", "Failed")

@@ -5,14 +5,13 @@ import subprocess
 
 from cluster import Failure
 
+from functions import HOLD_SECONDS
 from member import Member
 
 API_PORT = 6443
 GATEWAY_PORT = 8080
 ETCD_PORT = 2379
 PEER_PORT = 2380
-# Calls wait for a pod so long at most, and a client no longer than that and a call's own time.
-HOLD_SECONDS = 20
 UIDS_PER_AGENT = 5000
 
 
