@@ -113,7 +113,11 @@ fn reason_of(code: u16) -> &'static str {
 
 fn describe(status: &Status) -> String {
     if status.code == 401 {
-        return "error: You must be logged in to the server (Unauthorized)".to_owned();
+        let text = "error: You must be logged in to the server (Unauthorized)";
+        return match status.message.as_str() {
+            "" | "Unauthorized" => text.to_owned(),
+            why => format!("{text}: {why}"),
+        };
     }
     if status.reason == "Invalid" {
         return describe_invalid(status);
@@ -162,7 +166,18 @@ mod tests {
             "Error from server (ServiceUnavailable): busy"
         );
         assert_eq!(said(502, ""), "Error from server: the server answered 502");
-        assert!(said(401, "").contains("logged in"));
+        let refused = "error: You must be logged in to the server (Unauthorized)";
+        let status =
+            r#"{"kind":"Status","reason":"Unauthorized","message":"Unauthorized","code":401}"#;
+        assert_eq!(said(401, status), refused);
+        let status = status.replace(
+            r#""message":"Unauthorized""#,
+            r#""message":"the token has expired""#,
+        );
+        assert_eq!(
+            said(401, &status),
+            format!("{refused}: the token has expired")
+        );
         let invalid = r#"{"kind":"Status","reason":"Invalid","message":"m","code":422,"details":{"kind":"Function","name":"f",
             "causes":[{"reason":"FieldValueInvalid","field":"spec.port","message":"found 0, want 1 to 65535"}]}}"#;
         assert_eq!(
