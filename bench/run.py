@@ -52,9 +52,16 @@ def show_runs(results):
 def cold_starts(results):
     """(runtime, way, times the median, times p99)"""
     for runtime, found in results["cold_start"].items():
-        for way in ("hits", "misses"):
+        for way in ("hits", "misses", "burst"):
             if "ratio" in found.get(way, {}):
                 yield runtime, way, found[way]["ratio"]
+
+
+def show_memory(results):
+    print(f"\n{'memory, KiB':20}{'an idle function':>18}{'a warm pod':>12}")
+    for runtime, found in results["cold_start"].items():
+        if "generic_pod_kib" in found:
+            print(f"{runtime:20}{found['idle_function_kib']:>18}{found['generic_pod_kib']:>12}")
 
 
 def show(results):
@@ -64,6 +71,7 @@ def show(results):
     print(f"\n{'first call':20}{'against':32}{'p50':>10}{'p99':>10}")
     for runtime, way, ratio in cold_starts(results):
         print(f"{runtime + ', ' + way:20}{'docker run of Flask':32}{ratio['p50_ms']:>9.1f}x{ratio['p99_ms']:>9.1f}x")
+    show_memory(results)
     show_runs(results)
     print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
 

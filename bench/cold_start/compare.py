@@ -2,7 +2,8 @@
 """The first call to a function with no pod, through the gateway, against `docker run` of Flask in the same run.
 
 Many functions of one layer are applied; each is called once, from nothing, when a generic pod waits on the node (a
-hit), and a few more when the pool is off (misses). Per runtime: medians, p99, ratios to Flask, the phases as the
+hit), and a few more when the pool is off (misses). Between them many calls come at once to a function with no pod (a
+burst), and to Flask when it has just been started. Per runtime: medians, p99, ratios to Flask, the phases as the
 gateway tells them, memory of one generic pod and of one idle function.
 
 Figures count only from a machine that does nothing else: run it alone, with a release build.
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -49,6 +51,7 @@ app.run("0.0.0.0", 8080)
 """
 BODY = json.dumps({"x": 1})
 GOAL = {"p50_ms": 10, "p99_ms": 50}
+WAYS = ("hits", "misses", "burst")
 
 
 def call(port, path):
@@ -90,8 +93,8 @@ def apply(cluster, names):
     until = time.monotonic() + 300
     while time.monotonic() < until:
         found = json.loads(cluster.run(["kubectl", "get", "functions", "-o", "json"]))["items"]
-        built = [one for one in found if any(c["type"] == "Built" and c["status"] == "True" for c in one.get("status", {}).get("conditions", []))]
-        if len(built) >= len(names):
+        built = {one["metadata"]["name"] for one in found if any(c["type"] == "Built" and c["status"] == "True" for c in one.get("status", {}).get("conditions", []))}
+        if built.issuperset(names):
             return
         time.sleep(0.5)
     raise Failure(f"{len(names)} functions are not built")
@@ -150,7 +153,39 @@ def first_calls(cluster, names, hit):
     return found, others
 
 
-def measure(programs, runtime, count):
+def at_once(port, path, clients, waited=0.0):
+    """That many calls begun together, each by a client of its own; `waited` milliseconds had passed before."""
+    gate, samples, failures = threading.Barrier(clients), [], []
+
+    def client():
+        gate.wait()
+        try:
+            began = time.perf_counter()
+            _, timing = call(port, path)
+            samples.append(((time.perf_counter() - began) * 1e3 + waited, timing))
+        except (Failure, OSError, http.client.HTTPException) as error:
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise Failure(f"{len(failures)} of {clients} calls at once failed: {failures[0]}")
+    return summary(samples)
+
+
+def burst(cluster, name, clients):
+    """Calls at once to a function with no pod, and how many pods it got by then."""
+    until_it_waits(cluster)
+    time.sleep(1)
+    found = at_once(cluster.gateway_port, f"/function/{name}", clients)
+    pods = json.loads(cluster.run(["kubectl", "get", "pods", "-l", f"troupe.dev/function={name}", "-o", "json"]))
+    return {**found, "pods": len(pods["items"])}
+
+
+def measure(programs, runtime, count, clients):
     cluster = Cluster(programs, runtime)
     try:
         cluster.start()
@@ -164,12 +199,14 @@ def measure(programs, runtime, count):
         until_it_waits(cluster)
         memory = generic_memory()
         hits, others = first_calls(cluster, names, True)
+        apply(cluster, ["burst"])
+        many = burst(cluster, "burst", clients)
         os.environ["TROUPE_AGENT__POOL__SIZE"] = "0"
         cluster.restart("node-agent")
         missing = [f"m{number}" for number in range(max(10, count // 10))]
         apply(cluster, missing)
         misses, _ = first_calls(cluster, missing, False)
-        found = {"hits": summary(hits), "misses": summary(misses), "not_from_the_pool": len(others)}
+        found = {"hits": summary(hits), "misses": summary(misses), "burst": many, "not_from_the_pool": len(others)}
         found["generic_pod_kib"], found["idle_function_kib"] = memory, round(function, 1)
         return found
     except Failure:
@@ -181,8 +218,8 @@ def measure(programs, runtime, count):
         cluster.remove()
 
 
-def flask(host, image, times):
-    """`docker run` of Flask's own server until its first answer."""
+def flask(host, image, times, clients):
+    """`docker run` of Flask's own server until its first answer, and until it has answered many at once."""
     home = Path(tempfile.mkdtemp(prefix="troupe-flask-"))
     # The image's user is nobody in particular.
     home.chmod(0o755)
@@ -191,10 +228,10 @@ def flask(host, image, times):
         installed = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--break-system-packages", "--target", home / "site", "flask"], capture_output=True, text=True)
         if installed.returncode != 0:
             raise Failure(f"install Flask:\n{installed.stderr}")
-        samples = []
-        for _ in range(times):
+        samples, docker = [], ["docker", "-H", host]
+        for turn in range(times + 1):
             (port,) = free_ports(1)
-            command = ["docker", "-H", host, "run", "-d", "--rm", "-p", f"127.0.0.1:{port}:8080", "-v", f"{home}:/app:ro", "-e", "PYTHONPATH=/app/site", "--entrypoint", "python3", image, "/app/app.py"]
+            command = [*docker, "run", "-d", "--rm", "-p", f"127.0.0.1:{port}:8080", "-v", f"{home}:/app:ro", "-e", "PYTHONPATH=/app/site", "--entrypoint", "python3", image, "/app/app.py"]
             began = time.perf_counter()
             container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
             while True:
@@ -205,9 +242,13 @@ def flask(host, image, times):
                     if time.perf_counter() - began > 60:
                         raise Failure("Flask does not answer") from None
                     time.sleep(0.002)
-            samples.append(((time.perf_counter() - began) * 1e3, {}))
-            subprocess.run(["docker", "-H", host, "rm", "-f", container], check=True, capture_output=True)
-        return summary(samples)
+            took = (time.perf_counter() - began) * 1e3
+            if turn < times:
+                samples.append((took, {}))
+            else:
+                many = at_once(port, "/", clients, took)
+            subprocess.run([*docker, "rm", "-f", container], check=True, capture_output=True)
+        return {**summary(samples), "burst": many}
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -223,27 +264,27 @@ def compare(flags):
         with engine() if runtime == "docker" else nullcontext() as host:
             if host:
                 os.environ["DOCKER_HOST"] = host
-            found[runtime] = measure(programs, runtime, flags.count)
+            found[runtime] = measure(programs, runtime, flags.count, flags.burst)
             if host:
-                found["flask"] = flask(host, bases(host)[0], flags.flask)
+                found["flask"] = flask(host, bases(host)[0], flags.flask, flags.burst)
                 del os.environ["DOCKER_HOST"]
     theirs = found.get("flask")
     for runtime in flags.runtimes if theirs else ():
-        for way in ("hits", "misses"):
-            ours = found[runtime][way]
-            ours["ratio"] = {field: round(theirs[field] / ours[field], 1) for field in GOAL}
+        for way in WAYS:
+            ours, other = found[runtime][way], theirs["burst"] if way == "burst" else theirs
+            ours["ratio"] = {field: round(other[field] / ours[field], 1) for field in GOAL}
     return found
 
 
 def show(found):
     print(f"{'':24}{'n':>5}{'p50 ms':>10}{'p99 ms':>10}   faster than docker run of Flask by: p50, p99")
     for runtime, row in found.items():
-        for way, one in {"": row}.items() if runtime == "flask" else ((way, row[way]) for way in ("hits", "misses")):
+        for way, one in ({"": row, "burst": row["burst"]} if runtime == "flask" else {way: row[way] for way in WAYS}).items():
             line = f"{runtime + ' ' + way:24}{one['n']:>5}{one['p50_ms']:>10.1f}{one['p99_ms']:>10.1f}"
             ratio = one.get("ratio")
             print(line + (f"   {ratio['p50_ms']:>8.1f}x{ratio['p99_ms']:>8.1f}x" if ratio else ""))
         if runtime != "flask":
-            print(f"{'':24}phases {row['hits']['phases_p50_ms']}; a generic pod {row['generic_pod_kib']} KiB, an idle function {row['idle_function_kib']} KiB; {row['not_from_the_pool']} calls missed the pool")
+            print(f"{'':24}phases {row['hits']['phases_p50_ms']}; a generic pod {row['generic_pod_kib']} KiB, an idle function {row['idle_function_kib']} KiB; {row['not_from_the_pool']} calls missed the pool; a burst's pods: {row['burst']['pods']}")
 
 
 def main():
@@ -251,6 +292,7 @@ def main():
     parser.add_argument("--output", metavar="FILE", help="write the result as JSON")
     parser.add_argument("--count", type=int, default=200, help="functions that are called first")
     parser.add_argument("--flask", type=int, default=20, help="starts of Flask")
+    parser.add_argument("--burst", type=int, default=200, help="calls that come at once")
     parser.add_argument("--runtimes", nargs="+", choices=("process", "docker"), default=("process", "docker"))
     parser.add_argument("--profile", choices=("release", "debug"), default="release")
     flags = parser.parse_args()

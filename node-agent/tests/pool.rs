@@ -127,6 +127,30 @@ async fn one_that_does_not_answer_is_replaced_by_a_start_from_nothing() {
     assert!(stopped.iter().all(|pid| !alive(*pid)));
 }
 
+/// The function was deleted before its pod had taken the word.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_removed_while_it_is_told_leaves_nothing() {
+    let (master, mut agent, data) = started(SIZE).await;
+    filled(&master, &data).await;
+    let text = std::fs::read_to_string(generic(&agent).join("born")).unwrap();
+    let frozen = pids_of(&agent, &text);
+    for pid in &frozen {
+        kill(Pid::from_raw(*pid), Signal::SIGSTOP).unwrap();
+    }
+    ensure(&master, simple(&master, "p1", ENVIRONMENT)).await;
+    until("it is this pod", || agent.pod("p1").exists().then_some(())).await;
+    master.say(ToAgent::RemovePod {
+        uid: "p1".into(),
+        grace_seconds: 5,
+    });
+    master.pod("p1", PodState::Gone).await;
+    assert!(!agent.pod("p1").exists());
+    assert!(frozen.iter().all(|pid| !alive(*pid)));
+    filled(&master, &data).await;
+    assert!(agent.terminate().await.success());
+    assert!(processes_with(agent.data.to_str().unwrap()).is_empty());
+}
+
 /// Processes whose working directory is in one that waits.
 fn pids_of(agent: &Agent, id: &str) -> Vec<i32> {
     let place = agent.data.join("pods").join(id).join("run");

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Context, Handler, Message, WeakAddr};
 use common::link::{PodAssignment, PodState};
@@ -7,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::door::Door;
 use super::effects::{Parts, PodRoom};
 use super::machine::{Effect, Event, PodMachine};
-use super::record::Record;
+use super::record::{Notes, Record};
 use super::register::Register;
 use crate::pool::Claim;
 
@@ -21,6 +22,8 @@ pub struct Tell(pub Event);
 #[rtype(result = "()")]
 struct Hold(Parts);
 
+/// After a pod that waited was told its function, so long its start has the machine for itself.
+const FIRST_CALL: Duration = Duration::from_millis(50);
 /// A pod's mailbox is small: a pod lives through a dozen events.
 const MAILBOX: usize = 64;
 
@@ -28,6 +31,7 @@ const MAILBOX: usize = 64;
 pub struct PodActor {
     machine: PodMachine,
     record: Record,
+    notes: Arc<Notes>,
     /// What to start; an adopted pod has none.
     assignment: Option<Arc<PodAssignment>>,
     parts: Parts,
@@ -65,6 +69,7 @@ impl PodActor {
         first: Option<Event>,
     ) -> Self {
         let machine = PodMachine::new(record.report.clone(), room.start_timeout);
+        let notes = Notes::new(room.premises.layout.pod(&record.report.uid));
         let guard = Guard {
             uid: record.report.uid.clone(),
             register,
@@ -73,6 +78,7 @@ impl PodActor {
         Self {
             machine,
             record,
+            notes: Arc::new(notes),
             assignment,
             parts,
             claim,
@@ -104,10 +110,19 @@ impl PodActor {
         let me = Teller(actix::AsyncContext::address(ctx).downgrade());
         match effect {
             Effect::Report => self.report(),
+            Effect::Note => {
+                self.record.report = self.machine.report().clone();
+                self.notes.write(&self.record);
+            }
             Effect::Fetch => self.fetch(me),
             Effect::Start => self.launch(me),
             Effect::Watch => {
+                let warm = self.machine.report().cold.is_some_and(|cold| cold.warm);
                 tokio::spawn(async move {
+                    if warm {
+                        // Its first call comes first.
+                        tokio::time::sleep(FIRST_CALL).await;
+                    }
                     let exit = room.premises.runtime.wait(&uid).await;
                     me.tell(Event::Exited(exit));
                 });
@@ -135,7 +150,9 @@ impl PodActor {
             }
             Effect::Remove => {
                 self.stop.cancel();
+                let notes = Arc::clone(&self.notes);
                 tokio::spawn(async move {
+                    notes.close().await;
                     let stuck = |message| me.tell(Event::RemoveFailed { message });
                     room.premises.remove(&uid, user, stuck).await;
                     me.tell(Event::Removed);
@@ -146,15 +163,13 @@ impl PodActor {
 
     fn report(&mut self) {
         self.record.report = self.machine.report().clone();
-        if self.record.report.state != PodState::Gone {
-            let saved = self
-                .record
-                .save(&self.room.premises.layout.pod(&self.guard.uid));
-            if let Err(error) = saved {
-                tracing::warn!(pod = self.guard.uid, %error, "write pod's record");
-            }
-        }
         self.guard.register.changed(self.record.report.clone());
+        match self.record.report.state {
+            PodState::Gone => {}
+            // What comes after it may find no other trace of the pod.
+            PodState::Preparing => self.notes.write(&self.record),
+            _ => self.notes.write_soon(self.record.clone()),
+        }
     }
 
     fn fetch(&self, me: Teller) {

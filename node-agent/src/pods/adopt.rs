@@ -123,15 +123,20 @@ fn fail(report: &mut PodReport, exit: Option<Exit>) {
 /// Makes actors that died anew.
 pub(super) async fn watch_deaths(pods: Pods, mut inbox: mpsc::Receiver<String>) {
     while let Some(uid) = inbox.recv().await {
-        let (mut deaths, mut unwanted) = (1, None);
+        let (mut deaths, mut unwanted, mut told) = (1, None, None);
         if let Some(entry) = pods.register.entries.lock().get(&uid) {
             (deaths, unwanted) = (entry.deaths + 1, entry.unwanted);
+            told = Some(entry.report.clone());
         }
         if deaths > MAX_DEATHS {
             unwanted = Some(Duration::ZERO);
         }
         match Record::load(&pods.room.premises.layout.pod(&uid)) {
-            Ok(record) => pods.adopt_one(record, deaths, unwanted).await,
+            Ok(mut record) => {
+                // The last one may not have been written yet.
+                record.report = told.unwrap_or(record.report);
+                pods.adopt_one(record, deaths, unwanted).await;
+            }
             // It died before it had written anything down.
             Err(_) => {
                 let user = pods

@@ -124,7 +124,8 @@ impl Pods {
         };
         self.register.entries.lock().insert(uid.clone(), entry);
         if let Some(assignment) = assignment {
-            self.spawn(&uid, record, Some(assignment), Some(Event::Begin));
+            let warm = assignment.1.is_some();
+            self.spawn(&uid, record, Some(assignment), Some(Event::Begin { warm }));
         } else {
             self.spawn(&uid, record, None, None);
             self.register.changed(report);

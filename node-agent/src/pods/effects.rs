@@ -8,7 +8,7 @@ use common::link::{Origin, PodAssignment};
 use tokio_util::sync::CancellationToken;
 
 use super::door::Door;
-use super::machine::Event;
+use super::machine::{Event, Told};
 use super::register::Register;
 use crate::builds::Preinstalled;
 use crate::chain::chain;
@@ -49,6 +49,9 @@ pub(super) struct Parts {
 
 /// Longest time until a generic pod has taken the word.
 const WORD: Duration = Duration::from_secs(2);
+/// Who was told its function is asked at once whether it takes calls; an import that takes longer than
+/// this is waited for as that of any pod.
+const QUICK: Duration = Duration::from_millis(250);
 
 impl PodRoom {
     /// Gets what a pod is made of; the pod holds it as long as it lives. For a generic pod it is the
@@ -141,13 +144,14 @@ impl PodRoom {
         };
         if let Some(Claim(generic)) = claim {
             match self.specialise(&generic, start).await {
-                Ok(()) => {
+                Ok(ready) => {
                     self.pool.counts().hit();
                     let runtime_id = generic.runtime_id;
                     return Event::Started {
                         runtime_id,
                         at,
                         warm: true,
+                        ready,
                     };
                 }
                 Err(problem) => {
@@ -164,6 +168,7 @@ impl PodRoom {
                 runtime_id,
                 at,
                 warm: false,
+                ready: None,
             },
             Err(error) => Event::StartFailed {
                 message: chain(&error),
@@ -171,7 +176,12 @@ impl PodRoom {
         }
     }
 
-    async fn specialise(&self, generic: &Generic, pod: PodStart<'_>) -> Result<(), String> {
+    async fn specialise(
+        &self,
+        generic: &Generic,
+        pod: PodStart<'_>,
+    ) -> Result<Option<Told>, String> {
+        let before = self.clock.now();
         if pod.function.is_none() {
             return Err("the pod is made of an image".to_owned());
         }
@@ -185,10 +195,18 @@ impl PodRoom {
             let stream = server::connect(&run, owner).await;
             server::tell(stream, &environment).await
         };
-        match tokio::time::timeout(WORD, told).await {
-            Ok(told) => told.map_err(|error| error.to_string()),
-            Err(_) => Err("it does not take the word".to_owned()),
-        }
+        let mut told = match tokio::time::timeout(WORD, told).await {
+            Ok(told) => told.map_err(|error| error.to_string())?,
+            Err(_) => return Err("it does not take the word".to_owned()),
+        };
+        let took = self.clock.now() - before;
+        Ok(
+            match tokio::time::timeout(QUICK, server::ask_same(&mut told)).await {
+                Ok(Ok(Readiness::Ready { import_ms })) => Some(Told { took, import_ms }),
+                // Whatever else it is, who asks it next finds out.
+                Ok(_) | Err(_) => None,
+            },
+        )
     }
 
     /// Asks a pod until it is ready or says that it never will be; tells each step.

@@ -7,7 +7,11 @@ use tokio::time::Instant;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The pod is new.
-    Begin,
+    Begin {
+        /// Whether a generic pod that waits becomes it: it is ready in a moment, and nobody needs to
+        /// hear of the steps.
+        warm: bool,
+    },
     /// The pod is one of an earlier agent's and runs.
     Adopt,
     /// Its layer or image stands on the node.
@@ -30,6 +34,8 @@ pub enum Event {
         at: String,
         /// Whether it was a generic pod that waited.
         warm: bool,
+        /// What it said of itself at once.
+        ready: Option<Told>,
     },
     /// It could not be started.
     StartFailed {
@@ -71,6 +77,15 @@ pub enum Event {
     Removed,
 }
 
+/// A pod was told its function and takes calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    /// How long it took to tell it.
+    pub took: Duration,
+    /// How long the import took, in milliseconds.
+    pub import_ms: f64,
+}
+
 /// What is to be done about a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -93,6 +108,8 @@ pub enum Effect {
     Remove,
     /// Write the record and report to the master.
     Report,
+    /// Write the record.
+    Note,
 }
 
 /// Decides about one pod. Whatever comes, in whatever order, it starts at most once, and ends with
@@ -101,6 +118,8 @@ pub enum Effect {
 pub struct PodMachine {
     report: PodReport,
     start_timeout: Duration,
+    /// Its steps are not told, only what comes of them.
+    quiet: bool,
     fetching: bool,
     starting: bool,
     running: bool,
@@ -115,6 +134,7 @@ impl PodMachine {
         Self {
             report,
             start_timeout,
+            quiet: idle,
             fetching: idle,
             starting: idle,
             running: idle,
@@ -134,7 +154,7 @@ impl PodMachine {
             return Vec::new();
         }
         match event {
-            Event::Begin => self.begin(),
+            Event::Begin { warm } => self.begin(warm),
             Event::Adopt => self.adopt(now),
             Event::Fetched { took } => self.fetched(took),
             Event::FetchFailed { reason, message } => {
@@ -145,9 +165,10 @@ impl PodMachine {
                 runtime_id,
                 at,
                 warm,
+                ready,
             } => {
                 self.cold().warm = warm;
-                self.started(runtime_id, at, now)
+                self.started(runtime_id, at, ready, now)
             }
             Event::StartFailed { message } => {
                 self.starting = false;
@@ -174,12 +195,14 @@ impl PodMachine {
         }
     }
 
-    fn begin(&mut self) -> Vec<Effect> {
+    fn begin(&mut self, warm: bool) -> Vec<Effect> {
         if self.report.state != PodState::Preparing || self.fetching {
             return Vec::new();
         }
         self.fetching = true;
-        vec![Effect::Report, Effect::Fetch]
+        self.quiet = warm;
+        let tell = if warm { Effect::Note } else { Effect::Report };
+        vec![tell, Effect::Fetch]
     }
 
     fn adopt(&mut self, now: Instant) -> Vec<Effect> {
@@ -213,10 +236,19 @@ impl PodMachine {
         }
         self.report.state = PodState::Starting;
         self.starting = true;
+        if self.quiet {
+            return vec![Effect::Start];
+        }
         vec![Effect::Report, Effect::Start]
     }
 
-    fn started(&mut self, runtime_id: String, at: String, now: Instant) -> Vec<Effect> {
+    fn started(
+        &mut self,
+        runtime_id: String,
+        at: String,
+        ready: Option<Told>,
+        now: Instant,
+    ) -> Vec<Effect> {
         self.starting = false;
         self.running = true;
         self.report.runtime_id = Some(runtime_id);
@@ -228,6 +260,12 @@ impl PodMachine {
                     grace: Duration::ZERO,
                 },
             ];
+        }
+        if let Some(Told { took, import_ms }) = ready {
+            self.cold().start_ms = millis(took);
+            let mut effects = self.ready(import_ms);
+            effects.push(Effect::Watch);
+            return effects;
         }
         let deadline = Effect::Deadline(now + self.start_timeout);
         vec![Effect::Report, Effect::Watch, Effect::Probe, deadline]

@@ -21,5 +21,5 @@ pub use actor::{PodActor, Tell};
 pub use all::Pods;
 pub use door::Target;
 pub use effects::PodRoom;
-pub use machine::{Effect, Event, PodMachine};
+pub use machine::{Effect, Event, PodMachine, Told};
 pub use record::Record;

@@ -1,10 +1,12 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use common::digest::Digest;
 use common::link::{Origin, PodAssignment, PodReport, PodState};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::register::gone;
@@ -90,5 +92,77 @@ impl Record {
     /// When there is none, or it is broken.
     pub fn load(directory: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&fs::read(directory.join(NAME))?)?)
+    }
+}
+
+/// Writes a pod's records, the newest last. To replace a file may take the disk a while, and nobody
+/// who waits for the pod shall wait for that.
+#[derive(Debug)]
+pub(super) struct Notes {
+    directory: PathBuf,
+    next: Mutex<Option<Record>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Notes {
+    /// Of the pod with this directory.
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            next: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Writes a record now.
+    pub(super) fn write(&self, record: &Record) {
+        if let Err(error) = record.save(&self.directory) {
+            tracing::warn!(pod = record.report.uid, %error, "write pod's record");
+        }
+    }
+
+    /// Writes a record soon, unless a newer one comes first.
+    pub(super) fn write_soon(self: &Arc<Self>, record: Record) {
+        *self.next.lock() = Some(record);
+        let own = Arc::clone(self);
+        tokio::spawn(async move {
+            let _turn = own.turn.lock().await;
+            let Some(record) = own.next.lock().take() else {
+                return;
+            };
+            let notes = Arc::clone(&own);
+            let written = tokio::task::spawn_blocking(move || notes.write(&record)).await;
+            if let Err(error) = written {
+                tracing::error!(%error, "write pod's record");
+            }
+        });
+    }
+
+    /// Waits until nothing is written; what was to be is not.
+    pub(super) async fn close(&self) {
+        let _turn = self.turn.lock().await;
+        self.next.lock().take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_record_is_the_one_that_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let notes = Arc::new(Notes::new(place.path().to_owned()));
+        let mut record = Record::unknown("u", None);
+        for grace_seconds in 1..=20 {
+            record.grace_seconds = grace_seconds;
+            notes.write_soon(record.clone());
+            tokio::task::yield_now().await;
+        }
+        while notes.next.lock().is_some() {
+            tokio::task::yield_now().await;
+        }
+        notes.close().await;
+        assert_eq!(Record::load(place.path()).unwrap(), record);
     }
 }

@@ -4,12 +4,13 @@ use common::link::{Exit, PodReport, PodState};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{Effect, Event, PodMachine};
+use super::{Effect, Event, PodMachine, Told};
 
 const OK: Exit = Exit {
     code: 0,
     oom: false,
 };
+const BEGIN: Event = Event::Begin { warm: false };
 const GRACE: Duration = Duration::from_secs(5);
 
 fn machine() -> PodMachine {
@@ -38,6 +39,16 @@ fn started() -> Event {
     Event::Started {
         runtime_id: "process://1".into(),
         warm: false,
+        ready: None,
+        at: "2026-01-01T00:00:00Z".into(),
+    }
+}
+
+fn waited(ready: Option<Told>) -> Event {
+    Event::Started {
+        runtime_id: "process://1".into(),
+        warm: true,
+        ready,
         at: "2026-01-01T00:00:00Z".into(),
     }
 }
@@ -65,7 +76,7 @@ fn a_pod_becomes_ready_with_its_costs_counted() {
         took: Duration::from_millis(40),
     };
     let ready = Event::Ready { import_ms: 7.5 };
-    let (machine, effects) = after([Event::Begin, fetched(), started(), answered, ready]);
+    let (machine, effects) = after([BEGIN, fetched(), started(), answered, ready]);
     assert_eq!(effects, [Effect::Report]);
     let report = machine.report();
     assert_eq!(report.state, PodState::Ready);
@@ -74,6 +85,31 @@ fn a_pod_becomes_ready_with_its_costs_counted() {
         (cold.prepare_ms, cold.start_ms, cold.import_ms),
         (3.0, 40.0, 7.5)
     );
+}
+
+#[test]
+fn of_a_pod_that_waited_the_master_hears_when_it_is_ready() {
+    let now = Instant::now();
+    let mut machine = machine();
+    let effects = machine.decide(Event::Begin { warm: true }, now);
+    assert_eq!(effects, [Effect::Note, Effect::Fetch]);
+    assert_eq!(machine.decide(fetched(), now), [Effect::Start]);
+    let told = Told {
+        took: Duration::from_millis(2),
+        import_ms: 0.5,
+    };
+    let effects = machine.decide(waited(Some(told)), now);
+    assert_eq!(effects, [Effect::Report, Effect::Watch]);
+    assert_eq!(machine.report().state, PodState::Ready);
+    let cold = machine.report().cold.unwrap();
+    assert_eq!((cold.start_ms, cold.import_ms), (2.0, 0.5));
+}
+
+#[test]
+fn a_pod_that_waited_and_imports_slowly_is_asked_as_any_other() {
+    let (machine, effects) = after([Event::Begin { warm: true }, fetched(), waited(None)]);
+    assert!(effects.contains(&Effect::Probe) && effects.contains(&Effect::Report));
+    assert_eq!(machine.report().state, PodState::Starting);
 }
 
 #[test]
@@ -93,25 +129,19 @@ fn failures_name_their_reason() {
         code: 137,
         oom: true,
     });
-    assert_eq!(reason(vec![Event::Begin, failed("x")]), "LayerFailed");
+    assert_eq!(reason(vec![BEGIN, failed("x")]), "LayerFailed");
+    assert_eq!(reason(vec![BEGIN, fetched(), start_failed]), "StartFailed");
     assert_eq!(
-        reason(vec![Event::Begin, fetched(), start_failed]),
-        "StartFailed"
-    );
-    assert_eq!(
-        reason(vec![Event::Begin, fetched(), started(), import_failed]),
+        reason(vec![BEGIN, fetched(), started(), import_failed]),
         "ImportError"
     );
     assert_eq!(
-        reason(vec![Event::Begin, fetched(), started(), Event::Deadline]),
+        reason(vec![BEGIN, fetched(), started(), Event::Deadline]),
         "StartTimeout"
     );
+    assert_eq!(reason(vec![BEGIN, fetched(), started(), oom]), "OOMKilled");
     assert_eq!(
-        reason(vec![Event::Begin, fetched(), started(), oom]),
-        "OOMKilled"
-    );
-    assert_eq!(
-        reason(vec![Event::Begin, fetched(), started(), Event::Exited(OK)]),
+        reason(vec![BEGIN, fetched(), started(), Event::Exited(OK)]),
         "Exited"
     );
 }
@@ -122,7 +152,7 @@ fn an_import_error_stays_the_reason_when_the_process_then_exits() {
         message: "no module x".into(),
     };
     let (machine, _) = after([
-        Event::Begin,
+        BEGIN,
         fetched(),
         started(),
         import_failed,
@@ -138,7 +168,7 @@ fn a_pod_that_cannot_be_removed_says_so_and_is_not_gone() {
     let stuck = Event::RemoveFailed {
         message: "device is busy".into(),
     };
-    let events = [Event::Begin, remove, fetched(), stuck.clone()];
+    let events = [BEGIN, remove, fetched(), stuck.clone()];
     let (mut machine, effects) = after(events);
     assert_eq!(effects, [Effect::Report]);
     let report = machine.report();
@@ -153,16 +183,16 @@ fn a_pod_that_cannot_be_removed_says_so_and_is_not_gone() {
 #[test]
 fn a_pod_removed_while_it_is_fetched_never_starts() {
     let remove = Event::Remove { grace: GRACE };
-    let (_, effects) = after([Event::Begin, remove.clone()]);
+    let (_, effects) = after([BEGIN, remove.clone()]);
     assert_eq!(effects, [Effect::Report]);
-    let (_, effects) = after([Event::Begin, remove, fetched()]);
+    let (_, effects) = after([BEGIN, remove, fetched()]);
     assert_eq!(effects, [Effect::Remove]);
 }
 
 #[test]
 fn a_pod_removed_while_it_starts_is_ended_once_it_runs() {
     let remove = Event::Remove { grace: GRACE };
-    let (_, effects) = after([Event::Begin, fetched(), remove.clone(), started()]);
+    let (_, effects) = after([BEGIN, fetched(), remove.clone(), started()]);
     assert_eq!(
         effects,
         [
@@ -172,20 +202,14 @@ fn a_pod_removed_while_it_starts_is_ended_once_it_runs() {
             }
         ]
     );
-    let (_, effects) = after([
-        Event::Begin,
-        fetched(),
-        remove,
-        started(),
-        Event::Exited(OK),
-    ]);
+    let (_, effects) = after([BEGIN, fetched(), remove, started(), Event::Exited(OK)]);
     assert_eq!(effects, [Effect::Remove]);
 }
 
 #[test]
 fn a_deadline_after_ready_means_nothing() {
     let ready = Event::Ready { import_ms: 1.0 };
-    let (machine, effects) = after([Event::Begin, fetched(), started(), ready, Event::Deadline]);
+    let (machine, effects) = after([BEGIN, fetched(), started(), ready, Event::Deadline]);
     assert!(effects.is_empty());
     assert_eq!(machine.report().state, PodState::Ready);
 }
@@ -212,6 +236,10 @@ fn answers(effect: &Effect, choice: u8) -> Vec<Event> {
         (Effect::Start, 0) => vec![Event::StartFailed {
             message: "x".into(),
         }],
+        (Effect::Start, 1) => vec![waited(Some(Told {
+            took: GRACE,
+            import_ms: 1.0,
+        }))],
         (Effect::Start, _) => vec![started()],
         (Effect::Probe, 0) => vec![Event::ImportFailed {
             message: "x".into(),
@@ -221,7 +249,7 @@ fn answers(effect: &Effect, choice: u8) -> Vec<Event> {
         (Effect::Deadline(_), _) => vec![Event::Deadline],
         (Effect::Stop { .. }, _) => vec![Event::Exited(code)],
         (Effect::Remove, _) => vec![Event::Removed],
-        (Effect::Watch | Effect::Report, _) => vec![],
+        (Effect::Watch | Effect::Report | Effect::Note, _) => vec![],
     }
 }
 
@@ -233,7 +261,7 @@ proptest! {
     ) {
         let now = Instant::now();
         let mut machine = machine();
-        let mut waiting = vec![Event::Begin];
+        let mut waiting = vec![BEGIN];
         let (mut starts, mut removals, mut removed) = (0, 0, false);
         let mut choices = choices.into_iter().cycle();
         for step in 0..2000 {

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::request::{Problem, request};
+use super::request::{Problem, Talk, request};
 
 /// Between two looks for the socket, at first and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -83,6 +83,16 @@ pub async fn ask(stream: UnixStream) -> Result<Readiness, Problem> {
 /// When there is no answer, or none of func-base's.
 pub async fn ask_now(stream: UnixStream) -> Result<Readiness, Problem> {
     ask_for(stream, 0).await
+}
+
+/// Asks over a connection that was used before, waiting for the import.
+///
+/// # Errors
+/// When there is no answer, or none of func-base's.
+pub async fn ask_same(talk: &mut Talk) -> Result<Readiness, Problem> {
+    let path = format!("{READY_PATH}?wait={WAIT_SECONDS}");
+    let (_, body) = talk.request(Method::GET, &path, Bytes::new()).await?;
+    Ok(read(&serde_json::from_slice::<Answer>(&body)?))
 }
 
 async fn ask_for(stream: UnixStream, seconds: u32) -> Result<Readiness, Problem> {

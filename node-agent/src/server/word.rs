@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use tokio::net::UnixStream;
 
-use super::request::{Problem, request};
+use super::request::{Problem, Talk};
 
 #[derive(Serialize)]
 struct Word<'a> {
@@ -16,19 +16,20 @@ struct Word<'a> {
 }
 
 /// Gives a waiting server its function: the environment that a plain start would have had. Once only;
-/// the import has begun when this returns.
+/// the import has begun when this returns. How it stands can be asked over the same connection.
 ///
 /// # Errors
 /// When it does not take it.
-pub async fn tell(stream: UnixStream, environment: &[(String, String)]) -> Result<(), Problem> {
+pub async fn tell(stream: UnixStream, environment: &[(String, String)]) -> Result<Talk, Problem> {
     let env = environment
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect();
     let body = Bytes::from(serde_json::to_vec(&Word { env })?);
-    let (status, answer) = request(stream, Method::POST, SPECIALIZE_PATH, body).await?;
+    let mut talk = Talk::begin(stream).await?;
+    let (status, answer) = talk.request(Method::POST, SPECIALIZE_PATH, body).await?;
     if status == StatusCode::ACCEPTED {
-        return Ok(());
+        return Ok(talk);
     }
     // What it was told may be secret, what it says to that is not.
     let said: String = String::from_utf8_lossy(&answer).chars().take(200).collect();
