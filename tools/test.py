@@ -23,6 +23,8 @@ from registry_image import registry_image
 OLDEST_KUBECTL = (1, 27)
 # End-to-end tests that need a Docker engine.
 IN_CONTAINERS = ("architectures", "containers", "registries")
+# End-to-end tests that need an etcd.
+ON_ETCD = ("etcd", "masters", "restore", "secrets")
 # End-to-end tests mostly wait for processes to start.
 THREADS = 2 * (os.cpu_count() or 1)
 
@@ -161,14 +163,16 @@ def registry():
 def etcd():
     """The store in a real etcd, and clusters on it."""
     need("etcd", "etcd-server", "the store of several masters")
-    selection = "package(master) & binary(etcd) + package(tests) & (binary(etcd) + binary(masters))"
+    need("etcdctl", "etcd-client", "its backup and restore")
+    ours = " + ".join(f"binary({name})" for name in ON_ETCD)
+    selection = f"package(master) & binary(etcd) + package(tests) & ({ours})"
     # Two test files of the same name: a plain cargo test runs both.
-    return rust("etcd", selection, ["-p", "master", "-p", "tests", "--test", "etcd", "--test", "masters"])
+    return rust("etcd", selection, ["-p", "master", "-p", "tests", *(word for name in ON_ETCD for word in ("--test", name))])
 
 
 def end_to_end():
     # These are in suites of their own.
-    others = ("real_kubectl", "etcd", "masters", *IN_CONTAINERS)
+    others = ("real_kubectl", *ON_ETCD, *IN_CONTAINERS)
     arguments = ["-p", "tests", *selected(lambda name: name not in others)]
     selection = "package(tests)" + "".join(f" - binary({name})" for name in others)
     return rust("end to end", selection, arguments, THREADS)

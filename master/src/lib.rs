@@ -7,6 +7,7 @@
 //! - [`supervisor`]: the root of the tree, death watch, restarts.
 //! - [`functions`], [`workflows`], [`invocations`], [`nodes`], [`scheduler`], [`images`], [`router`]:
 //!   the rooms of the tree, one folder each; [`house`] puts them together.
+//! - [`relay`]: what a master that does not lead does with requests.
 //! - [`api`]: the Kubernetes-style face; [`join`]: how nodes get in.
 //! - [`calls`] and [`upstream`]: one call's way to a pod and back; [`gateway`]: the same over HTTP;
 //!   [`step_functions`]: the API of AWS Step Functions.
@@ -28,6 +29,7 @@ pub mod nodes;
 pub mod objects;
 pub mod platform;
 pub mod registry;
+pub mod relay;
 pub mod router;
 pub mod scheduler;
 pub mod seal;

@@ -29,8 +29,13 @@ impl Backoff {
 
     /// It failed: wait so long.
     pub(crate) fn fail(&mut self) -> Duration {
-        let wait = self.chance.jitter(self.next);
-        self.next = (self.next * 2).min(LAST);
+        self.fail_within(LAST)
+    }
+
+    /// The same, with waits that grow to another limit.
+    pub(crate) fn fail_within(&mut self, limit: Duration) -> Duration {
+        let wait = self.chance.jitter(self.next.min(limit));
+        self.next = (self.next * 2).min(limit).min(LAST);
         wait
     }
 }
@@ -48,5 +53,7 @@ mod tests {
         assert!(waits[11] >= LAST / 2);
         backoff.reset();
         assert!(backoff.fail() <= FIRST);
+        let limit = Duration::from_secs(1);
+        assert!((0..12).all(|_| backoff.fail_within(limit) <= limit));
     }
 }

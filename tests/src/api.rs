@@ -52,6 +52,18 @@ impl Api {
         &self.server
     }
 
+    /// The certificate (PEM) of the cluster's authority.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The administrator's certificate and key.
+    #[must_use]
+    pub fn admin(&self) -> Identity {
+        self.admin.clone()
+    }
+
     /// With the administrator's certificate.
     #[must_use]
     pub fn as_admin(&self) -> Http {

@@ -14,6 +14,7 @@ pub struct Etcd {
     pub process: Process,
     home: TempDir,
     address: String,
+    peer: String,
 }
 
 impl Etcd {
@@ -45,11 +46,13 @@ impl Etcd {
         }
         let log = path.join("log");
         let client = format!("{}://{address}", if tls { "https" } else { "http" });
-        let process = Process::start("etcd", log, move || command(&path, &client, &peer, tls));
+        let own_peer = peer.clone();
+        let process = Process::start("etcd", log, move || command(&path, &client, &own_peer, tls));
         let mut etcd = Self {
             process,
             home,
             address,
+            peer,
         };
         etcd.wait();
         etcd
@@ -79,11 +82,46 @@ impl Etcd {
         });
     }
 
+    /// Saves what it holds into a file of its directory. Only without TLS.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn save(&self, name: &str) {
+        let mut save = Command::new("etcdctl");
+        save.env("ETCDCTL_API", "3");
+        save.args(["--endpoints", &self.address, "snapshot", "save"]);
+        succeed(save.arg(self.file(name)));
+    }
+
+    /// Ends it, and begins it anew with what a file that was saved holds.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn restore(&mut self, name: &str) {
+        self.process.kill();
+        std::fs::remove_dir_all(self.file("data")).unwrap();
+        let peer = format!("http://{}", self.peer);
+        let mut restore = Command::new("etcdctl");
+        restore.env("ETCDCTL_API", "3");
+        restore.args(["snapshot", "restore", "--name", "one"]);
+        restore.args(["--initial-cluster", &format!("one={peer}")]);
+        restore.args(["--initial-advertise-peer-urls", &peer]);
+        restore.arg("--data-dir").arg(self.file("data"));
+        succeed(restore.arg(self.file(name)));
+        self.start_again();
+    }
+
     /// Starts it again and waits until it takes connections.
     pub fn start_again(&mut self) {
         self.process.start_again();
         self.wait();
     }
+}
+
+fn succeed(command: &mut Command) {
+    let said = command.output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{command:?}: {text}");
 }
 
 fn command(home: &Path, client: &str, peer: &str, tls: bool) -> Command {

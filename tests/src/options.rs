@@ -70,7 +70,8 @@ pub fn master_variable(key: &str, value: &str) -> (String, String) {
 }
 
 /// The variable for a setting of an agent.
-pub(crate) fn agent_variable(key: &str, value: &str) -> (String, String) {
+#[must_use]
+pub fn agent_variable(key: &str, value: &str) -> (String, String) {
     variable("TROUPE_AGENT__", key, value)
 }
 

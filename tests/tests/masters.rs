@@ -1,93 +1,63 @@
-//! Two masters on one etcd: one leads, the other takes over.
+//! Several masters on one etcd: one leads, the others serve and take over.
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use serde_json::json;
-use tests::{Cluster, Etcd, Http, Kubectl, Options, Process, eventually, params, program};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Cluster, Etcd, Http, Identity, Master, Node, Options, eventually, params};
 
-/// A master beside the cluster's first.
-struct Second {
-    process: Process,
-    home: PathBuf,
-    gateway: Http,
+/// A cluster that more masters can join, and what they need for it.
+struct Ensemble {
+    cluster: Cluster,
+    /// Where the second master's API will be.
+    api: String,
+    settings: Vec<(&'static str, String)>,
+    shared: tempfile::TempDir,
+    _etcd: Etcd,
 }
 
-impl Second {
-    fn start(cluster: &Cluster, api: &str, settings: &[(&str, String)]) -> Self {
-        let home = cluster.home().join("second");
-        let gateway = free();
-        let (data, own_gateway, api) = (home.clone(), gateway.clone(), api.to_owned());
-        let settings: Vec<_> = settings
+impl Ensemble {
+    fn begin() -> Self {
+        let etcd = Etcd::start();
+        let shared = tempfile::tempdir().unwrap();
+        let blobs = shared.path().join("blobs").to_str().unwrap().to_owned();
+        let settings = vec![
+            ("store", format!("etcd://{}", etcd.address())),
+            ("blobs", blobs),
+            (
+                "cluster-secret-file",
+                secret(&shared.path().join("secret"), "s3cret"),
+            ),
+        ];
+        let api = Master::free_address();
+        let options = settings
             .iter()
-            .map(|(key, value)| tests::master_variable(key, value))
-            .collect();
-        let log = cluster.home().join("second.log");
-        let process = Process::start("second master", log, move || {
-            let mut command = Command::new(program("master"));
-            command
-                .arg("--data-dir")
-                .arg(&data)
-                .args(["--api-listen", &api, "--gateway-listen", &own_gateway])
-                .env("TROUPE_MASTER__REGISTRY", "none")
-                .envs(settings.iter().cloned());
-            command
-        });
+            .fold(Options::default(), |options, (key, value)| {
+                options.master(key, value)
+            });
+        let cluster = Cluster::with(options.also_master(&format!("https://{api}")));
         Self {
-            process,
-            home,
-            gateway: Http::new(&format!("http://{gateway}")),
+            cluster,
+            api,
+            settings,
+            shared,
+            _etcd: etcd,
         }
     }
 
-    fn kubectl(&self, cluster: &Cluster) -> Kubectl {
-        let kubectl = program("kubectl");
-        let bin = kubectl.parent().unwrap().to_owned();
-        Kubectl::new(
-            kubectl,
-            &self.home.join("admin.kubeconfig"),
-            cluster.home(),
-            &bin,
-        )
+    /// The second master, which stands by.
+    fn second(&self) -> Master {
+        let mut second = Master::start("second", &self.cluster, &self.api, &self.settings);
+        second.await_role("standby");
+        second
     }
-
-    /// Waits until it leads.
-    fn await_lead(&mut self, cluster: &Cluster) {
-        let kubectl = self.kubectl(cluster);
-        let (process, kubeconfig) = (&mut self.process, self.home.join("admin.kubeconfig"));
-        eventually("the second master leads", || {
-            assert!(process.is_running(), "it ended:\n{}", process.log());
-            if !kubeconfig.exists() {
-                return Err("no admin.kubeconfig".to_owned());
-            }
-            let said = kubectl.say(&["get", "node", "node-1"]);
-            if said.code == 0 && said.out.contains(" Ready") {
-                Ok(())
-            } else {
-                Err(format!("{said:?}"))
-            }
-        });
-    }
-}
-
-fn free() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-fn await_word(process: &Process, word: &str, times: usize) {
-    eventually(&format!("the log says {word:?}"), || {
-        let log = process.log();
-        if log.matches(word).count() >= times {
-            Ok(())
-        } else {
-            Err(log)
-        }
-    });
 }
 
 fn secret(path: &Path, text: &str) -> String {
@@ -95,113 +65,324 @@ fn secret(path: &Path, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+fn await_first(cluster: &mut Cluster, role: &str) {
+    let (kubeconfig, master) = (cluster.kubeconfig(), &mut cluster.master);
+    eventually(&format!("the first master is {role}"), || {
+        assert!(master.is_running(), "it ended:\n{}", master.log());
+        let nobody = tests::Api::of(&kubeconfig).as_nobody();
+        let answer = nobody.try_send(Method::GET, "/readyz", |request| request)?;
+        match (answer.status, answer.header("x-troupe-role")) {
+            (200, Some(found)) if found == role => Ok(()),
+            _ => Err(format!("{answer:?}")),
+        }
+    });
+}
+
 #[test]
 fn a_second_master_takes_over_and_the_old_leader_changes_nothing() {
-    const WAITS: &str = "waits to take over";
-    let etcd = Etcd::start();
-    let shared = tempfile::tempdir().unwrap();
-    let settings = [
-        ("store", format!("etcd://{}", etcd.address())),
-        (
-            "blobs",
-            shared.path().join("blobs").to_str().unwrap().to_owned(),
-        ),
-        (
-            "cluster-secret-file",
-            secret(&shared.path().join("secret"), "s3cret"),
-        ),
-    ];
-    let api = free();
-    let options = settings
-        .iter()
-        .fold(Options::default(), |options, (key, value)| {
-            options.master(key, value)
-        });
-    let mut cluster = Cluster::with(options.also_master(&format!("https://{api}")));
-    cluster.apply(
+    let mut ensemble = Ensemble::begin();
+    ensemble.cluster.apply(
         "f",
         &params("params['n'] + 1"),
         "scaling: { minReplicas: 1 }",
     );
-    assert_eq!(
-        cluster
-            .gateway()
-            .post("/function/f", r#"{"n": 1}"#)
-            .expect(200),
-        json!(2)
-    );
+    let call = |gateway: &Http, n: u32| {
+        let answer = gateway.post("/function/f", json!({ "n": n }).to_string());
+        assert_eq!(answer.expect(200), json!(n + 1));
+    };
+    call(&ensemble.cluster.gateway(), 1);
 
     // Somebody without the secret, and somebody with another one, are not let in.
     for (wrong, why) in [
         (String::new(), "cluster-secret-file"),
         (
-            secret(&shared.path().join("other"), "wr0ng!"),
+            secret(&ensemble.shared.path().join("other"), "wr0ng!"),
             "another secret",
         ),
     ] {
-        let mut stranger = settings.clone();
-        stranger[2].1 = wrong;
-        cluster.master.signal(Signal::SIGSTOP);
-        let mut stranger = Second::start(&cluster, &api, &stranger);
+        let mut settings = ensemble.settings.clone();
+        settings[2].1 = wrong;
+        let mut stranger = Master::start("stranger", &ensemble.cluster, &ensemble.api, &settings);
         assert!(!stranger.process.wait().success());
-        assert!(
-            stranger.process.log().contains(why),
-            "{}",
-            stranger.process.log()
-        );
-        cluster.master.signal(Signal::SIGCONT);
-        cluster.master.wait();
-        cluster.master.start_again();
-        cluster.wait_for_master();
-        fs::remove_dir_all(&stranger.home).unwrap();
+        let log = stranger.process.log();
+        assert!(log.contains(why), "{log}");
+        fs::remove_dir_all(stranger.data()).unwrap();
     }
 
-    // The agent is linked again when this is answered.
-    let answer = cluster.gateway().post("/function/f", r#"{"n": 1}"#);
-    assert_eq!(answer.expect(200), json!(2));
-    let before = cluster.ready_pods("f", 1)[0]["metadata"]["uid"].clone();
-    let mut second = Second::start(&cluster, &api, &settings);
-    await_word(&second.process, WAITS, 1);
-    let since = Instant::now();
+    let before = ensemble.cluster.ready_pods("f", 1)[0]["metadata"]["uid"].clone();
+    let mut second = ensemble.second();
+    let cluster = &mut ensemble.cluster;
     cluster.master.kill();
-    second.await_lead(&cluster);
-    eprintln!("the second master led after {:?}", since.elapsed());
-    let answer = second.gateway.post("/function/f", r#"{"n": 2}"#);
-    assert_eq!(answer.expect(200), json!(3));
+    second.await_role("leader");
+    call(second.gateway(), 2);
     let pods = second
-        .kubectl(&cluster)
+        .kubectl()
         .items(&["get", "pods", "-l", "troupe.dev/function=f"]);
     assert!(
         pods.iter().any(|pod| pod["metadata"]["uid"] == before),
         "the pod runs on: {pods:?}"
     );
 
-    // The first comes back, waits, and leads again when the second is paused; which then wakes up.
+    // The first comes back, stands by, and leads again when the second is paused; which then wakes up.
     cluster.master.start_again();
-    await_word(&cluster.master, WAITS, 1);
+    await_first(cluster, "standby");
     second.process.signal(Signal::SIGSTOP);
-    cluster.wait_for_master();
+    await_first(cluster, "leader");
     cluster.wait_for_node("node-1");
     cluster.kubectl().run(&["create", "namespace", "mine"]);
     second.process.signal(Signal::SIGCONT);
     assert!(!second.process.wait().success());
-    assert!(
-        second.process.log().contains("another master leads"),
-        "{}",
-        second.process.log()
-    );
-    assert_eq!(
-        cluster
-            .gateway()
-            .post("/function/f", r#"{"n": 3}"#)
-            .expect(200),
-        json!(4)
-    );
+    let log = second.process.log();
+    assert!(log.contains("another master leads"), "{log}");
+    call(&cluster.gateway(), 3);
 
     // One that ends in order leaves the lead at once.
     second.process.start_again();
-    await_word(&second.process, WAITS, 2);
+    second.await_role("standby");
     assert!(cluster.master.stop().success());
-    second.await_lead(&cluster);
+    second.await_role("leader");
+    call(second.gateway(), 4);
     assert!(second.process.stop().success());
+}
+
+/// What clients saw who called again and again.
+#[derive(Debug, Default)]
+struct Seen {
+    answered: usize,
+    /// Status and text of the other answers.
+    refused: Vec<(u16, String)>,
+    longest: Duration,
+}
+
+/// Calls through a gateway until it is told to end.
+fn caller(gateway: Http, end: Arc<AtomicBool>) -> std::thread::JoinHandle<Seen> {
+    std::thread::spawn(move || {
+        let mut seen = Seen::default();
+        let mut last = Instant::now();
+        while !end.load(Ordering::Relaxed) {
+            let answer = gateway.post("/function/f", r#"{"n": 1}"#);
+            if answer.status == 200 {
+                assert_eq!(answer.json(), json!(2));
+                seen.answered += 1;
+                seen.longest = seen.longest.max(last.elapsed());
+                last = Instant::now();
+            } else {
+                seen.refused.push((answer.status, answer.text()));
+            }
+        }
+        seen
+    })
+}
+
+#[test]
+fn calls_by_a_standby_are_held_while_the_lead_changes() {
+    let mut ensemble = Ensemble::begin();
+    ensemble.cluster.apply(
+        "f",
+        &params("params['n'] + 1"),
+        "scaling: { minReplicas: 1 }\nconcurrency: 16",
+    );
+    let pods = |kubectl: tests::Kubectl| -> Vec<Value> {
+        let pods = kubectl.items(&["get", "pods", "-l", "troupe.dev/function=f"]);
+        pods.iter()
+            .map(|pod| pod["metadata"]["uid"].clone())
+            .collect()
+    };
+    let _ = ensemble.cluster.ready_pods("f", 1);
+    let before = pods(ensemble.cluster.kubectl());
+    let mut second = ensemble.second();
+    let end = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..4)
+        .map(|_| caller(second.gateway().clone(), Arc::clone(&end)))
+        .collect();
+    std::thread::sleep(Duration::from_millis(500));
+    ensemble.cluster.master.kill();
+    second.await_role("leader");
+    second
+        .gateway()
+        .post("/function/f", r#"{"n": 1}"#)
+        .expect(200);
+    end.store(true, Ordering::Relaxed);
+    for caller in callers {
+        let seen = caller.join().unwrap();
+        eprintln!("{seen:?}");
+        assert!(seen.answered > 0);
+        // What the leader had in hand when it was killed, and what was sent to it before its end was noticed, is not
+        // sent again: it may have been carried out.
+        assert!(seen.refused.len() <= 3, "{seen:?}");
+        assert!(
+            seen.refused.iter().all(|(status, _)| *status == 502),
+            "{seen:?}"
+        );
+    }
+    // The load may have brought one more.
+    let after = pods(second.kubectl());
+    assert!(
+        before.iter().all(|pod| after.contains(pod)),
+        "the pods run on: {before:?}, {after:?}"
+    );
+}
+
+#[test]
+fn a_master_that_stands_by_serves_as_the_leader_does() {
+    let mut ensemble = Ensemble::begin();
+    let second = ensemble.second();
+    let cluster = &mut ensemble.cluster;
+
+    // An agent that knows only the standby joins by it and finds the leader.
+    let quiet = [tests::agent_variable("pool.size", "0")];
+    let only = format!("https://{}", ensemble.api);
+    let token = cluster.token();
+    cluster
+        .nodes
+        .push(Node::start("node-2", cluster.home(), &only, &token, &quiet));
+    cluster.wait_for_node("node-2");
+
+    // Code is uploaded, objects are written and read, functions and runs are executed.
+    let source = tests::Source::write(
+        cluster.home(),
+        "f",
+        "def main(params):\n    print('heard', flush=True)\n    return len(params.get('text', ''))\n",
+        "",
+    );
+    let kubectl = second.kubectl();
+    kubectl.run(&["apply", source.yaml()]);
+    assert_eq!(
+        kubectl.run(&["execute", "f", r#"{"text": "four"}"#]).trim(),
+        "4"
+    );
+    let gateway = second.gateway();
+    let text = "x".repeat(3 << 20);
+    let answer = gateway.post("/function/f", json!({ "text": text }).to_string());
+    assert!(answer.is_stamped(), "{answer:?}");
+    assert_eq!(answer.expect(200), json!(text.len()));
+    let accepted = gateway.post_with(
+        "/function/f",
+        "prefer",
+        "respond-async",
+        r#"{"text": "abc"}"#,
+    );
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    let location = accepted.header("location").unwrap().to_owned();
+    eventually("the asynchronous call has a result", || {
+        match gateway.get(&location).json() {
+            shown if shown["state"] == "Succeeded" => Ok(()),
+            shown => Err(shown),
+        }
+    });
+    let log = kubectl.run(&["logs", "function/f"]);
+    assert!(log.contains("heard"), "{log}");
+    let real = second.real_kubectl();
+    real.run(&["create", "configmap", "m", "--from-literal=a=1"]);
+    assert_eq!(
+        real.run(&["get", "configmap", "m", "-o", "jsonpath={.data.a}"]),
+        "1"
+    );
+    assert_eq!(
+        cluster
+            .kubectl()
+            .run(&["get", "configmap", "m", "-o", "jsonpath={.data.a}"]),
+        "1"
+    );
+    let seen = real.run(&[
+        "wait",
+        "--for=condition=Ready",
+        "function/f",
+        "--timeout=60s",
+    ]);
+    assert!(seen.contains("condition met"), "{seen}");
+
+    // Each says what it is.
+    let role = |http: Http| {
+        http.get("/healthz")
+            .header("x-troupe-role")
+            .map(str::to_owned)
+    };
+    assert_eq!(role(cluster.api().as_nobody()).as_deref(), Some("leader"));
+    assert_eq!(role(second.api().as_nobody()).as_deref(), Some("standby"));
+    let metrics = second.api().as_admin().get("/metrics");
+    assert!(
+        metrics.text().contains("troupe_master_leads{} 0"),
+        "{metrics:?}"
+    );
+
+    // The first of its list is not there.
+    let gone = format!(
+        "https://{},{}",
+        Master::free_address(),
+        second.api().server()
+    );
+    assert_eq!(
+        kubectl
+            .run(&["--server", &gone, "get", "function", "f", "-o", "name"])
+            .trim(),
+        "function/f"
+    );
+
+    // Nobody gets further by a standby than by the leader, and nobody introduces himself.
+    let identity = Identity::load(&cluster.nodes[0].data().join("node.pem")).unwrap();
+    let forged = forged_introduction();
+    for api in [cluster.api(), second.api()] {
+        let (nobody, node) = (api.as_nobody(), api.with(&identity));
+        for path in ["/api/v1/namespaces/default/functions/f", "/invocations"] {
+            for (who, least) in [(&nobody, 401), (&node, 401)] {
+                let plain = who.get(path);
+                assert!((least..=403).contains(&plain.status), "{path}: {plain:?}");
+                let lied = who.send(Method::GET, path, |request| {
+                    request.header("x-troupe-introduction", &forged)
+                });
+                assert_eq!(lied.status, plain.status, "{path}: {lied:?}");
+            }
+        }
+        let call = nobody.send(Method::POST, "/function/f", |request| {
+            request.header("x-troupe-introduction", &forged).body("{}")
+        });
+        assert_eq!(call.status, 401, "{call:?}");
+        let token = node.send(Method::POST, "/tokens", |request| {
+            request
+                .header("x-troupe-introduction", &forged)
+                .header("content-type", "application/json")
+                .body("{}")
+        });
+        assert_eq!(token.status, 403, "{token:?}");
+    }
+}
+
+/// What a master says of an administrator who came by a gateway on loopback.
+fn forged_introduction() -> String {
+    use base64::Engine as _;
+    let digest = common::digest::Digest::of(b"any").to_string();
+    let said = json!({
+        "entrance": "LocalGateway",
+        "certificate": { "name": "admin", "groups": [common::trust::ADMINS], "key": digest },
+    });
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(said.to_string())
+}
+
+#[test]
+fn a_client_that_leaves_a_standby_frees_its_slot_with_the_leader() {
+    let ensemble = Ensemble::begin();
+    let second = ensemble.second();
+    let cluster = &ensemble.cluster;
+    let code = "import time\ndef main(params):\n    print('began', flush=True)\n    for _ in range(params['n']):\n        time.sleep(0.01)\n    return 'done'\n";
+    cluster.apply(
+        "one",
+        code,
+        "timeoutSeconds: 600\nconcurrency: 1\nscaling: { maxReplicas: 1 }",
+    );
+    let gateway = second.gateway();
+    let address = gateway.base().trim_start_matches("http://").to_owned();
+    let mut client = TcpStream::connect(address).unwrap();
+    let body = r#"{"n": 60000}"#;
+    let length = body.len();
+    write!(
+        client,
+        "POST /function/one HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    cluster.await_began("one");
+    drop(client);
+    // There is one slot only: an answer means that the first call was ended.
+    let answer = gateway.post("/function/one", r#"{"n": 0}"#);
+    assert_eq!(answer.expect(200), json!("done"));
 }

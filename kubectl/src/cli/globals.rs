@@ -24,8 +24,8 @@ pub struct Globals {
     /// The namespace to work in
     #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// The server's URL
-    #[arg(short, long, global = true, value_name = "URL")]
+    /// The server's URL; several masters' with commas between them
+    #[arg(short, long, global = true, value_name = "URL[,URL…]")]
     pub server: Option<String>,
     /// A bearer token instead of the kubeconfig's credentials
     #[arg(long, global = true, hide = true)]

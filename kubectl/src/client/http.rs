@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,10 +23,16 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 /// Server-side apply.
 pub const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
-/// Speaks to one server as one user.
+/// Longest wait for a connection to the only server, and to one of several.
+const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_ONE_OF: Duration = Duration::from_secs(3);
+
+/// Speaks to one server as one user; where several masters are named, to one that answers.
 pub struct Client {
     http: reqwest::Client,
-    server: String,
+    servers: Vec<String>,
+    /// The one that answered last.
+    current: AtomicUsize,
     namespace: String,
     warned: Mutex<HashSet<String>>,
 }
@@ -36,7 +43,7 @@ pub struct Request<'a> {
     path: &'a str,
     query: Vec<(String, String)>,
     headers: HeaderMap,
-    body: Option<Vec<u8>>,
+    body: Option<Bytes>,
     timeout: Option<Duration>,
 }
 
@@ -87,7 +94,7 @@ impl<'a> Request<'a> {
     pub fn body(mut self, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         self.headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        self.body = Some(body.into());
+        self.body = Some(Bytes::from(body.into()));
         self
     }
 
@@ -122,9 +129,14 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
             .user_agent(concat!("troupe-kubectl/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
+            .connect_timeout(if access.server.contains(',') {
+                CONNECT_ONE_OF
+            } else {
+                CONNECT
+            })
             .redirect(reqwest::redirect::Policy::none());
-        if is_loopback(&access.server) {
+        let servers: Vec<String> = access.server.split(',').map(str::to_owned).collect();
+        if servers.iter().all(|server| is_loopback(server)) {
             builder = builder.no_proxy();
         }
         if let Some(authority) = &access.authority {
@@ -142,7 +154,8 @@ impl Client {
             .map_err(|error| unusable("something", &error))?;
         Ok(Self {
             http,
-            server: access.server,
+            servers,
+            current: AtomicUsize::new(0),
             namespace: access.namespace,
             warned: Mutex::default(),
         })
@@ -157,15 +170,37 @@ impl Client {
     /// The server's URL.
     #[must_use]
     pub fn server(&self) -> &str {
-        &self.server
+        let current = self.current.load(Ordering::Relaxed) % self.servers.len().max(1);
+        self.servers.get(current).map_or("", String::as_str)
     }
 
-    /// Sends a request and hands over whatever the answer is.
+    /// Sends a request and hands over whatever the answer is. Of several servers the next is asked when there is no
+    /// connection to one, so that nothing is sent twice.
     ///
     /// # Errors
-    /// When the server cannot be asked.
+    /// When no server can be asked.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, Error> {
-        let url = format!("{}{}", self.server, request.path);
+        let mut tried = 1;
+        loop {
+            match self.attempt(&request).await? {
+                Ok(answer) => {
+                    self.show_warnings(answer.headers());
+                    return Ok(answer);
+                }
+                Err(error) if error.is_connect() && tried < self.servers.len() => {
+                    self.current.fetch_add(1, Ordering::Relaxed);
+                    tried += 1;
+                }
+                Err(error) => return Err(Error::unreachable(&self.servers.join(","), &error)),
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<Result<Response, reqwest::Error>, Error> {
+        let url = format!("{}{}", self.server(), request.path);
         let mut url = reqwest::Url::parse(&url)
             .map_err(|error| Error::Answer(format!("\"{url}\" is not an address: {error}")))?;
         if !request.query.is_empty() {
@@ -173,20 +208,15 @@ impl Client {
         }
         let mut builder = self
             .http
-            .request(request.method, url)
-            .headers(request.headers);
-        if let Some(body) = request.body {
-            builder = builder.body(body);
+            .request(request.method.clone(), url)
+            .headers(request.headers.clone());
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
         }
         if let Some(timeout) = request.timeout {
             builder = builder.timeout(timeout);
         }
-        let answer = builder
-            .send()
-            .await
-            .map_err(|error| Error::unreachable(&self.server, &error))?;
-        self.show_warnings(answer.headers());
-        Ok(answer)
+        Ok(builder.send().await)
     }
 
     /// Sends a request; an answer that is not a success is an error.
@@ -233,7 +263,7 @@ impl Client {
         answer
             .bytes()
             .await
-            .map_err(|error| Error::unreachable(&self.server, &error))
+            .map_err(|error| Error::unreachable(self.server(), &error))
     }
 
     fn show_warnings(&self, headers: &HeaderMap) {

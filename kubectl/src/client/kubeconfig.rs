@@ -62,7 +62,7 @@ pub struct Overrides {
 /// How to reach a server.
 #[derive(Clone, Default)]
 pub struct Access {
-    /// Its URL, without a slash at the end.
+    /// Its URL, without a slash at the end; with commas between them those of several masters.
     pub server: String,
     /// The authority its certificate is checked against, PEM; none for the system's.
     pub authority: Option<Vec<u8>>,
@@ -329,13 +329,17 @@ fn named<T: Clone + Default>(
     })
 }
 
-fn normalise(server: &str) -> String {
-    let server = server.trim_end_matches('/');
-    if server.contains("://") {
-        server.to_owned()
-    } else {
-        format!("https://{server}")
-    }
+fn normalise(servers: &str) -> String {
+    let one = |server: &str| {
+        let server = server.trim().trim_end_matches('/');
+        if server.contains("://") {
+            server.to_owned()
+        } else {
+            format!("https://{server}")
+        }
+    };
+    let servers: Vec<_> = servers.split(',').map(one).collect();
+    servers.join(",")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

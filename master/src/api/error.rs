@@ -79,6 +79,13 @@ impl ApiError {
         self
     }
 
+    /// Says after how many seconds the client should try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.details().retry_after_seconds = Some(seconds);
+        self
+    }
+
     fn details(&mut self) -> &mut StatusDetails {
         self.0.details.get_or_insert_default()
     }
@@ -182,9 +189,7 @@ impl From<ObjectError> for ApiError {
 }
 
 fn retry(code: u16, reason: &str, message: String) -> ApiError {
-    let mut error = ApiError::new(code, reason, message);
-    error.details().retry_after_seconds = Some(1);
-    error
+    ApiError::new(code, reason, message).retry_after(1)
 }
 
 /// One offending field.

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use super::{ApiError, ApiState};
+use super::{ApiError, ApiState, Role};
 
 /// What the server calls itself: the Kubernetes API level that it resembles, and Troupe's version.
 pub(super) const VERSION: &str = concat!("v1.32.0+troupe.", env!("CARGO_PKG_VERSION"));
@@ -25,14 +25,15 @@ pub(super) async fn version() -> HttpResponse {
 }
 
 /// `GET /livez` and `/healthz`: the process answers.
-pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .body("ok")
+pub(super) async fn live(role: web::Data<Role>) -> HttpResponse {
+    role.answer().body("ok")
 }
 
-/// `GET /readyz`: the store answers and the caches are filled.
-pub(super) async fn ready(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+/// `GET /readyz`: the store answers, the caches are filled and somebody leads.
+pub(super) async fn ready(
+    state: web::Data<ApiState>,
+    role: web::Data<Role>,
+) -> Result<HttpResponse, ApiError> {
     state
         .objects()
         .store()
@@ -46,7 +47,9 @@ pub(super) async fn ready(state: web::Data<ApiState>) -> Result<HttpResponse, Ap
             "the watch caches are being filled",
         ));
     }
-    Ok(HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .body("ok"))
+    if !role.has_leader() {
+        let message = "no master leads at the moment";
+        return Err(ApiError::new(503, "ServiceUnavailable", message).retry_after(1));
+    }
+    Ok(role.answer().body("ok"))
 }

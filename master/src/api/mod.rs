@@ -19,6 +19,7 @@ mod kinds;
 mod openapi;
 mod patch;
 mod request;
+mod role;
 mod routes;
 mod selectors;
 mod state;
@@ -28,7 +29,8 @@ mod verbs;
 
 pub use auth::{Caller, on_connect};
 pub use error::ApiError;
-pub use routes::configure;
+pub use role::Role;
+pub use routes::{configure, configure_reads};
 pub use state::ApiState;
 pub use validation::{AnyDefinition, DefinitionProblem, Definitions};
 pub use verbs::log::{LogOptions, LogStream, NoLogs, PodLogs};

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::auth::{may_read_paths, may_touch, review};
 use super::request::{Options, Target, verb};
@@ -13,7 +14,7 @@ use super::{ApiError, ApiState, Caller, discovery, health, openapi};
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Mounts the API's paths: `/api`, `/apis`, `/openapi`, `/version`, `/healthz`, `/livez`, `/readyz`.
-/// The app's data must hold an [`ApiState`].
+/// The app's data must hold an [`ApiState`] and a [`Role`](super::Role).
 pub fn configure(app: &mut ServiceConfig) {
     app.route("/version", web::get().to(health::version))
         .route("/healthz", web::get().to(health::live))
@@ -33,6 +34,22 @@ pub fn configure(app: &mut ServiceConfig) {
         .route("/openapi/v3/{path:.*}", web::get().to(openapi_v3))
         .route("/api/{path:.*}", web::route().to(objects))
         .route("/apis/{path:.*}", web::route().to(objects));
+}
+
+/// Mounts those of the API's paths, for GET only, that need nothing but the store. What they do not take is left to the
+/// app's other services.
+pub fn configure_reads(app: &mut ServiceConfig) {
+    let reads = guard::fn_guard(|context| {
+        let head = context.head();
+        let path = head.uri.path();
+        let own = [
+            "/api", "/openapi", "/version", "/healthz", "/livez", "/readyz",
+        ];
+        // Logs and metrics come from agents, which the leader alone knows.
+        let of_agent = path.ends_with("/log") || path.contains("/proxy/");
+        head.method == Method::GET && !of_agent && own.iter().any(|own| path.starts_with(own))
+    });
+    app.service(web::scope("").guard(reads).configure(configure));
 }
 
 fn header(request: &HttpRequest, name: HeaderName) -> &str {

@@ -41,15 +41,25 @@ impl ApiState {
                 Err(error) => return Err(error),
             }
         }
+        Ok(Self::reader(objects, logs, definitions))
+    }
+
+    /// Starts the watch caches, on the current runtime. Where writes are handed to another master this is all
+    /// that the API needs.
+    #[must_use]
+    pub fn reader(
+        objects: Objects,
+        logs: Arc<dyn PodLogs>,
+        definitions: Arc<dyn Definitions>,
+    ) -> Self {
         let caches = Caches::start(&objects);
-        let watches = Arc::new(Semaphore::new(MAX_WATCHES));
-        Ok(Self {
+        Self {
             objects,
             caches,
             logs,
             definitions,
-            watches,
-        })
+            watches: Arc::new(Semaphore::new(MAX_WATCHES)),
+        }
     }
 
     /// The objects the API serves.

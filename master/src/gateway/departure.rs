@@ -36,7 +36,7 @@ pub fn note_connection(io: &dyn Any, extensions: &mut Extensions) {
 
 /// Ends when the client has closed its side. Never ends when that cannot be told: for a connection
 /// that was not noted, or HTTP/2, whose streams share one.
-pub(super) async fn departure(request: &HttpRequest) {
+pub(crate) async fn departure(request: &HttpRequest) {
     tokio::time::sleep(WATCH_AFTER).await;
     let watchable = request.version() < actix_web::http::Version::HTTP_2;
     let connection = request

@@ -50,7 +50,7 @@ pub(super) async fn call(
         let message = format!("paths beneath {RESERVED_PREFIX} are the platform's own");
         return answer::of_refusal((404, "NotFound"), message, &id, &timing);
     }
-    let keep_credentials = !gateway.doorkeeper.reads_credentials(access);
+    let keep_credentials = !gateway.doorkeeper(&request).reads_credentials(access);
     let kind = http_kind(&request, &below, keep_credentials);
     if prefer::patience(&request) == Patience::None {
         let begun = Instant::now();
@@ -128,7 +128,7 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing
                     Access::Closed
                 };
                 gateway
-                    .doorkeeper
+                    .doorkeeper(request)
                     .admit(request, access, Some(&key.namespace))
                     .await
                     .map_err(Missing::Refused)?;
@@ -149,7 +149,7 @@ async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing
     }
     // Strangers learn nothing about which names exist.
     gateway
-        .doorkeeper
+        .doorkeeper(request)
         .admit(request, Access::Closed, likeliest.as_deref())
         .await
         .map_err(Missing::Refused)?;

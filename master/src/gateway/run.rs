@@ -134,7 +134,7 @@ async fn find(
         if let Some(open) = open {
             let access = if open { Access::Open } else { Access::Closed };
             gateway
-                .doorkeeper
+                .doorkeeper(request)
                 .admit(request, access, Some(&key.namespace))
                 .await
                 .map_err(Denied::answer)?;
@@ -142,7 +142,7 @@ async fn find(
         }
     }
     gateway
-        .doorkeeper
+        .doorkeeper(request)
         .admit(request, Access::Closed, likeliest.as_deref())
         .await
         .map_err(Denied::answer)?;
@@ -249,7 +249,9 @@ pub(super) async fn read(
         Ok(Some(run)) => access_to(run, &gateway).await,
         _ => Access::Closed,
     };
-    let admitted = gateway.doorkeeper.admit(&request, access, Some(&namespace));
+    let admitted = gateway
+        .doorkeeper(&request)
+        .admit(&request, access, Some(&namespace));
     if let Err(denied) = admitted.await {
         return denied.answer();
     }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
+use actix_web::HttpRequest;
+
 use super::Doorkeeper;
+use crate::api::auth::{Entrance, Introduction};
 use crate::calls::Calls;
 use crate::invocations::Ledger;
 use crate::objects::Objects;
@@ -16,10 +19,21 @@ pub struct Gateway {
     pub waiters: RunWaiters,
     /// Calls that are answered before they are made.
     pub invocations: Ledger,
-    /// Who may come in.
+    /// Who may come in by this master's own door.
     pub doorkeeper: Doorkeeper,
     /// What requests may take.
     pub limits: Limits,
+}
+
+impl Gateway {
+    /// Who watches the door by which a request came in: that of the master which handed it on, if one did.
+    pub(super) fn doorkeeper(&self, request: &HttpRequest) -> Doorkeeper {
+        match Introduction::of(request).map(|said| said.entrance) {
+            Some(Entrance::LocalGateway) => Doorkeeper::Nobody,
+            Some(Entrance::Gateway) => Doorkeeper::Token,
+            Some(Entrance::Api | Entrance::StepFunctions) | None => self.doorkeeper,
+        }
+    }
 }
 
 /// What requests may take.

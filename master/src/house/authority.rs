@@ -1,7 +1,7 @@
 //! The cluster's certificate authority, in the data directory and, for several masters, in the store:
 //! sealed, so that who reads the store cannot make certificates.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::trust::{Authority, write_atomic};
 use jiff::Timestamp;
@@ -32,30 +32,18 @@ pub(super) async fn open(
     store: &dyn Store,
     now: Timestamp,
 ) -> Result<Authority, HouseError> {
-    let directory = settings.data_dir.join("authority");
-    let secret = settings.cluster_secret()?;
-    if let Some(secret) = &secret
-        && let Some(sealed) = store.get(KEY).await?
-    {
-        take_over(&directory, secret, &sealed.value)?;
-    }
-    let digest = store.get(DIGEST).await?;
-    if digest.is_some() && !directory.join(FILES[0].0).exists() {
-        return Err(HouseError::OtherAuthority);
-    }
-    let authority = Authority::load_or_create(&directory, now)?;
-    let own = authority.ca_digest().to_string();
-    match digest {
-        Some(found) if found.value != own => return Err(HouseError::OtherAuthority),
-        Some(_) => {}
+    let directory = directory(settings);
+    let authority = match find(settings, store, now).await? {
+        Some(authority) => authority,
         None => {
-            let txn = Txn::new(Durability::Durable)
-                .when(DIGEST, 0)
-                .put(DIGEST, own);
-            store.commit(txn).await?;
+            let authority = Authority::load_or_create(&directory, now)?;
+            let txn = Txn::new(Durability::Durable).when(DIGEST, 0);
+            let digest = authority.ca_digest().to_string();
+            store.commit(txn.put(DIGEST, digest)).await?;
+            authority
         }
-    }
-    if let Some(secret) = &secret
+    };
+    if let Some(secret) = settings.cluster_secret()?
         && store.get(KEY).await?.is_none()
     {
         let sealed = secret.seal(KEY, &read(&directory)?)?;
@@ -63,6 +51,35 @@ pub(super) async fn open(
         store.commit(txn).await?;
     }
     Ok(authority)
+}
+
+/// The same for a master that writes nothing: none when the cluster has none yet.
+pub(super) async fn find(
+    settings: &Settings,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<Option<Authority>, HouseError> {
+    let directory = directory(settings);
+    if let Some(secret) = settings.cluster_secret()?
+        && let Some(sealed) = store.get(KEY).await?
+    {
+        take_over(&directory, &secret, &sealed.value)?;
+    }
+    let Some(digest) = store.get(DIGEST).await? else {
+        return Ok(None);
+    };
+    if !directory.join(FILES[0].0).exists() {
+        return Err(HouseError::OtherAuthority);
+    }
+    let authority = Authority::load_or_create(&directory, now)?;
+    if digest.value != authority.ca_digest().to_string() {
+        return Err(HouseError::OtherAuthority);
+    }
+    Ok(Some(authority))
+}
+
+fn directory(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("authority")
 }
 
 fn read(directory: &Path) -> Result<Vec<u8>, HouseError> {

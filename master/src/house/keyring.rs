@@ -19,47 +19,65 @@ const FILE: &str = "authority/encryption-keys";
 
 /// The keys of the cluster in `store`; new ones for a cluster that has none.
 pub(super) async fn open(settings: &Settings, store: &dyn Store) -> Result<Keyring, HouseError> {
-    let file = settings.data_dir.join(FILE);
-    let secret = settings.cluster_secret()?;
-    let own = read(&file)?;
-    let sealed = match &secret {
-        Some(secret) => shared(secret, store).await?,
-        None => None,
-    };
-    let current = store.get(CURRENT).await?;
-    let is_shared = sealed.is_some();
-    let keys = match (sealed.or_else(|| own.clone()), &current) {
-        (Some(text), _) => Keyring::parse(&text)?,
-        (None, None) => Keyring::random(),
-        (None, Some(_)) => return Err(HouseError::OtherKeys),
-    };
-    let text = keys.text();
-    if own.as_ref() != Some(&text) {
-        // Before anything is sealed with them.
-        let fail = |source| HouseError::Data {
-            directory: file.clone(),
-            source,
-        };
-        write_atomic(&file, text.as_bytes(), 0o600).map_err(fail)?;
-    }
-    match current {
-        Some(id) if !keys.has(&String::from_utf8_lossy(&id.value)) => {
-            return Err(HouseError::OtherKeys);
-        }
-        Some(_) => {}
+    let keys = match find(settings, store).await? {
+        Some(keys) => keys,
         None => {
+            let file = settings.data_dir.join(FILE);
+            let keys = match read(&file)? {
+                Some(text) => Keyring::parse(&text)?,
+                None => Keyring::random(),
+            };
+            // Before anything is sealed with them.
+            write(&file, &keys)?;
             let txn = Txn::new(Durability::Durable).when(CURRENT, 0);
-            store
-                .commit(txn.put(CURRENT, keys.current().to_owned()))
-                .await?;
+            let current = keys.current().to_owned();
+            store.commit(txn.put(CURRENT, current)).await?;
+            keys
         }
-    }
-    if let (Some(secret), false) = (&secret, is_shared) {
-        let sealed = secret.seal(KEY, text.as_bytes())?;
+    };
+    if let Some(secret) = settings.cluster_secret()?
+        && store.get(KEY).await?.is_none()
+    {
+        let sealed = secret.seal(KEY, keys.text().as_bytes())?;
         let txn = Txn::new(Durability::Durable).when(KEY, 0);
         store.commit(txn.put(KEY, sealed)).await?;
     }
     Ok(keys)
+}
+
+/// The same for a master that writes nothing to the store: none when the cluster has none yet.
+pub(super) async fn find(
+    settings: &Settings,
+    store: &dyn Store,
+) -> Result<Option<Keyring>, HouseError> {
+    let Some(current) = store.get(CURRENT).await? else {
+        return Ok(None);
+    };
+    let file = settings.data_dir.join(FILE);
+    let own = read(&file)?;
+    let shared = match settings.cluster_secret()? {
+        Some(secret) => shared(&secret, store).await?,
+        None => None,
+    };
+    let Some(text) = shared.or_else(|| own.clone()) else {
+        return Err(HouseError::OtherKeys);
+    };
+    let keys = Keyring::parse(&text)?;
+    if !keys.has(&String::from_utf8_lossy(&current.value)) {
+        return Err(HouseError::OtherKeys);
+    }
+    if own.as_ref() != Some(&text) {
+        write(&file, &keys)?;
+    }
+    Ok(Some(keys))
+}
+
+fn write(file: &Path, keys: &Keyring) -> Result<(), HouseError> {
+    let written = write_atomic(file, keys.text().as_bytes(), 0o600);
+    written.map_err(|source| HouseError::Data {
+        directory: file.to_owned(),
+        source,
+    })
 }
 
 async fn shared(secret: &Secret, store: &dyn Store) -> Result<Option<String>, HouseError> {

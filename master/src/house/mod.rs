@@ -1,9 +1,11 @@
 //! Puts the rooms together: store, authority, the tree of actors, the two ports.
 
 mod authority;
+mod doors;
 mod keyring;
 mod kubeconfig;
 mod ports;
+mod standby;
 mod store;
 mod tree;
 
@@ -16,19 +18,21 @@ pub use store::migrate;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common::resources::{Resource as _, Secret};
 use common::trust::Authority;
 use futures_util::FutureExt as _;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use self::doors::Doors;
 use crate::clock::{Clock, SystemClock};
 use crate::images::{self, Blobs, ImageStore, image_store};
-use crate::objects::{Objects, gc, prefix};
+use crate::objects::{Objects, gc};
 use crate::registry::{self, OwnRegistry};
 use crate::settings::{Settings, SettingsError};
 use crate::store::lead::Lead;
 use crate::store::migration::MigrationError;
-use crate::store::{Durability, Sealed, Store, StoreCounts, StoreError, Txn};
+use crate::store::{Durability, Store, StoreCounts, StoreError, Txn};
 use crate::supervisor::Fatal;
 
 /// The master cannot start, or ends for a reason.
@@ -120,12 +124,15 @@ pub(crate) struct Ground {
     /// The registry that the master runs itself.
     pub(crate) registry: Option<Arc<dyn OwnRegistry>>,
     pub(crate) epoch: u64,
+    /// The ports.
+    doors: Doors,
     /// The lead over the store, where there may be several masters.
     lead: Option<Arc<Lead>>,
 }
 
 impl Ground {
-    async fn lay(settings: Settings) -> Result<Self, HouseError> {
+    /// Opens what there is, once this master leads.
+    async fn lay(settings: Settings, doors: Doors) -> Result<Self, HouseError> {
         let directory = settings.data_dir.clone();
         prepare_directory(&directory).map_err(|source| HouseError::Data {
             directory: directory.clone(),
@@ -133,16 +140,21 @@ impl Ground {
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let store_counts = StoreCounts::default();
-        let (store, lead) = store::open(&settings, &clock, &store_counts).await?;
+        let (store, etcd) = store::open(&settings, &clock, &store_counts).await?;
+        let lead = match etcd {
+            Some(etcd) => Some(standby::lead(&settings, &doors, &etcd, &store, &clock).await?),
+            // Nobody else can have the file open.
+            None => None,
+        };
+        let store = lead.as_ref().map_or(store, |lead| lead.fence());
         let authority = authority::open(&settings, &*store, clock.now()).await?;
         let keys = keyring::open(&settings, &*store).await?;
-        let secrets = prefix(Secret::KIND, None);
-        let store: Arc<dyn Store> = Arc::new(Sealed::new(store, keys, &secrets));
+        let store = store::sealed(store, keys);
         let blobs = Blobs::open(&settings.blobs_dir())?;
         let opened = registry::open(&settings).await?;
         let registry = opened.as_ref().and_then(|opened| opened.own.clone());
         let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));
-        let epoch = next_epoch(&*store).await?;
+        let epoch = next_epoch(&*store, clock.now()).await?;
         let authority = Arc::new(authority);
         Ok(Self {
             settings,
@@ -154,6 +166,7 @@ impl Ground {
             images: image_store(opened),
             registry,
             epoch,
+            doors,
             lead,
         })
     }
@@ -171,8 +184,9 @@ fn prepare_directory(directory: &std::path::Path) -> std::io::Result<()> {
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
 }
 
-/// Counts the master's starts.
-async fn next_epoch(store: &dyn Store) -> Result<u64, StoreError> {
+/// A number for this start of a master: greater than all before it, and than those that a store which was restored
+/// from a backup has forgotten, as the clock says.
+async fn next_epoch(store: &dyn Store, now: Timestamp) -> Result<u64, StoreError> {
     const KEY: &str = "/troupe/epoch";
     let text = |entry: crate::store::Entry| String::from_utf8_lossy(&entry.value).into_owned();
     let last = store
@@ -180,7 +194,8 @@ async fn next_epoch(store: &dyn Store) -> Result<u64, StoreError> {
         .await?
         .map(text)
         .and_then(|text| text.parse::<u64>().ok());
-    let epoch = last.unwrap_or(0) + 1;
+    let clock = u64::try_from(now.as_second()).unwrap_or(0);
+    let epoch = (last.unwrap_or(0) + 1).max(clock);
     store
         .commit(Txn::new(Durability::Durable).put(KEY, epoch.to_string()))
         .await?;
@@ -192,10 +207,11 @@ async fn next_epoch(store: &dyn Store) -> Result<u64, StoreError> {
 /// # Errors
 /// When it cannot start, or a room fell too often.
 pub async fn run(settings: Settings) -> Result<(), HouseError> {
-    // A master may wait for long until it leads.
+    // A master may stand by for long until it leads.
     let mut end = Box::pin(told_to_end());
+    let doors = Doors::bind(&settings)?;
     let ground = tokio::select! {
-        ground = Ground::lay(settings) => ground?,
+        ground = Ground::lay(settings, doors) => ground?,
         () = &mut end => return Ok(()),
     };
     let ended = live(&ground, end).await;
@@ -217,16 +233,17 @@ async fn live(ground: &Ground, end: impl Future<Output = ()>) -> Result<(), Hous
     let keep_unused = ground.settings.builds.keep_unused;
     let sweeper = images::collect(Arc::clone(&tree.image_tools), keep_unused);
     let sweeper = actix_web::rt::spawn(sweeper);
-    let ports = ports::open(ground, &tree).await?;
-    let admin = Admin::issue(&ground.authority, &ports.api_url(), ground.clock.now())?;
+    let servers = ports::open(ground, &tree).await?;
+    let url = ground.doors.api_url();
+    let admin = Admin::issue(&ground.authority, &url, ground.clock.now())?;
     admin.write(&ground.settings.data_dir)?;
-    announce(ground, &ports);
+    announce(ground);
     // From here on the ports hear the signals.
     if end.now_or_never().is_some() {
         return Ok(());
     }
     let ended = tokio::select! {
-        ended = ports.serve() => ended.map_err(HouseError::Serve),
+        ended = try_join_all(servers) => ended.map(|_| ()).map_err(HouseError::Serve),
         Some(fatal) = fell.recv() => Err(fatal.into()),
         () = lost(ground.lead.as_deref()) => Err(HouseError::Deposed),
     };
@@ -262,12 +279,13 @@ async fn told_to_end() {
     }
 }
 
-fn announce(ground: &Ground, ports: &ports::Ports) {
+fn announce(ground: &Ground) {
+    let doors = &ground.doors;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        api = ports.api_url(),
-        gateway = ports.gateway_url(),
-        step_functions = ports.step_functions_url(),
+        api = doors.api_url(),
+        gateway = doors.gateway_url(),
+        step_functions = doors.step_functions_url(),
         data = %ground.settings.data_dir.display(),
         epoch = ground.epoch,
         "master is up"

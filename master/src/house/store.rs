@@ -2,41 +2,37 @@
 
 use std::sync::Arc;
 
+use common::resources::{Resource as _, Secret};
+
 use super::HouseError;
 use crate::clock::{Clock, SystemClock};
+use crate::objects::prefix;
+use crate::seal::Keyring;
 use crate::settings::Settings;
-use crate::store::lead::Lead;
-use crate::store::{EmbeddedStore, EtcdStore, Store, StoreCounts, StoreError, migration};
+use crate::store::etcd::Target;
+use crate::store::{EmbeddedStore, EtcdStore, Sealed, Store, StoreCounts, StoreError, migration};
 
+/// The store, as it is; and the etcd that it is in, which other masters may share.
 pub(super) async fn open(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     counts: &StoreCounts,
-) -> Result<(Arc<dyn Store>, Option<Arc<Lead>>), HouseError> {
+) -> Result<(Arc<dyn Store>, Option<Target>), HouseError> {
     let etcd = settings.etcd()?;
-    let shared = etcd.is_some();
-    let store: Arc<dyn Store> = match etcd {
-        Some(target) => Arc::new(EtcdStore::open(&target).await?),
+    let store: Arc<dyn Store> = match &etcd {
+        Some(target) => Arc::new(EtcdStore::open(target).await?),
         None => Arc::new(embedded(settings, clock, counts)?),
     };
     if migration::is_unfinished(&*store).await? {
         return Err(HouseError::Unfinished(settings.store.clone()));
     }
-    if !shared {
-        // Nobody else can have the file open.
-        return Ok((store, None));
-    }
-    let lead = Arc::new(Lead::take(store, &who()).await?);
-    let kept = Arc::clone(&lead);
-    actix_web::rt::spawn(async move { kept.keep().await });
-    Ok((lead.fence(), Some(lead)))
+    Ok((store, etcd))
 }
 
-/// What others are told of this master; nobody else says the same.
-fn who() -> String {
-    let host = nix::unistd::gethostname().unwrap_or_default();
-    let (host, process) = (host.to_string_lossy(), std::process::id());
-    format!("{host}, process {process}, {:08x}", rand::random::<u32>())
+/// A store that opens and seals the cluster's secrets.
+pub(super) fn sealed(store: Arc<dyn Store>, keys: Keyring) -> Arc<dyn Store> {
+    let secrets = prefix(Secret::KIND, None);
+    Arc::new(Sealed::new(store, keys, &secrets))
 }
 
 fn embedded(

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use actix::Actor as _;
 use async_trait::async_trait;
 use common::metrics::Metrics;
-use common::trust::{MASTERS, client_config};
+use common::trust::{Authority, MASTERS, client_config};
+use jiff::Timestamp;
+use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
 use super::{Ground, HouseError};
+use crate::api::Role;
 use crate::arn::Realm;
 use crate::calls::{Calls, Directory, PodHealth};
 use crate::functions::plan::Event;
@@ -207,6 +210,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         .with(RouteMetrics::new(routes.clone()))
         .with(InvocationMetrics::new(ledger.clone()))
         .with(ground.store_counts.clone())
+        .with(Role::Leader)
         .with(pods)
         .with(builds)
         .with(runs);
@@ -272,14 +276,20 @@ pub(super) fn realm(settings: &Settings) -> Realm {
 }
 
 fn book(ground: &Ground) -> Result<NodeBook, HouseError> {
-    let now = ground.clock.now();
-    let identity =
-        ground
-            .authority
-            .issue_client("troupe:master", &[MASTERS], MASTER_VALIDITY, now)?;
-    let mut tls = client_config(ground.authority.ca_pem(), Some(&identity))?;
-    tls.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(NodeBook::new(Arc::new(tls), local_pods(ground)))
+    let tls = master_tls(&ground.authority, ground.clock.now(), b"h2")?;
+    Ok(NodeBook::new(tls, local_pods(ground)))
+}
+
+/// TLS towards agents and other masters, with a certificate of a master, for one protocol (ALPN).
+pub(super) fn master_tls(
+    authority: &Authority,
+    now: Timestamp,
+    protocol: &[u8],
+) -> Result<Arc<ClientConfig>, HouseError> {
+    let identity = authority.issue_client("troupe:master", &[MASTERS], MASTER_VALIDITY, now)?;
+    let mut tls = client_config(authority.ca_pem(), Some(&identity))?;
+    tls.alpn_protocols = vec![protocol.to_vec()];
+    Ok(Arc::new(tls))
 }
 
 /// Pods on this machine, when the settings name their directory.

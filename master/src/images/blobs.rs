@@ -1,7 +1,6 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use common::digest::{Digest, Digester};
@@ -135,9 +134,9 @@ impl Blobs {
     /// # Errors
     /// When the file cannot be made.
     pub fn begin(&self, digest: Digest, limit: u64) -> Result<Upload, BlobError> {
-        static UPLOADS: AtomicU64 = AtomicU64::new(0);
-        let number = UPLOADS.fetch_add(1, Ordering::Relaxed);
-        let partial = self.directory.join(format!("upload-{number}"));
+        // Another master, which was paused while it led, may have uploads of its own in a shared directory.
+        let number: u64 = rand::random();
+        let partial = self.directory.join(format!("upload-{number:016x}"));
         let file = File::create(&partial).map_err(|source| BlobError::Io {
             action: "begin",
             what: digest.to_string(),

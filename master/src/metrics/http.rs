@@ -18,10 +18,16 @@ pub struct Scraping {
 
 /// Mounts the paths, before those of the API. The app's data must hold [`Scraping`].
 pub fn configure(app: &mut ServiceConfig) {
-    app.route("/metrics", web::get().to(own)).route(
+    configure_own(app);
+    app.route(
         "/api/v1/nodes/{name}/proxy/metrics",
         web::get().to(of_agent),
     );
+}
+
+/// Mounts what needs no agent. The app's data must hold [`Scraping`].
+pub fn configure_own(app: &mut ServiceConfig) {
+    app.route("/metrics", web::get().to(own));
 }
 
 /// Names of functions are not for strangers.

@@ -3,4 +3,4 @@
 
 mod http;
 
-pub use http::{Scraping, configure};
+pub use http::{Scraping, configure, configure_own};

@@ -56,6 +56,10 @@ impl Settings {
             }
             _ => {}
         }
+        let advertised: Option<http::uri::Authority> = self.api_advertise.parse().ok();
+        if !self.api_advertise.is_empty() && advertised.is_none_or(|at| at.port().is_none()) {
+            return refuse("api-advertise", &self.api_advertise, "HOST:PORT");
+        }
         if !matches!(self.blobs.as_str(), "" | "local") && !self.blobs.starts_with('/') {
             return refuse(
                 "blobs",

@@ -32,6 +32,9 @@ pub struct Settings {
     /// More names and addresses for the API's certificate, as `master.lan,10.0.0.7`.
     #[serde(deserialize_with = "common::settings::list")]
     pub api_names: Vec<String>,
+    /// `host:port` at which agents and other masters reach the API of this master. Empty: as `api_listen`; when
+    /// that is all addresses, the one that leads to etcd.
+    pub api_advertise: String,
     /// `host:port` of the gateway (plain HTTP).
     pub gateway_listen: String,
     /// `host:port` of the Step Functions API without authentication; loopback only. Empty: off.
@@ -73,6 +76,7 @@ impl Default for Settings {
             data_dir: PathBuf::new(),
             api_listen: "127.0.0.1:6443".to_owned(),
             api_names: Vec::new(),
+            api_advertise: String::new(),
             gateway_listen: "127.0.0.1:8080".to_owned(),
             sfn_listen: String::new(),
             store: "embedded".to_owned(),

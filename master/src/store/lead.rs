@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -29,48 +30,96 @@ pub struct Lead {
     deposed: watch::Sender<bool>,
 }
 
+/// A master that leads, as others are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leader {
+    /// Nobody else's: a master that starts again has another one.
+    pub id: String,
+    /// Where other masters and agents reach its API.
+    pub url: String,
+}
+
+/// Who leads now, as far as is known.
+pub type Leaders = watch::Sender<Option<Leader>>;
+
 impl Lead {
-    /// Waits until nobody leads, and takes the lead. `who` is shown to others, and is nobody else's.
+    /// Takes the lead if nobody has it.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn take(store: Arc<dyn Store>, who: &str) -> Result<Self, StoreError> {
-        let mut told = None;
-        loop {
-            let listed = store.list(Page::all(KEY)).await?;
-            let Some(leader) = listed.entries.first() else {
-                let lease = store.grant(TTL).await?;
-                let taken = Txn::new(Durability::Durable).when(KEY, 0).put_leased(
-                    KEY,
-                    who.to_owned(),
-                    lease,
-                );
-                match store.commit(taken).await {
-                    Ok(revision) => {
-                        return Ok(Self {
-                            store,
-                            lease,
-                            revision,
-                            deposed: watch::Sender::new(false),
-                        });
-                    }
-                    // Another one was faster.
-                    Err(StoreError::Conflict { .. }) => store.revoke(lease).await?,
-                    Err(StoreError::LeaseGone(_)) => {}
-                    Err(error) => return Err(error),
-                }
-                continue;
-            };
-            if told != Some(leader.mod_revision) {
-                told = Some(leader.mod_revision);
-                let leader = String::from_utf8_lossy(&leader.value);
-                tracing::info!(%leader, "another master leads; this one waits to take over");
+    pub async fn try_take(store: &Arc<dyn Store>, me: &Leader) -> Result<Option<Self>, StoreError> {
+        if store.get(KEY).await?.is_some() {
+            return Ok(None);
+        }
+        let text = serde_json::to_vec(me).map_err(|e| StoreError::failed("take the lead", e))?;
+        let lease = store.grant(TTL).await?;
+        let taken = Txn::new(Durability::Durable).when(KEY, 0);
+        match store.commit(taken.put_leased(KEY, text, lease)).await {
+            Ok(revision) => Ok(Some(Self {
+                store: Arc::clone(store),
+                lease,
+                revision,
+                deposed: watch::Sender::new(false),
+            })),
+            // Another one was faster.
+            Err(StoreError::Conflict { .. }) => {
+                store.revoke(lease).await?;
+                Ok(None)
             }
-            if let Ok(mut changes) = store.watch(KEY, listed.revision).await {
-                // Whatever comes, the next look tells.
-                let _ = timeout(TTL, changes.next()).await;
+            Err(StoreError::LeaseGone(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until nobody leads, however long the store is away meanwhile, and takes the lead. Says in `leaders` who
+    /// leads.
+    pub async fn take(store: Arc<dyn Store>, me: &Leader, leaders: &Leaders) -> Self {
+        loop {
+            match Self::look(&store, me, leaders).await {
+                Ok(Some(lead)) => return lead,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(error = crate::explain(&error), "could not look who leads");
+                    sleep(TTL / 5).await;
+                }
             }
         }
+    }
+
+    /// Looks who leads, takes the lead where nobody does, and else waits for a change.
+    async fn look(
+        store: &Arc<dyn Store>,
+        me: &Leader,
+        leaders: &Leaders,
+    ) -> Result<Option<Self>, StoreError> {
+        let listed = store.list(Page::all(KEY)).await?;
+        // One that an older master wrote says no address.
+        let leader = listed.entries.first().map(|entry| {
+            serde_json::from_slice(&entry.value).unwrap_or_else(|_| Leader {
+                id: String::from_utf8_lossy(&entry.value).into_owned(),
+                url: String::new(),
+            })
+        });
+        let vacant = leader.is_none();
+        leaders.send_if_modified(|known| {
+            let new = *known != leader;
+            if let Some(leader) = leader.as_ref().filter(|_| new) {
+                tracing::info!(leader = leader.id, url = leader.url, "another master leads");
+            }
+            *known = leader;
+            new
+        });
+        if vacant {
+            let lead = Self::try_take(store, me).await?;
+            if lead.is_some() {
+                leaders.send_replace(Some(me.clone()));
+            }
+            return Ok(lead);
+        }
+        let mut changes = store.watch(KEY, listed.revision).await?;
+        // Whatever comes, the next look tells.
+        let _ = timeout(TTL, changes.next()).await;
+        Ok(None)
     }
 
     /// The store, as the leader may write it.

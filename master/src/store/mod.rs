@@ -25,6 +25,7 @@ pub mod lead;
 mod log;
 mod metrics;
 pub mod migration;
+mod reader;
 mod sealed;
 mod txn;
 
@@ -38,6 +39,7 @@ pub use embedded::{EmbeddedStore, Fsync};
 pub use error::StoreError;
 pub use etcd::EtcdStore;
 pub use metrics::StoreCounts;
+pub use reader::Reader;
 pub use sealed::Sealed;
 pub use txn::{Condition, Durability, MAX_OPERATIONS, MAX_VALUE_BYTES, Put, Txn};
 

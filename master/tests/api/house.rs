@@ -94,7 +94,10 @@ impl House {
                 let state = ApiState::start(of_server, Arc::new(TwoLines), Arc::new(WantsEntry));
                 let state = web::Data::new(state.await.unwrap());
                 let server = HttpServer::new(move || {
-                    App::new().app_data(state.clone()).configure(api::configure)
+                    App::new()
+                        .app_data(state.clone())
+                        .app_data(actix_web::web::Data::new(api::Role::Leader))
+                        .configure(api::configure)
                 })
                 .on_connect(api::on_connect)
                 .workers(2)

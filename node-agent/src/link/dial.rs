@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -11,12 +12,16 @@ use tokio_rustls::client::TlsStream;
 
 use crate::settings::{Settings, SettingsError};
 
+/// Longest wait for a connection to the only master, and to one of several.
 const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_ONE_OF: Duration = Duration::from_secs(3);
 
 /// The masters' addresses. Starts with the one that answered last.
 pub struct Masters {
     addresses: Vec<(String, u16)>,
     current: AtomicUsize,
+    /// The one that leads, as another one said: it may be none of those that the settings name.
+    leader: Mutex<Option<(String, u16)>>,
 }
 
 /// No connection to a master.
@@ -55,20 +60,41 @@ impl Masters {
         Ok(Self {
             addresses: addresses.collect::<Result<_, _>>()?,
             current: AtomicUsize::new(0),
+            leader: Mutex::new(None),
         })
+    }
+
+    /// Whether there may be another master when one is gone.
+    #[must_use]
+    pub fn are_several(&self) -> bool {
+        self.addresses.len() > 1 || self.leader.lock().is_some()
     }
 
     /// Host and port of the master that is dialled now.
     #[must_use]
-    pub fn current(&self) -> (&str, u16) {
+    pub fn current(&self) -> (String, u16) {
+        if let Some(leader) = &*self.leader.lock() {
+            return leader.clone();
+        }
         let index = self.current.load(Ordering::Relaxed) % self.addresses.len().max(1);
-        let (host, port) = &self.addresses[index];
-        (host, *port)
+        self.addresses[index].clone()
     }
 
     /// The next dial goes to the next master.
     pub fn turn(&self) {
-        self.current.fetch_add(1, Ordering::Relaxed);
+        // Those that the settings name know who leads now.
+        if self.leader.lock().take().is_none() {
+            self.current.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The next dials go to the master at a URL, which leads; false when it is no URL of a master.
+    pub fn follow(&self, url: &str) -> bool {
+        let Ok(leader) = crate::settings::master_address(url) else {
+            return false;
+        };
+        *self.leader.lock() = Some(leader);
+        true
     }
 
     /// A verified connection to the current master.
@@ -78,7 +104,12 @@ impl Masters {
     pub async fn dial(&self, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, DialError> {
         let (host, port) = self.current();
         let address = format!("{host}:{port}");
-        let dialled = tokio::time::timeout(CONNECT, connect(host, port, tls)).await;
+        let patience = if self.are_several() {
+            CONNECT_ONE_OF
+        } else {
+            CONNECT
+        };
+        let dialled = tokio::time::timeout(patience, connect(&host, port, tls)).await;
         dialled
             .unwrap_or_else(|_| Err(Failure::Connect(io::ErrorKind::TimedOut.into())))
             .map_err(|failure| {
@@ -111,4 +142,29 @@ async fn connect(
         .connect(name, stream)
         .await
         .map_err(Failure::Tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_that_was_named_is_dialled_until_it_fails() {
+        let settings = Settings {
+            master: ["https://a:1", "https://b:2"].map(str::to_owned).to_vec(),
+            ..Settings::default()
+        };
+        let masters = Masters::new(&settings).unwrap();
+        let at = |host: &str, port| (host.to_owned(), port);
+        assert_eq!(masters.current(), at("a", 1));
+        assert!(!masters.follow("nonsense"));
+        assert!(masters.follow("https://c:3"));
+        assert_eq!(masters.current(), at("c", 3));
+        masters.turn();
+        assert_eq!(masters.current(), at("a", 1));
+        masters.turn();
+        assert_eq!(masters.current(), at("b", 2));
+        masters.turn();
+        assert_eq!(masters.current(), at("a", 1));
+    }
 }

@@ -30,6 +30,17 @@ use crate::pods::Pods;
 const BATCH: usize = 64;
 const UPGRADE: Duration = Duration::from_secs(10);
 const UNAUTHORIZED: u16 = 401;
+const REDIRECT: u16 = 307;
+/// Most times in a row that one master sends on to another before the agent waits.
+const MOST_REDIRECTS: u32 = 3;
+/// The new leader's agents come within this time, not all at once.
+const SPREAD_MS: u32 = 200;
+/// While another master is likely to take the lead, waits are no longer than `SHORT`.
+const TAKEOVER: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_secs(1);
+/// After so long without a frame one of several masters counts as gone: it says something every five seconds, and
+/// another one leads by then.
+const SILENCE_OF_ONE: Duration = Duration::from_secs(8);
 
 /// What the link works with.
 pub struct LinkRoom {
@@ -70,11 +81,13 @@ enum LinkError {
     Closed(String),
     #[error("this node introduces itself anew")]
     Anew,
+    #[error("the master at {0} leads")]
+    Elsewhere(String),
     #[error("the cluster does not know this node (any more)")]
     NotAMember,
     #[error("the cluster does not know this node (any more); it may have been deleted")]
     Outside(#[source] JoinError),
-    #[error("nothing heard for {} s", SILENCE.as_secs())]
+    #[error("nothing heard from the master for too long")]
     Silence,
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -90,6 +103,8 @@ pub async fn run(room: Arc<LinkRoom>) {
     let mut backoff = Backoff::new(room.chance.clone());
     let mut epoch = 0;
     let mut last_said = String::new();
+    let mut redirects = 0;
+    let mut linked = room.clock.now();
     loop {
         let mut welcomed = false;
         let result = Conversation::open(&room, epoch).await;
@@ -106,13 +121,26 @@ pub async fn run(room: Arc<LinkRoom>) {
             tracing::info!("the link begins anew: {error}");
             continue;
         }
+        if let LinkError::Elsewhere(url) = &error
+            && redirects < MOST_REDIRECTS
+            && room.masters.follow(url)
+        {
+            redirects += 1;
+            tracing::info!("the link goes on: {error}");
+            let spread = Duration::from_millis(room.chance.below(SPREAD_MS).into());
+            tokio::time::sleep(spread).await;
+            continue;
+        }
+        redirects = 0;
         if welcomed {
             backoff.reset();
+            linked = room.clock.now();
         } else if !matches!(error, LinkError::Dial(_) | LinkError::NotAMember) {
             // A dial that failed has turned already: with two masters, twice is the same one again.
             room.masters.turn();
         }
-        let wait = backoff.fail();
+        let takeover = room.masters.are_several() && room.clock.now() - linked < TAKEOVER;
+        let wait = backoff.fail_within(if takeover { SHORT } else { Duration::MAX });
         let error = match error {
             LinkError::NotAMember => join_anew(&room).await,
             error => error,
@@ -154,7 +182,7 @@ impl<'a> Conversation<'a> {
         let host = if host.contains(':') {
             format!("[{host}]")
         } else {
-            host.to_owned()
+            host
         };
         let uri = format!("wss://{host}:{port}{LINK_PATH}");
         let stream = room.masters.dial(room.credentials.client()).await?;
@@ -182,6 +210,12 @@ impl<'a> Conversation<'a> {
             .map_err(|error| match error {
                 tungstenite::Error::Http(answer) if answer.status() == UNAUTHORIZED => {
                     LinkError::NotAMember
+                }
+                tungstenite::Error::Http(answer) if answer.status() == REDIRECT => {
+                    let target = answer.headers().get(http::header::LOCATION);
+                    let target = target.and_then(|target| target.to_str().ok());
+                    let target = target.unwrap_or_default().trim_end_matches(LINK_PATH);
+                    LinkError::Elsewhere(target.to_owned())
                 }
                 error => failed(error),
             })?;
@@ -221,7 +255,12 @@ impl<'a> Conversation<'a> {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let silence = self.heard + SILENCE;
+            let patience = if self.room.masters.are_several() {
+                SILENCE_OF_ONE
+            } else {
+                SILENCE
+            };
+            let silence = self.heard + patience;
             tokio::select! {
                 message = self.socket.next() => {
                     let message = message.ok_or_else(|| LinkError::Closed("end".into()))?;

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use common::digest::Digest;
 use common::trust::{ADMINS, Peer};
 
-use super::{members, tokens};
+use super::{Introduction, members, tokens};
 use crate::api::{ApiError, ApiState};
 use crate::objects::Objects;
 use crate::users::{self, Role};
@@ -160,7 +160,11 @@ impl FromRequest for Caller {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let peer = request.conn_data::<Peer>().map(Self::from);
+        let peer = match Introduction::of(request) {
+            Some(introduction) => introduction.peer(),
+            None => request.conn_data::<Peer>().cloned(),
+        };
+        let peer = peer.as_ref().map(Self::from);
         let token = bearer(request);
         let state = request.app_data::<web::Data<ApiState>>().cloned();
         Box::pin(async move {

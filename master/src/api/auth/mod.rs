@@ -6,11 +6,13 @@
 //! each time ([`crate::users`]), so that both end at once when they are deleted. Who shows neither is anonymous and sees only whether the server lives.
 
 mod caller;
+mod introduction;
 pub mod members;
 mod review;
 mod rules;
 pub mod tokens;
 
 pub use caller::{API_KEY, Caller, on_connect};
+pub use introduction::{Entrance, INTRODUCTION, Introduction};
 pub(super) use review::review;
 pub(super) use rules::{may_read_paths, may_touch};

@@ -191,7 +191,7 @@ async fn find(
         .as_ref()
         .map(|record| record.function().namespace.to_string());
     let admitted = gateway
-        .doorkeeper
+        .doorkeeper(request)
         .admit(request, access, namespace.as_deref());
     admitted.await.map_err(Denied::answer)?;
     match (Id::parse(id), found) {
@@ -228,7 +228,7 @@ async fn list_page(
     query: Result<web::Query<Listing>, actix_web::Error>,
     gateway: &Gateway,
 ) -> HttpResponse {
-    if let Err(response) = admit_administrator(request, gateway.doorkeeper).await {
+    if let Err(response) = admit_administrator(request, gateway.doorkeeper(request)).await {
         return response;
     }
     let query = match query {

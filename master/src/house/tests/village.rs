@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::DEADLINE;
 use super::agent::Agent;
 use crate::calls::{Call, CallError, CallKind, Calls, InvocationId, Timing};
+use crate::house::doors::Doors;
 use crate::house::tree::{self, Tree};
 use crate::house::{Ground, HouseError};
 use crate::images::{ImageStore, LayersOnly};
@@ -37,10 +38,13 @@ impl Village {
         let mut settings = Settings {
             data_dir: directory.path().join("data"),
             registry: "none".to_owned(),
+            api_listen: "127.0.0.1:0".to_owned(),
+            gateway_listen: "127.0.0.1:0".to_owned(),
             ..Settings::default()
         };
         settings.gateway.local_pods_dir = pods_dir.clone();
-        let mut ground = Ground::lay(settings).await?;
+        let doors = Doors::bind(&settings)?;
+        let mut ground = Ground::lay(settings, doors).await?;
         ground.images = images;
         let (fatal, mut fell) = mpsc::channel(1);
         actix_web::rt::spawn(async move {
