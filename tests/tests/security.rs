@@ -5,9 +5,13 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use common::link::PROTOCOL;
+use common::trust::{Csr, client_config};
+use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
 use serde_json::json;
-use tests::{Cluster, Http, Identity, Node, Options, eventually, params};
+use tests::{Cluster, Http, Identity, Node, Options, Reply, eventually, params, runtime};
+use tokio_tungstenite::tungstenite::Message;
 
 const INLINE: &str = r#"{"apiVersion":"v1","kind":"Function","metadata":{"name":"f"},"spec":{"source":{"inline":{"func.py":"def main(p): return 1"}}}}"#;
 
@@ -101,6 +105,99 @@ fn an_agent_with_another_clusters_token_does_not_join() {
     let cluster = Cluster::with(Options::default().agents(0));
     let other = Cluster::with(Options::default().agents(0));
     assert_refused(&cluster, "stranger", &other.token());
+}
+
+#[test]
+fn a_certificate_of_another_authority_opens_nothing() {
+    let cluster = Cluster::start();
+    let other = Cluster::start();
+    let stolen = |cluster: &Cluster| {
+        let path = cluster.nodes[0].data().join("node.pem");
+        Identity::load(&path).unwrap()
+    };
+    // Both clusters have a node-1, and an administrator.
+    for identity in [stolen(&other), other.api().admin()] {
+        let stranger = cluster.api().with(&identity);
+        let answer = stranger.try_send(Method::GET, "/api/v1/nodes/node-1", |request| request);
+        assert!(answer.is_err(), "the connection must not stand: {answer:?}");
+    }
+    let own = cluster.api().with(&stolen(&cluster));
+    assert_eq!(own.get("/api/v1/nodes/node-1").status, 200);
+}
+
+fn join(cluster: &Cluster, token: &str, node: &str, csr: &Csr) -> Reply {
+    let body = json!({ "node": node, "csr": csr.csr_pem }).to_string();
+    let nobody = cluster.api().as_nobody();
+    nobody.send(Method::POST, "/join", |request| {
+        let request = request.bearer_auth(token);
+        request
+            .header("content-type", "application/json")
+            .body(body)
+    })
+}
+
+#[test]
+fn a_join_that_is_replayed_gives_nothing_to_another_key_and_ends_with_its_token() {
+    let cluster = Cluster::with(Options::default().agents(0));
+    let token = cluster.token();
+    let (own, thief) = (Csr::new().unwrap(), Csr::new().unwrap());
+    assert_eq!(join(&cluster, &token, "n", &own).status, 200);
+    let taken = join(&cluster, &token, "n", &thief);
+    assert_eq!(taken.status, 403, "{taken:?}");
+    // The same request again certifies the same key, which only its owner has.
+    let again = join(&cluster, &token, "n", &own).expect(200);
+    let certificate = again["certificate"].as_str().unwrap();
+    assert!(own.signed(certificate.to_owned()).validity().is_ok());
+
+    let admin = cluster.api().as_admin();
+    let asked = r#"{"ttlSeconds":1}"#;
+    let short = admin.post_with("/tokens", "content-type", "application/json", asked);
+    let short = short.expect(201)["token"].as_str().unwrap().to_owned();
+    let late = Csr::new().unwrap();
+    eventually("the token is expired", || {
+        match join(&cluster, &short, "n", &late).status {
+            401 => Ok(()),
+            // While it lives, the name is another's.
+            status => Err(status),
+        }
+    });
+}
+
+#[test]
+fn a_nodes_certificate_links_no_other_node() {
+    let cluster = Cluster::with(Options::default().agents(2));
+    let identity = Identity::load(&cluster.nodes[0].data().join("node.pem")).unwrap();
+    let said = runtime().block_on(greet(&cluster, &identity, "node-2"));
+    assert!(said.contains("node-2"), "{said}");
+    assert!(said.contains("certificate"), "{said}");
+    cluster.wait_for_node("node-2");
+}
+
+/// Opens a link with a certificate, greets as a node, and gives the reason with which the master closes it.
+async fn greet(cluster: &Cluster, identity: &Identity, node: &str) -> String {
+    let url = format!("{}/link", cluster.api_url().replace("https", "wss"));
+    let address = cluster.api_url().trim_start_matches("https://");
+    let mut tls = client_config(cluster.api().authority(), Some(identity)).unwrap();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let name = "127.0.0.1".try_into().unwrap();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls));
+    let stream = connector.connect(name, stream).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    let hello = json!({
+        "node": node, "version": "0", "arch": "amd64", "python": "3.11", "bases": [],
+        "runtime": "process", "runtime_version": "3", "isolated": true, "isolation_message": "",
+        "cpu_milli": 1000, "memory_bytes": 1, "max_pods": 1, "machine_id": "", "boot_id": "",
+        "kernel": "", "os_image": "", "data_addr": "127.0.0.1:1", "labels": {},
+    });
+    let frame = json!({ "v": PROTOCOL, "seq": 1, "ack": 0, "body": { "Hello": hello } });
+    socket.send(Message::text(frame.to_string())).await.unwrap();
+    while let Some(message) = socket.next().await {
+        if let Message::Close(Some(frame)) = message.unwrap() {
+            return frame.reason.to_string();
+        }
+    }
+    "the link ended without a word".to_owned()
 }
 
 /// Starts an agent that must end with an error, or stay outside and say why.
