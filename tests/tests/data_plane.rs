@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
-use tests::{Cluster, eventually, params};
+use tests::{Cluster, eventually, params, waits_for};
 
 /// A function whose answer is `n` MiB.
 const LARGE: &str = "def handler(env):\n    return 'x' * (int(env.uri['n']) << 20)\n";
@@ -164,6 +164,42 @@ fn a_node_that_vanishes_is_noticed_by_the_calls_on_it() {
             Ok(())
         } else {
             Err(answer.text())
+        }
+    });
+}
+
+#[test]
+fn a_task_whose_node_vanishes_is_tried_again() {
+    let cluster = Cluster::start();
+    let gate = cluster.home().join("gate");
+    cluster.apply("waits", &waits_for(&gate, "params"), "timeoutSeconds: 2");
+    let machine = "apiVersion: v1\nkind: StateMachine\nmetadata: { name: m }\nspec: { definition: { StartAt: T, States: { T: { Type: Task, Resource: waits, End: true } } } }\n";
+    let kubectl = cluster.kubectl();
+    kubectl.run_with(&["apply", "-f", "-"], machine);
+    let begun = cluster
+        .gateway()
+        .post_with("/state_machine/m", "prefer", "respond-async", "[1]");
+    assert_eq!(begun.status, 202, "{begun:?}");
+    cluster.await_began("waits");
+    // The function takes longer than it may, but nobody there can say so.
+    cluster.nodes[0].process.signal(Signal::SIGSTOP);
+    eventually("the master has lost the call", || {
+        let metrics = cluster.api().as_admin().get("/metrics").text();
+        let lost = metrics.lines().any(|line| {
+            line.starts_with("troupe_calls_total")
+                && line.contains("\"lost\"")
+                && !line.ends_with(" 0")
+        });
+        if lost { Ok(()) } else { Err(metrics) }
+    });
+    std::fs::write(&gate, "").unwrap();
+    cluster.nodes[0].process.signal(Signal::SIGCONT);
+    eventually("the run has its output", || {
+        let run = kubectl.items(&["get", "runs"]).remove(0);
+        if run["status"]["phase"] == "Succeeded" {
+            Ok(())
+        } else {
+            Err(run["status"].clone())
         }
     });
 }

@@ -171,7 +171,7 @@ impl Calls {
                         tokio::time::sleep(WAY_PAUSE).await;
                     }
                 }
-                Err(_) => return Err(flight.time_out()),
+                Err(_) => return Err(flight.time_out().await),
             }
         }
     }

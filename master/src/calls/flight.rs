@@ -84,8 +84,12 @@ impl Flight {
         }
     }
 
-    /// The pod did not answer in time, nor say so itself.
-    pub(super) fn time_out(mut self) -> CallError {
+    /// The pod did not answer in time, nor say so itself: it hangs, or its whole node has gone silent, and then the
+    /// function is not to blame.
+    pub(super) async fn time_out(mut self) -> CallError {
+        if !self.endpoint.is_node_heard_of().await {
+            return self.lose(UpstreamError::Silent);
+        }
         self.route.drain(&self.endpoint.uid);
         self.health.stuck(&self.function, &self.endpoint.uid);
         self.permit = None;

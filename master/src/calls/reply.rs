@@ -91,7 +91,7 @@ impl Arrival {
                 return Ok(None);
             }
             Ok(Err(error)) => flight.lose(error),
-            Err(_) => flight.time_out(),
+            Err(_) => flight.time_out().await,
         };
         self.noted.failed(&error, &self.timing);
         Err(error)

@@ -30,6 +30,9 @@ pub enum UpstreamError {
     /// The pod died or closed the connection with the call in hand.
     #[error("the pod ended while it worked on the call")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The node does not answer either: nobody knows what became of the pod.
+    #[error("the pod's node answers nothing any more")]
+    Silent,
     /// The answer is larger than the platform carries.
     #[error("the function's answer is larger than {0} bytes")]
     TooLarge(usize),

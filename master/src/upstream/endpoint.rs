@@ -64,6 +64,14 @@ impl Endpoint {
         self.open(request).await?.whole().await
     }
 
+    /// Whether the pod's node can be asked for anything.
+    pub async fn is_node_heard_of(&self) -> bool {
+        match &self.reach {
+            Reach::Local { .. } => true,
+            Reach::Node(node) => node.is_heard_of().await,
+        }
+    }
+
     async fn open_here(
         &self,
         directory: &Path,

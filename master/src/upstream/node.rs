@@ -19,9 +19,11 @@ use super::{ConnectError, UpstreamError};
 /// Longest time a connection may take to stand.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// An agent from which nothing came for so long is asked for a sign of life.
-const PING_AFTER: Duration = Duration::from_secs(3);
+const PING_AFTER: Duration = Duration::from_secs(2);
 /// An agent that gives none within this time has vanished, and all calls on the connection with it.
-const PING_DEADLINE: Duration = Duration::from_secs(7);
+const PING_DEADLINE: Duration = Duration::from_secs(4);
+/// How long an agent may take to say that it is there.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
 /// Bytes of one answer that may be under way before its reader has taken them.
 const STREAM_WINDOW: u32 = 256 << 10;
 /// The same for all answers of a connection. As large as the protocol allows: readers that stall must not use up
@@ -93,6 +95,14 @@ impl NodeLink {
                 },
             }
         }
+    }
+
+    /// Whether the agent says that it is there.
+    pub(super) async fn is_heard_of(&self) -> bool {
+        let mut request = http::Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = http::Uri::from_static("/healthz");
+        let asked = tokio::time::timeout(HEALTH_DEADLINE, self.send(request)).await;
+        asked.is_ok_and(|answer| answer.is_ok())
     }
 
     /// The connection of this thread; a new one where there is none.
