@@ -225,3 +225,35 @@ fn a_map_of_many_batches_of_history_ends_and_reads_back() {
     assert_eq!(status["phase"], "Succeeded", "{}", status["cause"]);
     assert_eq!(status["output"], ITEMS);
 }
+
+#[test]
+fn a_large_document_is_whole_after_a_crash() {
+    let mut cluster = Cluster::start();
+    let mut states = json!({ "W": { "Type": "Wait", "Seconds": 4, "End": true } });
+    for number in 0..6 {
+        let next = if number == 5 {
+            "W".to_owned()
+        } else {
+            format!("P{}", number + 1)
+        };
+        states[format!("P{number}")] = json!({ "Type": "Pass", "Next": next });
+    }
+    apply(
+        &cluster,
+        "large",
+        &json!({ "StartAt": "P0", "States": states }),
+    );
+    let input = json!({ "text": "ü".repeat(100_000), "n": 1 });
+    let run = begin(&cluster, "large", &input);
+    eventually("the run waits", || {
+        let found = cluster.kubectl().json(&["get", "run", &run]);
+        match found["status"]["steps"][6]["name"].as_str() {
+            Some("W") => Ok(()),
+            _ => Err(found["status"]["steps"].to_string()),
+        }
+    });
+    cluster.crash_master();
+    let status = ended(&cluster, &run);
+    assert_eq!(status["phase"], "Succeeded", "{}", status["cause"]);
+    assert!(status["output"] == input);
+}

@@ -28,6 +28,7 @@ pub mod id;
 mod map_fold;
 pub mod map_run;
 mod map_view;
+mod payloads;
 pub mod record;
 mod redrive;
 mod size;

@@ -8,7 +8,7 @@ use super::key::{key, prefix};
 use super::raw::{DeleteRequest, Deleted};
 use super::{Durability, ObjectError, Watch};
 use crate::clock::Clock;
-use crate::store::{Entry, Page, Revision, Store};
+use crate::store::{Entry, Page, Pages, Revision, Store};
 
 /// Most attempts to write what others write too.
 const ATTEMPTS: usize = 32;
@@ -81,6 +81,22 @@ impl Objects {
             items,
             revision: listed.revision,
         })
+    }
+
+    /// Reads all objects of a kind, in one namespace or in all, a few at a time. What changes meanwhile may be
+    /// missed; what is there all the time is shown once.
+    pub async fn for_each<R: Resource>(
+        &self,
+        namespace: Option<&str>,
+        mut look: impl FnMut(R),
+    ) -> Result<(), ObjectError> {
+        let mut pages = Pages::of(prefix(R::KIND, namespace));
+        while let Some(entries) = pages.next(&*self.store).await? {
+            for entry in &entries {
+                look(read(entry)?);
+            }
+        }
+        Ok(())
     }
 
     /// Makes an object. The server's metadata (uid, creationTimestamp, generation,

@@ -29,3 +29,10 @@ pub(crate) fn kind_of(key: &str) -> Option<&'static Kind> {
         .into_iter()
         .find(|kind| kind.plural == plural)
 }
+
+/// Namespace and name of an object's key; the namespace is empty outside namespaces.
+pub(crate) fn parts_of(key: &str) -> (&str, &str) {
+    let path = key.strip_prefix(REGISTRY).unwrap_or(key);
+    let rest = path.split_once('/').map_or("", |(_, rest)| rest);
+    rest.split_once('/').unwrap_or(("", rest))
+}

@@ -29,6 +29,6 @@ pub use handle::{Listed, Objects};
 pub use key::{key, prefix};
 pub use lifecycle::{FINALIZER_FOREGROUND, FINALIZER_ORPHAN, new_uid};
 pub use raw::{DeleteRequest, Deleted, ListRequest, Propagation, RawList};
-pub use watch::{Change, Watch};
+pub use watch::{Change, Part, Watch};
 
 pub use crate::store::Durability;

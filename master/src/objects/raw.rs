@@ -84,8 +84,10 @@ fn version(object: &Value) -> Revision {
     meta_text(object, "resourceVersion").parse().unwrap_or(0)
 }
 
-fn text(kind: &Kind, name: &str, object: &Value) -> Result<Vec<u8>, ObjectError> {
-    serde_json::to_vec(object).map_err(|e| ObjectError::invalid(kind, name, e))
+/// The text is kept in memory for long: without room to grow.
+fn text(kind: &Kind, name: &str, object: &Value) -> Result<Box<[u8]>, ObjectError> {
+    let text = serde_json::to_vec(object).map_err(|e| ObjectError::invalid(kind, name, e))?;
+    Ok(text.into_boxed_slice())
 }
 
 impl Objects {

@@ -1,5 +1,4 @@
 use std::collections::VecDeque;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use futures_util::StreamExt as _;
 
 use super::handle::read;
 use super::key::prefix;
-use crate::store::{self, Changes, Page, Store, StoreError};
+use crate::store::{self, Changes, Pages, Shown, Store};
 
 /// Shortest and longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -17,10 +16,18 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 pub struct Watch<R> {
     store: Arc<dyn Store>,
     prefix: String,
-    changes: Option<Changes>,
-    ready: VecDeque<Change<R>>,
+    stage: Stage,
+    ready: VecDeque<Part<R>>,
+    /// What [`Watch::next`] has gathered of a list.
+    gathered: Vec<R>,
     failures: u32,
-    kind: PhantomData<R>,
+}
+
+enum Stage {
+    Fresh,
+    Listing(Pages),
+    /// With what the list has shown.
+    Following(Changes, Shown),
 }
 
 /// What happened to a kind's objects.
@@ -35,74 +42,114 @@ pub enum Change<R> {
     Deleted(R),
 }
 
+/// The same in small pieces, for kinds of which there are very many objects.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part<R> {
+    /// All objects there are will be listed. The first part, and the next one after any loss, which may be one of the
+    /// list itself.
+    Begun,
+    /// Some of them.
+    Some(Vec<R>),
+    /// That were all: forget the others.
+    Complete,
+    /// An object was made or changed.
+    Applied(R),
+    /// An object is gone; its last state.
+    Deleted(R),
+}
+
 impl<R: Resource> Watch<R> {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
             prefix: prefix(R::KIND, None),
-            changes: None,
+            stage: Stage::Fresh,
             ready: VecDeque::new(),
+            gathered: Vec::new(),
             failures: 0,
-            kind: PhantomData,
         }
     }
 
     /// The next change. Dropping the future before it is done loses nothing.
     pub async fn next(&mut self) -> Change<R> {
         loop {
-            if let Some(change) = self.ready.pop_front() {
-                return change;
-            }
-            match &mut self.changes {
-                Some(changes) => match changes.next().await {
-                    Some(Ok(batch)) => self.take(&batch),
-                    Some(Err(error)) => {
-                        tracing::debug!(prefix = self.prefix, %error, "watch again from a list");
-                        self.changes = None;
-                    }
-                    None => self.changes = None,
-                },
-                None => match self.connect().await {
-                    Ok((changes, items)) => {
-                        self.failures = 0;
-                        self.changes = Some(changes);
-                        return Change::Restarted(items);
-                    }
-                    Err(error) => {
-                        let wait = backoff(self.failures);
-                        self.failures = self.failures.saturating_add(1);
-                        tracing::warn!(prefix = self.prefix, %error, ?wait, "watch failed");
-                        tokio::time::sleep(wait).await;
-                    }
-                },
+            match self.next_part().await {
+                Part::Begun => self.gathered.clear(),
+                Part::Some(objects) => self.gathered.extend(objects),
+                Part::Complete => return Change::Restarted(std::mem::take(&mut self.gathered)),
+                Part::Applied(object) => return Change::Applied(object),
+                Part::Deleted(object) => return Change::Deleted(object),
             }
         }
     }
 
-    async fn connect(&self) -> Result<(Changes, Vec<R>), StoreError> {
-        let listed = self.store.list(Page::all(&self.prefix)).await?;
-        let changes = self.store.watch(&self.prefix, listed.revision).await?;
-        Ok((
-            changes,
-            listed.entries.iter().filter_map(readable).collect(),
-        ))
-    }
-
-    fn take(&mut self, batch: &store::Batch) {
-        for change in &batch.changes {
-            let change = match change {
-                store::Change::Put(entry) => readable(entry).map(Change::Applied),
-                store::Change::Deleted { key, previous } => readable(&store::Entry {
-                    key: key.clone(),
-                    value: previous.clone(),
-                    mod_revision: batch.revision,
-                    lease: None,
-                })
-                .map(Change::Deleted),
+    /// The next part. Dropping the future before it is done loses nothing.
+    pub async fn next_part(&mut self) -> Part<R> {
+        loop {
+            if let Some(part) = self.ready.pop_front() {
+                return part;
+            }
+            let failure = match &mut self.stage {
+                Stage::Fresh => {
+                    self.stage = Stage::Listing(Pages::of(self.prefix.clone()));
+                    return Part::Begun;
+                }
+                Stage::Listing(pages) => match pages.next(&*self.store).await {
+                    Ok(Some(entries)) => {
+                        return Part::Some(entries.iter().filter_map(readable).collect());
+                    }
+                    Ok(None) => {
+                        let shown = std::mem::replace(pages, Pages::of("")).shown();
+                        match self.store.watch(&self.prefix, shown.since()).await {
+                            Ok(changes) => {
+                                self.failures = 0;
+                                self.stage = Stage::Following(changes, shown);
+                                return Part::Complete;
+                            }
+                            Err(error) => error,
+                        }
+                    }
+                    Err(error) => error,
+                },
+                Stage::Following(changes, shown) => {
+                    match changes.next().await {
+                        Some(Ok(batch)) => {
+                            let parts = parts(&batch, shown);
+                            self.ready.extend(parts);
+                        }
+                        Some(Err(error)) => {
+                            tracing::debug!(prefix = self.prefix, %error, "watch again from a list");
+                            self.stage = Stage::Fresh;
+                        }
+                        None => self.stage = Stage::Fresh,
+                    }
+                    continue;
+                }
             };
-            self.ready.extend(change);
+            self.stage = Stage::Fresh;
+            let wait = backoff(self.failures);
+            self.failures = self.failures.saturating_add(1);
+            tracing::warn!(prefix = self.prefix, error = %failure, ?wait, "watch failed");
+            tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// The changes that a list has not shown.
+fn parts<R: Resource>(batch: &store::Batch, shown: &Shown) -> Vec<Part<R>> {
+    let news = |change: &&store::Change| !shown.has(change.key(), batch.revision);
+    let part = |change: &store::Change| match change {
+        store::Change::Put(entry) => readable(entry).map(Part::Applied),
+        store::Change::Deleted { key, previous } => readable(&store::Entry {
+            key: key.clone(),
+            value: previous.clone(),
+            mod_revision: batch.revision,
+            lease: None,
+        })
+        .map(Part::Deleted),
+    };
+    let changes = batch.changes.iter().filter(news);
+    changes.filter_map(part).collect()
 }
 
 /// An object that cannot be read must not stop the others.

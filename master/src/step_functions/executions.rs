@@ -194,21 +194,28 @@ pub(super) async fn list(asked: &Asked<'_>, input: List) -> Result<Value, Error>
         }
     };
     let objects = &asked.service.objects;
-    let listed = objects.list::<WorkflowRun>(Some(asked.namespace)).await?;
-    let mut runs: Vec<WorkflowRun> = listed
-        .items
-        .into_iter()
-        .filter(|run| match &machine {
+    let is_asked_for = |run: &WorkflowRun| {
+        let here = match &machine {
             Some(machine) => {
                 run.spec.state_machine.as_ref() == Some(machine) && run.spec.map_run_arn.is_none()
             }
             None => run.spec.map_run_arn == input.map_run_arn,
-        })
-        .filter(|run| {
-            let wanted = input.status_filter.as_deref();
-            wanted.is_none_or(|wanted| status(run) == wanted)
-        })
-        .collect();
+        };
+        let wanted = input.status_filter.as_deref();
+        here && wanted.is_none_or(|wanted| status(run) == wanted)
+    };
+    let mut runs: Vec<WorkflowRun> = Vec::new();
+    let look = |mut run: WorkflowRun| {
+        if is_asked_for(&run) {
+            // There may be very many, and these are not shown.
+            (run.spec.input, run.spec.definition) = (None, None);
+            (run.status.output, run.status.steps) = (None, Vec::new());
+            runs.push(run);
+        }
+    };
+    objects
+        .for_each::<WorkflowRun>(Some(asked.namespace), look)
+        .await?;
     // The newest first.
     runs.sort_by(|a, b| {
         let made = |run: &WorkflowRun| run.metadata.creation_timestamp.clone();

@@ -15,6 +15,9 @@ use super::page::Page;
 use super::shapes::{machine_arn, seconds, without_nulls};
 use crate::workflows::{Journal, execution_arn};
 
+/// Most executions whose journals are searched for a Map Run without children.
+const MOST_JOURNALS: usize = 100;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct List {
@@ -77,26 +80,35 @@ pub(super) async fn describe(asked: &Asked<'_>, input: Named) -> Result<Value, E
 async fn find(asked: &Asked<'_>, arn: &str) -> Result<(WorkflowRun, MapRunView), Error> {
     let machine = machine_of(arn).ok_or_else(|| Error::invalid_arn(arn))?;
     let objects = &asked.service.objects;
-    let runs = objects.list::<WorkflowRun>(Some(asked.namespace)).await?;
-    let mut runs = runs.items;
     // A child says whose it is; without one, any execution of the machine may be the one.
-    let child = runs
-        .iter()
-        .find(|run| run.spec.map_run_arn.as_deref() == Some(arn));
-    let parent = child.and_then(|run| run.metadata.owner_references.first());
-    let parent = parent.map(|owner| owner.uid.clone());
-    runs.retain(|run| match &parent {
-        Some(uid) => run.metadata.uid == *uid,
-        None => {
-            run.spec.state_machine.as_deref() == Some(machine) && run.spec.map_run_arn.is_none()
+    let (mut parent, mut runs) = (None, Vec::new());
+    let look = |run: WorkflowRun| {
+        if run.spec.map_run_arn.as_deref() == Some(arn) {
+            let owner = run.metadata.owner_references.into_iter().next();
+            parent = owner.map(|owner| owner.uid);
+        } else if run.spec.state_machine.as_deref() == Some(machine)
+            && run.spec.map_run_arn.is_none()
+        {
+            let made = run.metadata.creation_timestamp;
+            runs.push((made, run.metadata.name, run.metadata.uid));
         }
-    });
-    for run in runs {
-        let found = of(asked, &run)
-            .await?
-            .into_iter()
-            .find(|view| view.arn == arn);
-        if let Some(view) = found {
+    };
+    objects
+        .for_each::<WorkflowRun>(Some(asked.namespace), look)
+        .await?;
+    match parent {
+        Some(parent) => runs.retain(|(_, _, uid)| *uid == parent),
+        // The newest are the likeliest to be asked for.
+        None => {
+            runs.sort_unstable_by(|a, b| b.cmp(a));
+            runs.truncate(MOST_JOURNALS);
+        }
+    }
+    for (_, name, _) in runs {
+        let run = objects.get::<WorkflowRun>(asked.namespace, &name).await?;
+        let Some(run) = run else { continue };
+        let views = of(asked, &run).await?;
+        if let Some(view) = views.into_iter().find(|view| view.arn == *arn) {
             return Ok((run, view));
         }
     }

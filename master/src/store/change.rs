@@ -81,12 +81,13 @@ impl Change {
         }
     }
 
-    /// Bytes it takes in memory, roughly.
+    /// Bytes it takes in memory with its batch, roughly.
     #[must_use]
     pub fn weight(&self) -> usize {
+        const FRAME: usize = 256;
         match self {
-            Self::Put(entry) => entry.key.len() + entry.value.len() + 64,
-            Self::Deleted { key, previous } => key.len() + previous.len() + 64,
+            Self::Put(entry) => entry.key.len() + entry.value.len() + FRAME,
+            Self::Deleted { key, previous } => key.len() + previous.len() + FRAME,
         }
     }
 }

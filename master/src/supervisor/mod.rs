@@ -21,7 +21,7 @@ mod root;
 
 #[cfg(test)]
 pub(crate) use crash::{Crash, CrashChild};
-pub use follow::follow;
+pub use follow::{follow, follow_parts};
 pub use guard::{ChildDown, Guard};
 pub use mailbox::{AskError, Mailbox};
 pub use nursery::{Down, Nursery};

@@ -1,26 +1,30 @@
 //! A run's journal in the store.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use asl::Record;
+use asl::{Payload, Record};
+use common::digest::Digest;
 
+use super::batch::{self, Batch};
 use crate::store::{Durability, Page, Store, StoreError, Txn};
 
 /// Where journals stand in the store.
 const PREFIX: &str = "/troupe/journal/";
-/// Bytes of records in one batch: a larger decision becomes more of them.
-const BATCH_BYTES: usize = 1 << 20;
 /// Batches read at once when a journal is loaded.
 const PAGE: usize = 64;
 
 /// The journal of one run: batches of records under `/troupe/journal/UID/`, numbered from 0. A
 /// decision of the engine is one batch, or more of them when it is large: any prefix of a journal can be
-/// resumed. Transactions of many runs share an fsync.
+/// resumed. Transactions of many runs share an fsync. A large document stands once under
+/// `/troupe/journal/UID/values/DIGEST`, written before the first batch that names it, and goes with the journal.
 pub struct Journal {
     /// `None`: nothing is kept.
     store: Option<Arc<dyn Store>>,
     prefix: String,
     next: u64,
+    /// Documents that are in the store.
+    kept: HashSet<Digest>,
     /// Records of the decision being appended that are in the store.
     done: usize,
 }
@@ -39,6 +43,14 @@ pub enum JournalError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A batch names a document that is not there.
+    #[error("read batch {batch} of the run's journal: its document {digest} is missing")]
+    Missing {
+        /// Which batch.
+        batch: u64,
+        /// Which document.
+        digest: Digest,
+    },
 }
 
 impl Journal {
@@ -49,6 +61,7 @@ impl Journal {
             store: None,
             prefix: String::new(),
             next: 0,
+            kept: HashSet::new(),
             done: 0,
         }
     }
@@ -62,12 +75,15 @@ impl Journal {
         run: &str,
     ) -> Result<(Self, Vec<Record>), JournalError> {
         let prefix = format!("{PREFIX}{run}/");
+        // Batches have ten digits; documents come after them.
+        let batches = format!("{prefix}0");
         let mut records = Vec::new();
+        let mut documents = HashMap::new();
         let mut after: Option<String> = None;
         let mut next = 0;
         loop {
             let page = Page {
-                prefix: &prefix,
+                prefix: &batches,
                 limit: PAGE,
                 after: after.as_deref(),
             };
@@ -77,8 +93,21 @@ impl Journal {
                     batch: next,
                     source,
                 };
-                let batch: Vec<Record> = serde_json::from_slice(&entry.value).map_err(damaged)?;
-                records.extend(batch);
+                let mut stored = batch::decode(&entry.value).map_err(damaged)?;
+                for digest in stored.documents() {
+                    if !documents.contains_key(&digest) {
+                        let found = store.get(&document_key(&prefix, &digest)).await?;
+                        let missing = JournalError::Missing {
+                            batch: next,
+                            digest,
+                        };
+                        let found = found.ok_or(missing)?;
+                        let document = serde_json::from_slice(&found.value).map_err(damaged)?;
+                        documents.insert(digest, Payload::new(document));
+                    }
+                }
+                stored.complete(&documents);
+                records.extend(stored.records);
                 next += 1;
             }
             match listed.entries.last() {
@@ -91,6 +120,7 @@ impl Journal {
                 store: Some(store),
                 prefix,
                 next,
+                kept: documents.into_keys().collect(),
                 done: 0,
             },
             records,
@@ -108,16 +138,34 @@ impl Journal {
             return Ok(());
         };
         while let Some(rest) = records.get(self.done..).filter(|rest| !rest.is_empty()) {
-            let batch = self.next;
-            let (text, count) =
-                text_of(rest).map_err(|source| JournalError::Damaged { batch, source })?;
+            let number = self.next;
+            let damaged = |source| JournalError::Damaged {
+                batch: number,
+                source,
+            };
+            let Batch {
+                text,
+                count,
+                documents,
+            } = batch::encode(rest).map_err(damaged)?;
+            for (digest, text) in documents {
+                if !self.kept.contains(&digest) {
+                    let key = document_key(&self.prefix, &digest);
+                    // On disk before the batch: what is committed later is never there without it.
+                    let txn = Txn::new(Durability::Eventual).put(key, text.into_boxed_slice());
+                    store.commit(txn).await?;
+                    self.kept.insert(digest);
+                }
+            }
             let durability = if count == rest.len() {
                 Durability::Durable
             } else {
                 Durability::Eventual
             };
-            let key = format!("{}{batch:010}", self.prefix);
-            let txn = Txn::new(durability).when(&key, 0).put(key.clone(), text);
+            let key = format!("{}{number:010}", self.prefix);
+            let txn = Txn::new(durability)
+                .when(&key, 0)
+                .put(key.clone(), text.into_boxed_slice());
             store.commit(txn).await?;
             self.next += 1;
             self.done += count;
@@ -176,21 +224,9 @@ impl Journal {
     }
 }
 
-/// The first records as a batch, and how many they are: at least one.
-fn text_of(records: &[Record]) -> Result<(Vec<u8>, usize), serde_json::Error> {
-    let mut text = vec![b'['];
-    for (count, record) in records.iter().enumerate() {
-        if text.len() > BATCH_BYTES {
-            text.push(b']');
-            return Ok((text, count));
-        }
-        if count > 0 {
-            text.push(b',');
-        }
-        serde_json::to_writer(&mut text, record)?;
-    }
-    text.push(b']');
-    Ok((text, records.len()))
+/// Where a large document of a journal stands.
+fn document_key(journal: &str, digest: &Digest) -> String {
+    format!("{journal}values/{}", digest.hex())
 }
 
 /// The run that a batch belongs to.
@@ -243,5 +279,64 @@ mod tests {
         Journal::remove(&*store, "one").await.unwrap();
         assert!(load("one").await.unwrap().1.is_empty());
         assert_eq!(load("two").await.unwrap().1.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_large_document_is_stored_once_and_goes_with_the_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.redb");
+        let store = EmbeddedStore::open(&path, Arc::new(SystemClock::default())).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let large = Payload::new(serde_json::json!({ "text": "x".repeat(100_000) }));
+        let records: Vec<Record> = (1..=20)
+            .map(|id| {
+                let mut record: Record = serde_json::from_value(serde_json::json!({
+                    "strand": 0, "event": { "id": id, "previous": 0, "at": "2026-01-01T00:00:00Z",
+                        "kind": { "ExecutionSucceeded": { "output": null } } } }))
+                .unwrap();
+                for payload in record.payloads_mut() {
+                    *payload = Payload::clone(&large);
+                }
+                record
+            })
+            .collect();
+        let (mut journal, _) = Journal::load(Arc::clone(&store), "one").await.unwrap();
+        journal.append(&records[..10]).await.unwrap();
+        let (mut journal, loaded) = Journal::load(Arc::clone(&store), "one").await.unwrap();
+        assert_eq!(loaded, records[..10]);
+        journal.append(&records[10..]).await.unwrap();
+        let (_, mut loaded) = Journal::load(Arc::clone(&store), "one").await.unwrap();
+        assert_eq!(loaded, records);
+        let mut shared = loaded.iter_mut().flat_map(Record::payloads_mut);
+        let first = Payload::clone(shared.next().unwrap());
+        assert!(shared.all(|payload| Payload::ptr_eq(payload, &first)));
+
+        let all = store.list(Page::all(PREFIX)).await.unwrap().entries;
+        assert_eq!(all.len(), 3, "two batches and a document");
+        let bytes: usize = all.iter().map(|entry| entry.value.len()).sum();
+        assert!(bytes < 110_000, "{bytes}");
+        assert_eq!(Journal::owners(&*store).await.unwrap(), ["one"]);
+        let document = all
+            .iter()
+            .find(|entry| entry.key.contains("/values/"))
+            .unwrap();
+        store
+            .commit(Txn::new(Durability::Durable).delete(&document.key))
+            .await
+            .unwrap();
+        let broken = Journal::load(Arc::clone(&store), "one")
+            .await
+            .err()
+            .unwrap();
+        assert!(matches!(broken, JournalError::Missing { batch: 0, .. }));
+        Journal::remove(&*store, "one").await.unwrap();
+        assert!(
+            store
+                .list(Page::all(PREFIX))
+                .await
+                .unwrap()
+                .entries
+                .is_empty()
+        );
     }
 }

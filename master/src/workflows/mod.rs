@@ -6,6 +6,7 @@
 //! every run that has not ended. The actor is a shell around the pure engine of the `asl` crate.
 
 mod adopt;
+mod batch;
 mod begin;
 mod check;
 mod definition;

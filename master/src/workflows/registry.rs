@@ -20,8 +20,8 @@ use crate::arn::Realm;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::key::ObjectKey;
-use crate::objects::{Change, ObjectError, Objects};
-use crate::supervisor::{ChildDown, Down, Guard, Nursery, RestartPolicy, follow};
+use crate::objects::{Change, ObjectError, Objects, Part};
+use crate::supervisor::{ChildDown, Down, Guard, Nursery, RestartPolicy, follow, follow_parts};
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -70,6 +70,8 @@ pub struct Workflows {
     parked: Parked,
     /// Runs that are read to get their actor back, by uid.
     waking: HashSet<String>,
+    /// Runs known from before, by uid, that the list being read has not shown.
+    unseen: HashSet<String>,
     /// Other runs that have not ended, by uid.
     runs: HashMap<String, Arc<WorkflowRun>>,
     /// Workflows whose run is being started, and the generation.
@@ -89,7 +91,7 @@ pub struct Workflows {
 #[rtype(result = "()")]
 enum Seen {
     Workflow(Box<Change<Workflow>>),
-    Run(Box<Change<WorkflowRun>>),
+    Run(Box<Part<WorkflowRun>>),
     Task(Box<Change<Task>>),
 }
 
@@ -118,6 +120,7 @@ impl Workflows {
             children: None,
             parked: Parked::default(),
             waking: HashSet::new(),
+            unseen: HashSet::new(),
             runs: HashMap::new(),
             starting: HashMap::new(),
             shown: HashMap::new(),
@@ -128,26 +131,27 @@ impl Workflows {
         }
     }
 
-    fn run_seen(&mut self, change: Change<WorkflowRun>, ctx: &mut Context<Self>) {
-        match change {
-            Change::Restarted(runs) => {
-                let mut gone = std::mem::take(&mut self.runs);
+    fn run_seen(&mut self, part: Part<WorkflowRun>, ctx: &mut Context<Self>) {
+        match part {
+            Part::Begun => {
+                let known = self.runs.keys().cloned().chain(self.parked.uids());
+                self.unseen = known.collect();
                 self.ended.clear();
-                let known: HashSet<String> =
-                    runs.iter().map(|run| run.metadata.uid.clone()).collect();
-                self.parked.retain(|uid| known.contains(uid));
+            }
+            Part::Some(runs) => {
                 for run in runs {
-                    // It is as it was, if it is there at all.
-                    if let Some(before) = gone.remove(&run.metadata.uid) {
-                        self.runs.insert(run.metadata.uid.clone(), before);
-                    }
+                    self.unseen.remove(&run.metadata.uid);
                     self.run_applied(run, ctx);
                 }
-                gone.keys().for_each(|uid| self.run_removed(uid));
+            }
+            Part::Complete => {
+                for uid in std::mem::take(&mut self.unseen) {
+                    self.run_removed(&uid);
+                }
                 self.sweep_journals(ctx);
             }
-            Change::Applied(run) => self.run_applied(run, ctx),
-            Change::Deleted(run) => {
+            Part::Applied(run) => self.run_applied(run, ctx),
+            Part::Deleted(run) => {
                 self.run_removed(&run.metadata.uid);
                 self.clean_up(run, ctx);
             }
@@ -447,7 +451,7 @@ impl Actor for Workflows {
         let objects = &self.tools.objects;
         let workflow = |change| Seen::Workflow(Box::new(change));
         follow(objects.watch::<Workflow>(), workflow, self, ctx);
-        follow(
+        follow_parts(
             objects.watch::<WorkflowRun>(),
             |run| Seen::Run(Box::new(run)),
             self,
@@ -464,7 +468,7 @@ impl Handler<Seen> for Workflows {
     fn handle(&mut self, seen: Seen, ctx: &mut Self::Context) {
         match seen {
             Seen::Workflow(change) => self.workflow_seen(*change, ctx),
-            Seen::Run(change) => self.run_seen(*change, ctx),
+            Seen::Run(part) => self.run_seen(*part, ctx),
             Seen::Task(change) => self.task_seen(*change),
         }
     }

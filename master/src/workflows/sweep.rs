@@ -16,9 +16,10 @@ pub(super) async fn journals(objects: &Objects) -> Result<usize, ObjectError> {
         return Ok(0);
     }
     // Read after the journals: a run's object is written before its journal begins.
-    let runs = objects.list::<WorkflowRun>(None).await?.items;
-    let living: HashSet<_> = runs.iter().map(|run| run.metadata.uid.as_str()).collect();
-    let orphans = owners.iter().filter(|uid| !living.contains(uid.as_str()));
+    let mut living = HashSet::new();
+    let look = |run: WorkflowRun| living.extend([run.metadata.uid]);
+    objects.for_each(None, look).await?;
+    let orphans = owners.iter().filter(|uid| !living.contains(*uid));
     let mut count = 0;
     for uid in orphans {
         Journal::remove(store, uid).await?;

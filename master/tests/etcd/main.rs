@@ -10,6 +10,7 @@
 
 mod entry;
 mod gate;
+mod journal;
 mod large;
 mod migration;
 mod outages;

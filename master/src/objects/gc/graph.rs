@@ -1,11 +1,12 @@
 //! Who belongs to whom, and what follows from it. Pure.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use common::resources::Kind;
 use serde::Deserialize;
 
-use crate::objects::key::kind_of;
+use crate::objects::key::{kind_of, parts_of};
 use crate::objects::{FINALIZER_FOREGROUND, FINALIZER_ORPHAN};
 
 /// Names an object for a task.
@@ -76,8 +77,6 @@ struct Head {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct HeadMeta {
-    name: String,
-    namespace: String,
     uid: String,
     deletion_timestamp: Option<String>,
     owner_references: Vec<HeadOwner>,
@@ -89,9 +88,11 @@ struct HeadOwner {
     uid: String,
 }
 
+/// What is known of an object. There may be very many: names are shared between the maps.
 struct Node {
-    ident: Ident,
-    owners: Vec<String>,
+    kind: &'static Kind,
+    uid: Arc<str>,
+    owners: Box<[Arc<str>]>,
     deleting: bool,
     foreground: bool,
     orphan: bool,
@@ -100,11 +101,11 @@ struct Node {
 /// All objects, by key and uid, with their owners.
 #[derive(Default)]
 pub struct Graph {
-    nodes: HashMap<String, Node>,
-    keys: HashMap<String, String>,
-    dependents: HashMap<String, BTreeSet<String>>,
-    namespaces: HashMap<String, BTreeSet<String>>,
-    dirty: BTreeSet<String>,
+    nodes: HashMap<Arc<str>, Node>,
+    keys: HashMap<Arc<str>, Arc<str>>,
+    dependents: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    namespaces: HashMap<String, BTreeSet<Arc<str>>>,
+    dirty: BTreeSet<Arc<str>>,
 }
 
 impl Graph {
@@ -114,55 +115,54 @@ impl Graph {
         let Ok(head) = serde_json::from_slice::<Head>(value) else {
             return;
         };
-        if self
-            .nodes
-            .get(key)
-            .is_some_and(|old| old.ident.uid != head.metadata.uid)
-        {
-            self.remove(key);
+        let known = self.nodes.get_key_value(key);
+        let known = known.map(|(key, old)| (Arc::clone(key), *old.uid == head.metadata.uid));
+        match &known {
+            Some((_, true)) => self.unlink(key),
+            Some((_, false)) => self.remove(key),
+            None => {}
         }
-        self.unlink(key);
+        let key = known.map_or_else(|| Arc::from(key), |(key, _)| key);
         let meta = head.metadata;
         let has = |finalizer: &str| meta.finalizers.iter().any(|f| f == finalizer);
         let node = Node {
+            kind,
             deleting: meta.deletion_timestamp.is_some(),
             foreground: has(FINALIZER_FOREGROUND),
             orphan: has(FINALIZER_ORPHAN),
             owners: meta
                 .owner_references
                 .into_iter()
-                .map(|owner| owner.uid)
+                .map(|owner| self.shared(owner.uid))
                 .collect(),
-            ident: Ident {
-                key: key.to_owned(),
-                kind,
-                namespace: if kind.namespaced {
-                    meta.namespace
-                } else {
-                    String::new()
-                },
-                name: meta.name,
-                uid: meta.uid,
-            },
+            uid: meta.uid.into(),
         };
         for owner in &node.owners {
             self.dependents
-                .entry(owner.clone())
+                .entry(Arc::clone(owner))
                 .or_default()
-                .insert(key.to_owned());
+                .insert(Arc::clone(&key));
             self.dirty.extend(self.keys.get(owner).cloned());
         }
         if kind.namespaced {
-            let space = self
-                .namespaces
-                .entry(node.ident.namespace.clone())
-                .or_default();
-            space.insert(key.to_owned());
-            self.dirty.insert(namespace_key(&node.ident.namespace));
+            let (namespace, _) = parts_of(&key);
+            if let Some(space) = self.namespaces.get_mut(namespace) {
+                space.insert(Arc::clone(&key));
+            } else {
+                let space = BTreeSet::from([Arc::clone(&key)]);
+                self.namespaces.insert(namespace.to_owned(), space);
+            }
+            self.dirty.insert(namespace_key(namespace).into());
         }
-        self.keys.insert(node.ident.uid.clone(), key.to_owned());
-        self.nodes.insert(key.to_owned(), node);
-        self.dirty.insert(key.to_owned());
+        self.keys.insert(Arc::clone(&node.uid), Arc::clone(&key));
+        self.dirty.insert(Arc::clone(&key));
+        self.nodes.insert(key, node);
+    }
+
+    /// An owner's uid, the same one for all its dependents.
+    fn shared(&self, uid: String) -> Arc<str> {
+        let known = self.dependents.get_key_value(uid.as_str());
+        known.map_or_else(|| uid.into(), |(uid, _)| Arc::clone(uid))
     }
 
     /// An object is gone.
@@ -171,11 +171,11 @@ impl Graph {
         let Some(node) = self.nodes.remove(key) else {
             return;
         };
-        self.keys.remove(&node.ident.uid);
-        let dependents = self.dependents.get(&node.ident.uid);
+        self.keys.remove(&node.uid);
+        let dependents = self.dependents.get(&node.uid);
         self.dirty.extend(dependents.into_iter().flatten().cloned());
-        if node.ident.kind.namespaced {
-            self.dirty.insert(namespace_key(&node.ident.namespace));
+        if node.kind.namespaced {
+            self.dirty.insert(namespace_key(parts_of(key).0).into());
         }
     }
 
@@ -193,17 +193,18 @@ impl Graph {
             // An owner that waits for its dependents may look again.
             self.dirty.extend(self.keys.get(owner).cloned());
         }
-        if let Some(space) = self.namespaces.get_mut(&node.ident.namespace) {
+        let (namespace, _) = parts_of(key);
+        if let Some(space) = self.namespaces.get_mut(namespace) {
             space.remove(key);
             if space.is_empty() {
-                self.namespaces.remove(&node.ident.namespace);
+                self.namespaces.remove(namespace);
             }
         }
     }
 
     /// Looks at one object again.
     pub fn consider(&mut self, key: &str) {
-        self.dirty.insert(key.to_owned());
+        self.dirty.insert(key.into());
     }
 
     /// Looks at all objects again.
@@ -217,35 +218,33 @@ impl Graph {
         let mut tasks = Vec::new();
         for key in dirty {
             if let Some(node) = self.nodes.get(&key) {
-                self.judge(node, &mut tasks);
+                self.judge(&key, node, &mut tasks);
             }
         }
         tasks
     }
 
-    fn judge(&self, node: &Node, tasks: &mut Vec<Task>) {
-        let object = || node.ident.clone();
-        let dependents = self.dependents.get(&node.ident.uid);
-        let dependents = dependents
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.nodes.get(key));
+    fn judge(&self, key: &str, node: &Node, tasks: &mut Vec<Task>) {
+        let object = || node.ident(key);
+        let known = |key| Some((key, self.nodes.get(key)?));
+        let dependents = self.dependents.get(&node.uid);
+        let dependents = dependents.into_iter().flatten().filter_map(known);
         if !node.deleting {
-            let orphaned = |owner: &String| !self.keys.contains_key(owner);
+            let orphaned = |owner: &Arc<str>| !self.keys.contains_key(owner);
             if !node.owners.is_empty() && node.owners.iter().all(orphaned) {
-                let owners = Some(node.owners.clone());
+                let owners = node.owners.iter().map(|owner| owner.to_string());
                 tasks.push(Task::Delete {
                     object: object(),
-                    owners,
+                    owners: Some(owners.collect()),
                 });
             }
             return;
         }
         let before = tasks.len();
         if node.orphan {
-            tasks.extend(dependents.map(|dependent| Task::Forget {
-                object: dependent.ident.clone(),
-                owner: node.ident.uid.clone(),
+            tasks.extend(dependents.map(|(key, dependent)| Task::Forget {
+                object: dependent.ident(key),
+                owner: node.uid.to_string(),
             }));
             if tasks.len() == before {
                 tasks.push(Task::Release {
@@ -255,12 +254,11 @@ impl Graph {
             }
         } else if node.foreground {
             let mut waits = false;
-            for dependent in dependents {
+            for (key, dependent) in dependents {
                 waits = true;
                 if !dependent.deleting {
-                    let object = dependent.ident.clone();
                     tasks.push(Task::Delete {
-                        object,
+                        object: dependent.ident(key),
                         owners: None,
                     });
                 }
@@ -272,24 +270,34 @@ impl Graph {
                 });
             }
         }
-        if node.ident.kind.plural == "namespaces" {
-            let inside = self.namespaces.get(&node.ident.name);
-            let mut inside = inside
-                .into_iter()
-                .flatten()
-                .filter_map(|key| self.nodes.get(key))
-                .peekable();
+        if node.kind.plural == "namespaces" {
+            let inside = self.namespaces.get(parts_of(key).1);
+            let inside = inside.into_iter().flatten().filter_map(known);
+            let mut inside = inside.peekable();
             if inside.peek().is_none() {
                 tasks.push(Task::ReleaseNamespace { object: object() });
             }
             tasks.extend(
                 inside
-                    .filter(|node| !node.deleting)
-                    .map(|node| Task::Delete {
-                        object: node.ident.clone(),
+                    .filter(|(_, node)| !node.deleting)
+                    .map(|(key, node)| Task::Delete {
+                        object: node.ident(key),
                         owners: None,
                     }),
             );
+        }
+    }
+}
+
+impl Node {
+    fn ident(&self, key: &str) -> Ident {
+        let (namespace, name) = parts_of(key);
+        Ident {
+            key: key.to_owned(),
+            kind: self.kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            uid: self.uid.to_string(),
         }
     }
 }

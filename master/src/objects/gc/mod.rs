@@ -42,11 +42,10 @@ pub async fn run(objects: Objects) {
 async fn follow(objects: &Objects) -> Result<(), StoreError> {
     let mut graph = Graph::default();
     let listed = objects.store().list(Page::all(REGISTRY)).await?;
-    for entry in &listed.entries {
+    for entry in listed.entries {
         graph.put(&entry.key, &entry.value);
     }
     let mut changes = objects.store().watch(REGISTRY, listed.revision).await?;
-    drop(listed);
     graph.consider_all();
     let mut failed = BTreeSet::new();
     loop {

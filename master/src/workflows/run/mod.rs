@@ -391,7 +391,7 @@ impl Handler<Loaded> for WorkflowRunActor {
     fn handle(&mut self, Loaded(result): Loaded, ctx: &mut Self::Context) {
         match result {
             Ok((journal, records)) => self.resume(journal, records, ctx),
-            Err(error @ JournalError::Damaged { .. }) => {
+            Err(error @ (JournalError::Damaged { .. } | JournalError::Missing { .. })) => {
                 self.fail("States.Runtime", error.to_string(), ctx);
             }
             Err(JournalError::Store(error)) => {
