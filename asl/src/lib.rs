@@ -89,7 +89,7 @@ pub use program::{Problem, Program};
 pub use resource::Resource;
 pub use run::{
     Child, ChildResult, Command, Decision, Effect, EngineError, ExecutionContext, Invocation,
-    Limits, MapRunId, Moment, Outcome, Reading, Record, Run, StepView, Steps, StrandId, TaskId,
-    TimerId, Writing, map_runs, steps,
+    Limits, MapRunId, Moment, Outcome, Reading, Record, Rest, Run, StepView, Steps, StrandId,
+    TaskId, TimerId, Writing, map_runs, steps,
 };
 pub use test_state::{Inspection, Test, TestError, Tested, test_state};

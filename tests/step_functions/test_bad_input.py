@@ -20,7 +20,6 @@ REFUSED = {
     "one name twice in the machine": (one({"Type": "Parallel", "Branches": [BRANCH]}), "S"),
     "both Next and End": ({"StartAt": "A", "States": {"A": {**PASS, "Next": "B"}, "B": PASS}}, "End"),
     "neither Next nor End": ({"StartAt": "A", "States": {"A": {"Type": "Pass"}}}, "Next"),
-    "a loop without a way out": ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}}, "lead only to each other"),
     "a wrong type of a field": (one({"Type": "Wait", "Seconds": "soon"}), "Seconds"),
     "a path that is none": (one({"Type": "Pass", "InputPath": "$.a["}), "InputPath"),
     "JSONata that does not parse": (one({"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 + %}"}), "Output"),

@@ -56,6 +56,15 @@ def test_a_good_definition_is_valid(engine):
     assert (judged["result"], judged["diagnostics"]) == ("OK", [])
 
 
+def test_a_loop_without_a_way_out_is_taken_with_a_warning(engine):
+    endless = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Wait", "Seconds": 60, "Next": "A"}}}
+    judged = engine.client.validate_state_machine_definition(definition=json.dumps(endless))
+    assert judged["result"] == "OK"
+    assert [(one["severity"], one["code"]) for one in judged["diagnostics"]] == [("WARNING", "LOOP_WITHOUT_EXIT")]
+    made = engine.client.create_state_machine(name=engine.name(), definition=json.dumps(endless), roleArn=ROLE)
+    engine.client.delete_state_machine(stateMachineArn=made["stateMachineArn"])
+
+
 def test_names_and_arns_are_checked(engine):
     client = engine.client
     with pytest.raises(client.exceptions.InvalidName):

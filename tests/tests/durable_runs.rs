@@ -257,3 +257,38 @@ fn a_large_document_is_whole_after_a_crash() {
     assert_eq!(status["phase"], "Succeeded", "{}", status["cause"]);
     assert!(status["output"] == input);
 }
+
+#[test]
+fn a_run_that_waits_for_somebody_needs_no_actor_and_hears_the_answer_after_a_crash() {
+    let mut cluster = Cluster::start();
+    let activity = json!({ "apiVersion": "v1", "kind": "Activity", "metadata": { "name": "ask" } });
+    let kubectl = cluster.kubectl();
+    kubectl.run_with(&["apply", "-f", "-"], &activity.to_string());
+    let resource = "arn:aws:states:us-east-1:111111111111:activity:ask";
+    let definition = json!({ "StartAt": "Ask", "States": {
+        "Ask": { "Type": "Task", "Resource": resource, "End": true }
+    } });
+    apply(&cluster, "asks", &definition);
+    let run = begin(&cluster, "asks", &json!({ "a": 1 }));
+    let is_parked = |cluster: &Cluster| {
+        eventually("the run is parked", || {
+            match metric(cluster, r#"troupe_runs_open{state="parked"}"#).as_deref() {
+                Some("1.0" | "1") => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
+    };
+    is_parked(&cluster);
+    let there = cluster.kubectl().json(&["get", "run", &run]);
+    assert_eq!(there["status"]["waitingTasks"], 1, "{there}");
+    cluster.crash_master();
+    is_parked(&cluster);
+    let tasks = cluster.kubectl().json(&["get", "tasks"]);
+    let task = tasks["items"][0]["metadata"]["name"].as_str().unwrap();
+    let answer = ["task", "approve", task, r#"{"yes": true}"#];
+    cluster.kubectl().run(&answer);
+    let status = ended(&cluster, &run);
+    assert_eq!(status["phase"], "Succeeded", "{status}");
+    assert_eq!(status["output"], json!({ "yes": true }));
+    assert!(status["waitingTasks"].is_null(), "{status}");
+}

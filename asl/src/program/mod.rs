@@ -30,6 +30,7 @@ pub struct Program {
     definition: Value,
     machine: Machine,
     timeout: Option<u64>,
+    warnings: Vec<Problem>,
 }
 
 /// States and where they start: the whole machine, a branch of a Parallel, the processor of a Map.
@@ -47,13 +48,17 @@ impl Program {
         let mut problems = Vec::new();
         let parsed = parse::program(definition, &mut problems);
         check::check(definition, &mut problems);
+        if !problems.iter().all(|problem| problem.code.is_warning()) {
+            return Err(problems);
+        }
         match parsed {
-            Some((machine, timeout)) if problems.is_empty() => Ok(Program {
+            Some((machine, timeout)) => Ok(Program {
                 definition: definition.clone(),
                 machine,
                 timeout,
+                warnings: problems,
             }),
-            _ => Err(problems),
+            None => Err(problems),
         }
     }
 
@@ -72,7 +77,11 @@ impl Program {
         let mut problems = Program::parse(&definition).err().unwrap_or_default();
         problems.extend(index.repeated_keys());
         if problems.is_empty() {
-            return Program::parse(&definition);
+            let mut program = Program::parse(&definition)?;
+            for warning in &mut program.warnings {
+                warning.position = index.find(&warning.pointer);
+            }
+            return Ok(program);
         }
         for problem in &mut problems {
             problem.position = index.find(&problem.pointer);
@@ -84,6 +93,11 @@ impl Program {
     /// The definition, as it was given (or compiled): parsing it again gives an equal program.
     pub fn definition(&self) -> &Value {
         &self.definition
+    }
+
+    /// What is likely not meant, though it can run.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
     }
 
     /// The states of the machine itself.
@@ -110,6 +124,7 @@ impl Program {
             definition: Value::Object(own),
             machine: machine.clone(),
             timeout: None,
+            warnings: Vec::new(),
         })
     }
 

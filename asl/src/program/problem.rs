@@ -37,6 +37,22 @@ impl Code {
     }
 }
 
+impl Code {
+    /// Whether a definition can run all the same: the history's limit ends what has no end, as in Step Functions.
+    pub fn is_warning(self) -> bool {
+        self == Code::LoopWithoutExit
+    }
+
+    /// `ERROR` or `WARNING`.
+    pub fn severity(self) -> &'static str {
+        if self.is_warning() {
+            "WARNING"
+        } else {
+            "ERROR"
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -66,7 +82,7 @@ impl Problem {
         if let Some((line, column)) = self.position {
             message = format!("{message} (line {line}, column {column})");
         }
-        json!({"severity": "ERROR", "code": self.code.as_str(), "message": message, "location": location})
+        json!({"severity": self.code.severity(), "code": self.code.as_str(), "message": message, "location": location})
     }
 
     /// The same problem as it is seen from inside a place.

@@ -10,6 +10,7 @@ use super::record::{Note, Record};
 use super::strand::Phase;
 use super::{EngineError, Run};
 use crate::history::{HistoryEvent, Payload};
+use crate::resource::Resource;
 
 /// A task in flight.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,15 @@ pub(super) struct Flight {
 pub(super) struct Timer {
     pub(super) strand: StrandId,
     pub(super) at: Timestamp,
+}
+
+/// What a run waits for that has nothing to do itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// The first of its timers.
+    pub until: Option<Timestamp>,
+    /// Tasks that somebody else answers.
+    pub tasks: Vec<TaskId>,
 }
 
 impl Run {
@@ -51,15 +61,23 @@ impl Run {
             .collect()
     }
 
-    /// Until when nothing can happen but a stop: only timers are waited for, and this is the first. None when anything
-    /// else is, or the run has ended.
-    pub fn rests_until(&self) -> Option<Timestamp> {
+    /// What the run waits for when nothing else can happen but a stop: timers, and tasks whose token somebody else has.
+    /// None when there is anything to do, or the run has ended.
+    pub fn rest(&self) -> Option<Rest> {
+        let given = |flight: &Flight| {
+            let task = &flight.invocation;
+            let activity = matches!(task.resource, Resource::Activity { .. });
+            task.token.is_some() && (task.submitted || activity)
+        };
         let rests = self.outcome.is_none()
-            && self.tasks.is_empty()
             && self.map_runs.is_empty()
-            && self.ready.is_empty();
-        let first = self.due.first().filter(|_| rests);
-        first.map(|(at, _)| *at)
+            && self.ready.is_empty()
+            && self.tasks.values().all(given);
+        let rest = Rest {
+            until: self.due.first().map(|(at, _)| *at),
+            tasks: self.tasks.keys().copied().collect(),
+        };
+        Some(rest).filter(|rest| rests && (rest.until.is_some() || !rest.tasks.is_empty()))
     }
 
     pub(super) fn schedule(

@@ -52,6 +52,7 @@ use thiserror::Error;
 
 use crate::history::Payload;
 use crate::jsonata::Budget;
+pub use flight::Rest;
 use flight::{Flight, Timer};
 use strand::Strand;
 

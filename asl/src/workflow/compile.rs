@@ -13,8 +13,14 @@ pub(super) fn program(spec: &Spec, namespace: &str) -> Result<Program, Vec<Probl
         .map(|node| (node.name.clone(), state(&node.work, namespace)))
         .collect();
     let definition = json!({"StartAt": spec.entry_node, "States": states});
-    Program::parse(&definition)
-        .map_err(|problems| problems.into_iter().map(|p| translate(p, spec)).collect())
+    let problems = match Program::parse(&definition) {
+        Ok(program) if program.warnings().is_empty() => return Ok(program),
+        // Nodes that lead only to each other are a mistake in the nodes.
+        Ok(program) => program.warnings().to_vec(),
+        Err(problems) => problems,
+    };
+    let problems = problems.into_iter().map(|p| translate(p, spec));
+    Err(problems.collect())
 }
 
 fn state(work: &Work, namespace: &str) -> Value {

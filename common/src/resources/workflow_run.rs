@@ -95,9 +95,12 @@ pub struct WorkflowRunStatus {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<String>,
-    /// When a run goes on that only waits; in whole seconds.
+    /// When a run goes on that only waits, if nobody answers its tasks before; in whole seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wake_time: Option<String>,
+    /// Tasks that somebody else answers, of a run that waits for nothing but them and `wakeTime`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub waiting_tasks: u32,
     /// How often it went on after an end.
     #[serde(skip_serializing_if = "is_zero")]
     pub redrives: u32,

@@ -206,14 +206,17 @@ pub(super) struct Validate {
 /// `ValidateStateMachineDefinition`: every problem, none of them an error of the request.
 pub(super) async fn validate(_: &Asked<'_>, input: Validate) -> Result<Value, Error> {
     let checked = check_state_machine(&Value::String(input.definition));
-    let problems = checked.err().map(|error| error.0).unwrap_or_default();
+    let (result, problems) = match checked {
+        Ok(program) => ("OK", program.warnings().to_vec()),
+        Err(error) => ("FAIL", error.0),
+    };
     let most = input.max_results.filter(|most| *most > 0).unwrap_or(100);
     let diagnostics: Vec<Value> = problems
         .iter()
         .take(most)
         .map(|problem| {
             json!({
-                "severity": "ERROR",
+                "severity": problem.code.severity(),
                 "code": problem.code.as_str(),
                 "message": problem.message,
                 "location": problem.pointer,
@@ -221,7 +224,7 @@ pub(super) async fn validate(_: &Asked<'_>, input: Validate) -> Result<Value, Er
         })
         .collect();
     Ok(json!({
-        "result": if diagnostics.is_empty() { "OK" } else { "FAIL" },
+        "result": result,
         "diagnostics": diagnostics,
         "truncated": problems.len() > most,
     }))

@@ -1,4 +1,4 @@
-use asl::Problem;
+use asl::{Problem, Program};
 use async_trait::async_trait;
 use common::resources::{Kind, StateMachine, Workflow};
 use serde_json::Value;
@@ -15,7 +15,8 @@ pub struct AslDefinitions;
 #[async_trait]
 impl Definitions for AslDefinitions {
     fn check_workflow(&self, workflow: &Workflow) -> Vec<DefinitionProblem> {
-        problems(definition::of_workflow(workflow), "")
+        let program = definition::of_workflow(workflow).map(|workflow| workflow.program);
+        problems(program, "")
     }
 
     fn check_state_machine(&self, machine: &StateMachine) -> Vec<DefinitionProblem> {
@@ -37,15 +38,17 @@ impl Definitions for AslDefinitions {
     }
 }
 
-fn problems<T>(result: Result<T, DefinitionError>, prefix: &str) -> Vec<DefinitionProblem> {
+fn problems(result: Result<Program, DefinitionError>, prefix: &str) -> Vec<DefinitionProblem> {
     let problem = |problem: Problem| DefinitionProblem {
         path: format!("{prefix}{}", problem.path)
             .trim_end_matches('.')
             .to_owned(),
+        warning: problem.code.is_warning(),
         message: problem.message,
     };
-    match result {
-        Ok(_) => Vec::new(),
-        Err(DefinitionError(problems)) => problems.into_iter().map(problem).collect(),
-    }
+    let problems = match result {
+        Ok(program) => program.warnings().to_vec(),
+        Err(DefinitionError(problems)) => problems,
+    };
+    problems.into_iter().map(problem).collect()
 }

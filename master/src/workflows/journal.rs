@@ -1,5 +1,6 @@
 //! A run's journal in the store.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -95,15 +96,15 @@ impl Journal {
                 };
                 let mut stored = batch::decode(&entry.value).map_err(damaged)?;
                 for digest in stored.documents() {
-                    if !documents.contains_key(&digest) {
+                    if let Entry::Vacant(document) = documents.entry(digest) {
                         let found = store.get(&document_key(&prefix, &digest)).await?;
                         let missing = JournalError::Missing {
                             batch: next,
                             digest,
                         };
                         let found = found.ok_or(missing)?;
-                        let document = serde_json::from_slice(&found.value).map_err(damaged)?;
-                        documents.insert(digest, Payload::new(document));
+                        let found = serde_json::from_slice(&found.value).map_err(damaged)?;
+                        document.insert(Payload::new(found));
                     }
                 }
                 stored.complete(&documents);

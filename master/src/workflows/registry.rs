@@ -15,7 +15,7 @@ use super::run::{Removed, Rests, Said, Updated, WorkflowRunActor};
 use super::task_queue::TaskQueue;
 use super::tasks::Allowed;
 use super::wait::RunWaiters;
-use super::{adopt, begin, object, sweep};
+use super::{adopt, begin, object, sweep, tasks};
 use crate::arn::Realm;
 use crate::calls::Calls;
 use crate::clock::Clock;
@@ -180,11 +180,18 @@ impl Workflows {
         if let Some(until) = parked::rest_of(&run)
             && !self.runs.contains_key(&uid)
             && parked::is_worth(until, self.tools.clock.now())
+            && !self.is_told_of(&uid)
         {
             self.parked.park(&run, until);
             return;
         }
         self.go_on(run, ctx);
+    }
+
+    /// Whether a task of a run says something to it.
+    fn is_told_of(&self, uid: &str) -> bool {
+        let mut tasks = self.tasks.get(uid).into_iter().flat_map(HashMap::values);
+        tasks.any(|task| !tasks::commands(None, task).is_empty())
     }
 
     /// A run has an actor, which knows its object.
@@ -304,9 +311,13 @@ impl Workflows {
         let due = self.parked.due(self.tools.clock.now(), MOST_WOKEN);
         let counts = &self.tools.counts;
         counts.open(self.runs.len(), self.parked.len());
-        if due.is_empty() {
-            return;
+        if !due.is_empty() {
+            self.go_on_again(due, ctx);
         }
+    }
+
+    /// Gives actors back to parked runs.
+    fn go_on_again(&mut self, due: Vec<(ObjectKey, String)>, ctx: &mut Context<Self>) {
         self.waking.extend(due.iter().map(|(_, uid)| uid.clone()));
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let wake = async move {
@@ -343,14 +354,16 @@ impl Workflows {
         }
     }
 
-    fn task_seen(&mut self, change: Change<Task>) {
+    fn task_seen(&mut self, change: Change<Task>, ctx: &mut Context<Self>) {
         match change {
             Change::Restarted(tasks) => {
                 self.tasks.clear();
                 self.tools.task_queue.clear();
-                tasks.into_iter().for_each(|task| self.task_applied(task));
+                tasks
+                    .into_iter()
+                    .for_each(|task| self.task_applied(task, ctx));
             }
-            Change::Applied(task) => self.task_applied(task),
+            Change::Applied(task) => self.task_applied(task, ctx),
             Change::Deleted(task) => {
                 self.tools.task_queue.remove(&task);
                 let uid = &task.spec.run_uid;
@@ -364,12 +377,17 @@ impl Workflows {
         }
     }
 
-    fn task_applied(&mut self, task: Task) {
+    fn task_applied(&mut self, task: Task, ctx: &mut Context<Self>) {
         self.tools.task_queue.set(&task);
         let task = Arc::new(task);
         let uid = &task.spec.run_uid;
         let tasks = self.tasks.entry(uid.clone()).or_default();
-        tasks.insert(task.metadata.name.clone(), Arc::clone(&task));
+        let before = tasks.insert(task.metadata.name.clone(), Arc::clone(&task));
+        let news = !tasks::commands(before.as_deref(), &task).is_empty();
+        if news && let Some(key) = self.parked.remove(uid) {
+            self.go_on_again(vec![(key, uid.clone())], ctx);
+            return;
+        }
         let children = self.children.as_ref();
         if let Some(child) = children.and_then(|children| children.get(uid)) {
             child.do_send(Said(task));
@@ -469,7 +487,7 @@ impl Handler<Seen> for Workflows {
         match seen {
             Seen::Workflow(change) => self.workflow_seen(*change, ctx),
             Seen::Run(part) => self.run_seen(*part, ctx),
-            Seen::Task(change) => self.task_seen(*change),
+            Seen::Task(change) => self.task_seen(*change, ctx),
         }
     }
 }
@@ -517,12 +535,18 @@ impl Handler<Restart> for Workflows {
 impl Handler<Rests> for Workflows {
     type Result = ();
 
-    fn handle(&mut self, Rests { run, until }: Rests, _: &mut Self::Context) {
+    fn handle(&mut self, Rests { run, until, said }: Rests, _: &mut Self::Context) {
         let uid = &run.metadata.uid;
         let known = self.runs.get(uid);
         // Something new may be on its way to it.
         let same = known.is_some_and(|now| now.metadata.generation == run.metadata.generation);
-        if !same || self.tasks.contains_key(uid) {
+        let told = |task: &Arc<Task>| {
+            let of = |said: &&Arc<Task>| said.spec.attempt == task.spec.attempt;
+            let said = said.iter().find(of);
+            said.is_none_or(|said| Arc::ptr_eq(said, task))
+        };
+        let mut tasks = self.tasks.get(uid).into_iter().flat_map(HashMap::values);
+        if !same || !tasks.all(told) {
             return;
         }
         self.runs.remove(uid);

@@ -1,6 +1,6 @@
 //! A run's journal as its object shows it. Pure.
 
-use asl::{EventKind, Outcome, Record, StepView, Steps};
+use asl::{EventKind, Outcome, Record, Rest, StepView, Steps};
 use common::resources::{
     Condition, RunPhase, RunStep, StateMachineType, Workflow, WorkflowRun, set_condition, timestamp,
 };
@@ -18,8 +18,8 @@ pub(super) struct Progress {
     steps: Steps,
     redrives: u32,
     began: Option<Timestamp>,
-    /// Until when the run only waits.
-    rests_until: Option<Timestamp>,
+    /// What the run waits for that has nothing to do.
+    rest: Option<Rest>,
 }
 
 impl Default for Progress {
@@ -28,18 +28,15 @@ impl Default for Progress {
             steps: Steps::last(MOST_STEPS),
             redrives: 0,
             began: None,
-            rests_until: None,
+            rest: None,
         }
     }
 }
 
 impl Progress {
-    /// The same of a run that only waits until then.
-    pub(super) fn resting(self, rests_until: Option<Timestamp>) -> Self {
-        Self {
-            rests_until,
-            ..self
-        }
+    /// The same of a run that only waits for this.
+    pub(super) fn resting(self, rest: Option<Rest>) -> Self {
+        Self { rest, ..self }
     }
 
     /// Takes the journal's next record in.
@@ -65,7 +62,10 @@ pub(super) fn run(
     let status = &mut object.status;
     status.phase = Some(outcome.map_or(RunPhase::Running, phase));
     status.redrives = progress.redrives;
-    status.wake_time = progress.rests_until.map(timestamp);
+    let rest = progress.rest.as_ref();
+    status.wake_time = rest.and_then(|rest| rest.until).map(timestamp);
+    let tasks = rest.map_or(0, |rest| rest.tasks.len());
+    status.waiting_tasks = u32::try_from(tasks).unwrap_or(u32::MAX);
     if outcome.is_none() && progress.redrives > 0 {
         // What the end before said.
         (status.completion_time, status.error, status.cause) = (None, None, None);

@@ -42,12 +42,14 @@ impl Definitions for WantsEntry {
             problems.push(DefinitionProblem {
                 path: "spec.entryNodeName".to_owned(),
                 message: "found nothing, want the first node's name".to_owned(),
+                warning: false,
             });
         }
         if workflow.spec.workflow_nodes.is_empty() {
             problems.push(DefinitionProblem {
                 path: "spec.workflowNodes".to_owned(),
                 message: "found none, want at least one".to_owned(),
+                warning: false,
             });
         }
         problems

@@ -24,6 +24,8 @@ pub struct DefinitionProblem {
     pub path: String,
     /// What was found and what is wanted.
     pub message: String,
+    /// Whether it can run all the same.
+    pub warning: bool,
 }
 
 /// Judges and draws workflows and state machines. The engine implements it.

@@ -27,6 +27,10 @@ pub(super) fn check_machine(
 
 fn take(problems: Vec<DefinitionProblem>, findings: &mut Findings) {
     for problem in problems {
+        if problem.warning {
+            findings.warn(format!("{}: {}", problem.path, problem.message));
+            continue;
+        }
         // The engine may have checked the same text.
         if !findings
             .causes

@@ -48,7 +48,7 @@ impl WorkflowRunActor {
             ctx.address(),
         );
         let outcome = self.engine.outcome().cloned();
-        let progress = self.progress.clone().resting(self.engine.rests_until());
+        let progress = self.progress.clone().resting(self.engine.rest());
         let show = async move {
             let now = tools.clock.now();
             let ended = show(&tools, &run, &progress, outcome.as_ref(), now).await;

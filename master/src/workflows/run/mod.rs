@@ -15,7 +15,6 @@ use asl::{
     Command, Decision, ExecutionContext, Invocation, Moment, Program, Record, Run, TaskId, TimerId,
 };
 use common::resources::{StateMachineType, Task, WorkflowRun};
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -36,6 +35,8 @@ use crate::workflows::tasks;
 
 /// Wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long after a word about a task the run may rest.
+const REST_AFTER: Duration = Duration::from_secs(1);
 
 /// The actor of one run: a shell around the engine. Commands are decided one after the other; the
 /// effects of one are carried out after its records are on disk.
@@ -119,8 +120,10 @@ pub(in crate::workflows) struct Removed;
 pub(in crate::workflows) struct Rests {
     /// The run, as its actor knows it.
     pub(in crate::workflows) run: Arc<WorkflowRun>,
-    /// Until when.
-    pub(in crate::workflows) until: Timestamp,
+    /// Until when, if it waits for a time.
+    pub(in crate::workflows) until: parked::Until,
+    /// Its tasks that somebody answers, as it knows them.
+    pub(in crate::workflows) said: Vec<Arc<Task>>,
 }
 
 /// The object of a task of the run is this now.
@@ -323,10 +326,17 @@ impl WorkflowRunActor {
             return;
         }
         let now = self.tools.clock.now();
-        let until = self.engine.rests_until();
-        if let Some(until) = until.filter(|until| parked::is_worth(*until, now)) {
-            let run = Arc::clone(&self.run);
-            self.room.do_send(Rests { run, until });
+        let Some(rest) = self.engine.rest() else {
+            return;
+        };
+        let idle = self.tasks.values().all(|flight| flight.work.is_finished());
+        let told = rest.tasks.iter().all(|task| self.said.contains_key(task));
+        if idle && told && parked::is_worth(rest.until, now) {
+            self.room.do_send(Rests {
+                run: Arc::clone(&self.run),
+                until: rest.until,
+                said: self.said.values().cloned().collect(),
+            });
         }
     }
 
@@ -496,11 +506,14 @@ impl Handler<Said> for WorkflowRunActor {
         let before = self
             .said
             .insert(TaskId(task.spec.attempt), Arc::clone(&task));
-        if self.program.is_some() {
-            for command in tasks::commands(before.as_deref(), &task) {
-                self.command(command, ctx);
-            }
+        if self.program.is_none() {
+            return;
         }
+        for command in tasks::commands(before.as_deref(), &task) {
+            self.command(command, ctx);
+        }
+        // The run may have waited for nothing but this word, and not be shown again.
+        ctx.run_later(REST_AFTER, |actor, _| actor.rest());
     }
 }
 
