@@ -49,6 +49,17 @@ def show_runs(results):
                 print(f"{'runs, fsync ' + fsync:20}{chain:12}{clients[1:]:>8}{row['steps_per_second']:>10.0f}{row['p50_ms']:>9.2f}{times:>13.1f}x")
 
 
+def show_held(results):
+    """What runs that wait and Maps over many items take of the master's memory."""
+    runs = results["runs"]
+    if "waiting" in runs:
+        one = runs["waiting"]
+        held, again = (one[which]["now"] for which in ("master", "master_restarted"))
+        print(f"{'waiting runs':20}{one['runs']:>12} {held / 1e6:>8.0f} MB, started again {again / 1e6:.0f} MB, {again / one['runs'] / 1e3:.1f} kB each")
+    for name, one in runs.get("maps", {}).items():
+        print(f"{'Map, ' + name:20}{one['items']:>12} items, {one['items_per_second']}/s, master at most {one['master']['peak'] / 1e6:.0f} MB")
+
+
 def cold_starts(results):
     """(runtime, way, times the median, times p99)"""
     for runtime, found in results["cold_start"].items():
@@ -73,6 +84,7 @@ def show(results):
         print(f"{runtime + ', ' + way:20}{'docker run of Flask':32}{ratio['p50_ms']:>9.1f}x{ratio['p99_ms']:>9.1f}x")
     show_memory(results)
     show_runs(results)
+    show_held(results)
     print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
 
 
