@@ -7,7 +7,7 @@ use common::digest::Digest;
 use common::link::RuntimeKind;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
@@ -18,7 +18,7 @@ use crate::clock::{Chance, Clock, SystemClock};
 use crate::func_base;
 use crate::layers::{Ahead, Layers, LayersOptions};
 use crate::layout::{Layout, Lock};
-use crate::link::{self, Credentials, LinkRoom, MasterBlobs, Masters};
+use crate::link::{self, Credentials, LinkRoom, MasterBlobs, Masters, Standing};
 use crate::machine::{Machine, boot_id};
 use crate::pods::{PodRoom, Pods};
 use crate::pool::{Pool, PoolRoom};
@@ -47,6 +47,8 @@ const TEND: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_millis(500);
 /// After the drain, for all that remains: SIGTERM promises an end within 30 s.
 const LAST_WAIT: Duration = Duration::from_secs(7);
+/// For pods whose calls have not ended when the drain has to.
+const LAST_GRACE: Duration = Duration::from_secs(2);
 
 /// A started agent.
 pub struct Agent {
@@ -194,6 +196,7 @@ impl Agent {
             bases: bases.clone(),
             clock,
             chance,
+            standing: Standing::default(),
         };
         let (link, proxy) = (Arc::new(link), Arc::new(proxy));
         Ok(Self {
@@ -246,6 +249,15 @@ impl Agent {
         self.pods.close();
         filling.abort();
         fetching.abort();
+        let began = Instant::now();
+        self.link.standing.leave();
+        tokio::select! {
+            () = self.pods.emptied() => {}
+            // Nobody moves them then.
+            () = self.link.standing.unheard() => {}
+            () = tokio::time::sleep(longest) => {}
+        }
+        let longest = longest.saturating_sub(began.elapsed()).max(LAST_GRACE);
         let end = async {
             tokio::join!(
                 self.pods.drain(longest),

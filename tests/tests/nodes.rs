@@ -145,6 +145,17 @@ fn taints_and_cordons_say_where_pods_go_and_bad_ones_what_is_wrong() {
         json!(2)
     );
     assert_eq!(node_of(&cluster.ready_pods("f", 1)[0]), "node-1");
+    // It tolerates one taint and not the other, which drives it away.
+    kubectl.run(&["taint", "nodes", "node-2", "disk-"]);
+    real.run(&["taint", "nodes", "node-1", "maintenance=now:NoExecute"]);
+    under_load(&cluster, "f", || {
+        eventually("its pods have moved", || {
+            let pods = cluster.pods("f");
+            let moved = !pods.is_empty() && pods.iter().all(|pod| node_of(pod) == "node-2");
+            if moved { Ok(()) } else { Err(pods) }
+        });
+    });
+    kubectl.run(&["taint", "nodes", "node-2", "disk=slow:NoSchedule"]);
     kubectl.run(&["cordon", "node-1"]);
     assert_eq!(
         kubectl.run(&["cordon", "node/node-1"]).trim(),
@@ -241,4 +252,99 @@ fn the_pods_of_a_deleted_node_are_replaced_elsewhere() {
             left => Err(left),
         }
     });
+}
+
+#[test]
+fn an_agent_told_to_end_waits_until_others_have_its_pods_and_no_call_is_lost() {
+    let mut cluster = Cluster::with(Options::default().agents(2));
+    let gate = cluster.home().join("gate");
+    cluster.apply(
+        "slow",
+        &waits_for(&gate, "'done'"),
+        "scaling: { maxReplicas: 1 }",
+    );
+    cluster.apply(
+        "f",
+        &params("1"),
+        "scaling: { minReplicas: 2, maxReplicas: 2 }",
+    );
+    let _ = cluster.ready_pods("f", 2);
+    let slow = std::thread::spawn({
+        let gateway = cluster.gateway();
+        move || gateway.post("/function/slow", "{}").expect(200)
+    });
+    cluster.await_began("slow");
+    let at = usize::from(node_of(&cluster.pods("slow")[0]) == "node-2");
+    let (first, other) = [("node-1", "node-2"), ("node-2", "node-1")][at];
+    cluster.nodes[at]
+        .process
+        .signal(nix::sys::signal::Signal::SIGTERM);
+    under_load(&cluster, "f", || {
+        eventually("the pods have moved while a call still runs", || {
+            let pods = cluster.pods("f");
+            let moved = pods.len() == 2 && pods.iter().all(|pod| node_of(pod) == other);
+            if moved { Ok(()) } else { Err(pods) }
+        });
+    });
+    assert!(
+        cluster.nodes[at].process.is_running(),
+        "a call is under way"
+    );
+    let table = cluster.kubectl().run(&["get", "node", first]);
+    assert!(table.contains("NotReady"), "{table}");
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(slow.join().unwrap(), json!("done"));
+    assert!(cluster.nodes[at].process.wait().success());
+    assert_eq!(cluster.nodes[at].pod_processes(), Vec::<String>::new());
+}
+
+#[test]
+fn an_absent_nodes_pods_are_replaced_after_the_grace_and_end_where_it_comes_back() {
+    let options = Options::default()
+        .agents(2)
+        .master("nodes.not-ready-after", "1s")
+        .master("nodes.replace-after", "1s");
+    let mut cluster = Cluster::with(options);
+    let patient = "nodeSelector: { kubernetes.io/hostname: node-1 }\ntolerations: [ { key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 3600 } ]\nscaling: { minReplicas: 1 }";
+    cluster.apply("patient", &params("1"), patient);
+    cluster.apply(
+        "f",
+        &params("1"),
+        "scaling: { minReplicas: 2, maxReplicas: 2 }",
+    );
+    let _ = cluster.ready_pods("f", 2);
+    let stays = cluster.ready_pods("patient", 1)[0]["metadata"]["uid"].clone();
+    cluster.nodes[0].process.kill();
+    let kubectl = cluster.kubectl();
+    eventually("its pods are replaced", || {
+        let pods = cluster.pods("f");
+        let moved = pods.len() == 2 && pods.iter().all(|pod| node_of(pod) == "node-2");
+        if moved { Ok(()) } else { Err(pods) }
+    });
+    let node = kubectl.json(&["get", "node", "node-1"]);
+    let taints = node["spec"]["taints"].as_array().unwrap();
+    let unreachable = |taint: &&Value| taint["key"] == "node.kubernetes.io/unreachable";
+    assert_eq!(taints.iter().filter(unreachable).count(), 2, "{taints:?}");
+    assert!(kubectl.run(&["get", "node", "node-1"]).contains("Unknown"));
+    assert!(
+        cluster.nodes[0].pod_processes().len() >= 2,
+        "they run on without their agent"
+    );
+    let _ = cluster.ready_pods("f", 2);
+
+    cluster.nodes[0].process.start_again();
+    cluster.wait_for_node("node-1");
+    eventually(
+        "only the pod that was not replaced is left there",
+        || match cluster.nodes[0].pod_processes() {
+            left if left.len() == 1 => Ok(()),
+            left => Err(left),
+        },
+    );
+    assert_eq!(
+        cluster.ready_pods("patient", 1)[0]["metadata"]["uid"],
+        stays
+    );
+    let node = kubectl.json(&["get", "node", "node-1"]);
+    assert_eq!(node["spec"]["taints"], Value::Null);
 }

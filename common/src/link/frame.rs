@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Version of the link. A side that hears another one ends the session and says so.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 /// How often an agent reports its usage when nothing else is said.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After so long without a frame the other side counts as gone.
@@ -93,7 +93,7 @@ mod tests {
         );
         let text = frame.encode().unwrap();
         assert_eq!(Frame::<ToAgent>::decode(&text).unwrap(), frame);
-        let old = text.replace("\"v\":3", "\"v\":9");
+        let old = text.replace("\"v\":4", "\"v\":9");
         assert!(matches!(
             Frame::<ToAgent>::decode(&old),
             Err(FrameError::Version(9))

@@ -33,6 +33,8 @@ pub enum ToMaster {
     Pod(Box<PodReport>),
     /// A build went on or ended.
     Build(Box<BuildReport>),
+    /// The agent ends once its pods are gone: the master lets others take their place first.
+    Leaving,
     /// Sent every [`HEARTBEAT`].
     Usage(NodeUsage),
     /// Only acknowledges.

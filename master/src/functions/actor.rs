@@ -273,6 +273,10 @@ impl FunctionActor {
             Effect::Drain { uid } => {
                 self.forget_early(&uid);
                 route.drain(&uid);
+                if route.in_flight_on(&uid).unwrap_or(0) == 0 {
+                    // It need not wait for the next look at the calls.
+                    ctx.notify(Wake);
+                }
                 self.draining.insert(uid);
             }
             Effect::Unroute { uid } => {

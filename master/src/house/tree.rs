@@ -173,6 +173,8 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         bases,
         has_registry: ground.images.keeps_images(),
         epoch: ground.epoch,
+        not_ready_after: settings.nodes.not_ready_after,
+        replace_after: settings.nodes.replace_after,
     });
     let workflow_tools = Arc::new(WorkflowsTools {
         counts: runs.clone(),

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use common::link::Hello;
 use common::resources::{
-    ConditionStatus, Node, NodeAddress, NodeCondition, NodeInfo, Resource as _, timestamp,
+    ConditionStatus, NO_EXECUTE, NO_SCHEDULE, Node, NodeAddress, NodeCondition, NodeInfo,
+    Resource as _, Taint, timestamp,
 };
 use jiff::Timestamp;
 
+use super::actor::{NOT_READY, UNREACHABLE};
 use crate::platform::{ARCH_LABEL, PYTHON_LABEL};
 
 /// Holds `host:port` of the agent's data plane.
@@ -99,6 +101,7 @@ pub(super) fn greet(node: &mut Node, hello: &Hello, now: Timestamp) {
         now,
     );
     show_warm_pods(node, hello, now);
+    taint(node, None, now);
 }
 
 /// Whether generic pods wait for functions there.
@@ -109,6 +112,32 @@ fn show_warm_pods(node: &mut Node, hello: &Hello, now: Timestamp) {
     };
     let waits = hello.no_warm_pods.is_none();
     set_node_condition(node, "WarmPods", waits.into(), reason, message, now);
+}
+
+/// The agent ends.
+pub(super) fn close(node: &mut Node, now: Timestamp) {
+    let message = "the agent was told to end; its pods move to other nodes";
+    let down = ConditionStatus::False;
+    set_node_condition(node, "Ready", down, "AgentEnds", message, now);
+    taint(node, Some(NOT_READY), now);
+}
+
+/// Marks a node as not heard of, or not, for as long as it is so.
+fn taint(node: &mut Node, key: Option<&str>, now: Timestamp) {
+    let own = |taint: &Taint| [UNREACHABLE, NOT_READY].contains(&taint.key.as_str());
+    let taints = &mut node.spec.taints;
+    let since = taints.iter().filter(|taint| own(taint));
+    let since = since.filter_map(|taint| taint.time_added.clone()).min();
+    taints.retain(|taint| !own(taint));
+    let Some(key) = key else { return };
+    for effect in [NO_SCHEDULE, NO_EXECUTE] {
+        taints.push(Taint {
+            key: key.to_owned(),
+            value: None,
+            effect: effect.to_owned(),
+            time_added: since.clone().or_else(|| Some(timestamp(now))),
+        });
+    }
 }
 
 /// The agent is not heard of any more.
@@ -122,6 +151,7 @@ pub(super) fn miss(node: &mut Node, now: Timestamp) {
         message,
         now,
     );
+    taint(node, Some(UNREACHABLE), now);
 }
 
 fn set_node_condition(
@@ -154,4 +184,38 @@ fn set_node_condition(
 /// A new Node object.
 pub(super) fn new_node(name: &str) -> Node {
     Node::with_metadata(common::resources::ObjectMeta::named("", name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taints(node: &Node) -> Vec<String> {
+        let taints = node.spec.taints.iter();
+        taints
+            .map(|taint| format!("{taint} {}", taint.time_added.as_deref().unwrap_or("-")))
+            .collect()
+    }
+
+    #[test]
+    fn a_node_is_tainted_for_as_long_as_it_is_away_and_keeps_peoples_taints() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut node = new_node("n");
+        node.spec.taints.push(Taint {
+            key: "gpu".into(),
+            effect: NO_SCHEDULE.into(),
+            ..Taint::default()
+        });
+        close(&mut node, at(0));
+        miss(&mut node, at(9));
+        let since = timestamp(at(0));
+        let away = [
+            "gpu:NoSchedule -".to_owned(),
+            format!("node.kubernetes.io/unreachable:NoSchedule {since}"),
+            format!("node.kubernetes.io/unreachable:NoExecute {since}"),
+        ];
+        assert_eq!(taints(&node), away);
+        taint(&mut node, None, at(20));
+        assert_eq!(taints(&node), ["gpu:NoSchedule -"]);
+    }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use common::link::{BuildOrder, Hello, PodReport, ToAgent, ToMaster, Welcome};
 use common::resources::{Function, Node, Pod};
 use tokio::sync::mpsc;
 
-use super::actor::{Attach, Detach, Keep, NodeActor, Order, PodSeen, PodUnseen};
+use super::actor::{Attach, Detach, Keep, Leave, NodeActor, NodeSeen, Order, PodSeen, PodUnseen};
 use super::builder::{BuildTarget, Candidate, choose};
 use super::metrics::PodCounts;
 use super::shelves::Shelves;
@@ -41,6 +41,10 @@ pub struct NodesTools {
     pub counts: PodCounts,
     /// Counts the master's starts.
     pub epoch: u64,
+    /// After so long without its agent a node is not ready.
+    pub not_ready_after: Duration,
+    /// After so long beyond that its pods are replaced elsewhere.
+    pub replace_after: Duration,
 }
 
 /// Functions that were built within this time are told to the nodes together.
@@ -53,7 +57,8 @@ pub struct Nodes {
     pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
     builds: HashMap<String, u32>,
     connected: HashMap<String, Linked>,
-    labels: HashMap<String, BTreeMap<String, String>>,
+    /// Their objects as last seen.
+    nodes: HashMap<String, Arc<Node>>,
     shelves: Shelves,
     /// Whether the nodes will be told of layers soon.
     telling: bool,
@@ -112,6 +117,8 @@ pub struct Disconnected {
     pub node: String,
     /// The session.
     pub session: u64,
+    /// Nothing was heard for so long before it ended.
+    pub silent: Duration,
 }
 
 /// Give a build to a connected node. Answers its name and what it builds for, or `None` when there is
@@ -147,7 +154,7 @@ impl Nodes {
             pods: HashMap::new(),
             builds: HashMap::new(),
             connected: HashMap::new(),
-            labels: HashMap::new(),
+            nodes: HashMap::new(),
             shelves: Shelves::default(),
             telling: false,
             sessions: 0,
@@ -161,9 +168,10 @@ impl Nodes {
             .get(node)
             .map(|pods| pods.values().cloned().collect());
         let (tools, name) = (Arc::clone(&self.tools), node.to_owned());
+        let object = self.nodes.get(node).cloned();
         let children = self.children.as_mut()?;
         let child = children.start(node, |guard| {
-            NodeActor::new(name, pods.unwrap_or_default(), tools, guard).start()
+            NodeActor::new(name, object, pods.unwrap_or_default(), tools, guard).start()
         });
         Some(child.clone())
     }
@@ -200,7 +208,8 @@ impl Nodes {
         self.telling = false;
         let none = BTreeMap::new();
         for (node, linked) in &self.connected {
-            let labels = self.labels.get(node).unwrap_or(&none);
+            let object = self.nodes.get(node);
+            let labels = object.map_or(&none, |node| &node.metadata.labels);
             let layers = self.shelves.of(&linked.platform, labels);
             if let Some(child) = self.child(node).filter(|_| !layers.is_empty()) {
                 child.do_send(Keep(layers));
@@ -208,32 +217,38 @@ impl Nodes {
         }
     }
 
-    fn note_labels(&mut self, node: &Node) {
-        let (name, labels) = (&node.metadata.name, &node.metadata.labels);
-        self.labels.insert(name.clone(), labels.clone());
-        self.tools.book.set(node);
+    fn node_applied(&mut self, node: Node) {
+        self.tools.book.set(&node);
+        let (name, node) = (node.metadata.name.clone(), Arc::new(node));
+        self.nodes.insert(name.clone(), Arc::clone(&node));
+        match self.child(&name) {
+            Some(child) => child.do_send(NodeSeen(node)),
+            None => {
+                self.ensure_child(&name);
+            }
+        }
+    }
+
+    fn node_removed(&mut self, name: &str) {
+        self.nodes.remove(name);
+        self.tools.book.remove(name);
+        if let Some(child) = self.child(name) {
+            child.do_send(Leave);
+        }
     }
 
     fn node_seen(&mut self, change: Change<Node>) {
         match change {
             Change::Restarted(nodes) => {
-                for node in nodes {
-                    self.note_labels(&node);
-                    self.ensure_child(&node.metadata.name);
+                let there: BTreeSet<_> = nodes.iter().map(|n| n.metadata.name.clone()).collect();
+                let gone = self.nodes.keys().filter(|name| !there.contains(*name));
+                for name in gone.cloned().collect::<Vec<_>>() {
+                    self.node_removed(&name);
                 }
+                nodes.into_iter().for_each(|node| self.node_applied(node));
             }
-            Change::Applied(node) => {
-                self.note_labels(&node);
-                self.ensure_child(&node.metadata.name);
-            }
-            Change::Deleted(node) => {
-                let name = &node.metadata.name;
-                self.labels.remove(name);
-                self.tools.book.remove(name);
-                if let Some(child) = self.child(name) {
-                    child.do_send(super::actor::Leave);
-                }
-            }
+            Change::Applied(node) => self.node_applied(node),
+            Change::Deleted(node) => self.node_removed(&node.metadata.name),
         }
     }
 
@@ -359,7 +374,12 @@ impl Handler<Connect> for Nodes {
 impl Handler<Disconnected> for Nodes {
     type Result = ();
 
-    fn handle(&mut self, Disconnected { node, session }: Disconnected, _: &mut Self::Context) {
+    fn handle(&mut self, gone: Disconnected, _: &mut Self::Context) {
+        let Disconnected {
+            node,
+            session,
+            silent,
+        } = gone;
         let current = |linked: &Linked| linked.session == session;
         if self.connected.get(&node).is_some_and(current) {
             self.connected.remove(&node);
@@ -368,7 +388,7 @@ impl Handler<Disconnected> for Nodes {
             self.tools.images.tell(NodeLost(node.clone()));
         }
         if let Some(child) = self.child(&node) {
-            child.do_send(Detach { session });
+            child.do_send(Detach { session, silent });
         }
     }
 }

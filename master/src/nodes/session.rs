@@ -141,9 +141,14 @@ async fn serve(
     let error = pump(&connected, inbox, socket, stream, counters)
         .await
         .err();
+    let silent = match error {
+        Some(SessionError::Silent) => SILENCE,
+        _ => Duration::ZERO,
+    };
     nodes.tell(Disconnected {
         node: node.to_owned(),
         session: connected.session,
+        silent,
     });
     error.unwrap_or(SessionError::LetGo)
 }

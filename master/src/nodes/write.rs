@@ -1,10 +1,20 @@
 //! Writes what is known of pods and nodes into their objects.
 
 use common::link::{Hello, PodReport, PodState};
-use common::resources::{Node, Pod, timestamp};
+use common::resources::{Condition, Node, Pod, set_condition, timestamp};
 
 use super::registry::NodesTools;
 use super::{hello, report};
+
+/// How a node stands.
+pub(super) enum State {
+    /// Its agent is here and says this of itself.
+    Here(Box<Hello>),
+    /// Its agent ends.
+    Closing,
+    /// Its agent is not heard of.
+    Missed,
+}
 use crate::functions::POD_FINALIZER;
 use crate::objects::ObjectError;
 use crate::store::Durability::{Durable, Eventual};
@@ -60,17 +70,37 @@ pub(super) async fn remove_pod(tools: &NodesTools, pod: &Pod) -> Result<(), Obje
     Ok(())
 }
 
-/// Writes what the agent says of itself, or that it is not heard of.
+/// Says that a pod shall leave its node.
+pub(super) async fn mark_pod(
+    tools: &NodesTools,
+    pod: &Pod,
+    mark: Condition,
+) -> Result<(), ObjectError> {
+    let now = timestamp(tools.clock.now());
+    let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
+    let write = |found: &mut Pod| {
+        let same = found.metadata.uid == pod.metadata.uid;
+        same && set_condition(&mut found.status.conditions, mark.clone(), &now)
+    };
+    tools
+        .objects
+        .modify::<Pod>(namespace, name, Durable, write)
+        .await?;
+    Ok(())
+}
+
+/// Writes how a node stands. One whose agent greets for the first time is made.
 pub(super) async fn write_node(
     tools: &NodesTools,
     name: &str,
-    hello: Option<&Hello>,
+    state: &State,
 ) -> Result<(), ObjectError> {
     let now = tools.clock.now();
     let write = |node: &mut Node| {
-        match hello {
-            Some(hello) => hello::greet(node, hello, now),
-            None => hello::miss(node, now),
+        match state {
+            State::Here(hello) => hello::greet(node, hello, now),
+            State::Closing => hello::close(node, now),
+            State::Missed => hello::miss(node, now),
         }
         true
     };
@@ -79,7 +109,7 @@ pub(super) async fn write_node(
         .modify::<Node>("", name, Durable, write)
         .await?;
     if known.is_none()
-        && let Some(hello) = hello
+        && let State::Here(hello) = state
     {
         let mut node = hello::new_node(name);
         hello::greet(&mut node, hello, now);

@@ -16,8 +16,8 @@ use crate::store::etcd::{EtcdSettings, Target};
 
 pub use checks::SettingsError;
 pub use parts::{
-    BuildSettings, GatewaySettings, InvocationSettings, OwnRegistry, RegistryAccess, RunSettings,
-    StepFunctionsSettings,
+    BuildSettings, GatewaySettings, InvocationSettings, NodeSettings, OwnRegistry, RegistryAccess,
+    RunSettings, StepFunctionsSettings,
 };
 
 /// All settings.
@@ -60,6 +60,8 @@ pub struct Settings {
     pub own_registry: OwnRegistry,
     /// The gateway.
     pub gateway: GatewaySettings,
+    /// Nodes.
+    pub nodes: NodeSettings,
     /// Builds.
     pub builds: BuildSettings,
     /// Runs.
@@ -88,6 +90,7 @@ impl Default for Settings {
             registry_access: RegistryAccess::default(),
             own_registry: OwnRegistry::default(),
             gateway: GatewaySettings::default(),
+            nodes: NodeSettings::default(),
             builds: BuildSettings::default(),
             runs: RunSettings::default(),
             step_functions: StepFunctionsSettings::default(),

@@ -204,6 +204,27 @@ impl Default for OwnRegistry {
     }
 }
 
+/// Nodes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct NodeSettings {
+    /// After so long without its agent a node is not ready and takes no new pods.
+    #[serde(deserialize_with = "duration")]
+    pub not_ready_after: Duration,
+    /// After so long beyond that its pods are replaced elsewhere, unless their functions say otherwise.
+    #[serde(deserialize_with = "duration")]
+    pub replace_after: Duration,
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        Self {
+            not_ready_after: Duration::from_secs(15),
+            replace_after: Duration::from_secs(60),
+        }
+    }
+}
+
 impl Default for GatewaySettings {
     fn default() -> Self {
         Self {

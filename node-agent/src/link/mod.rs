@@ -12,6 +12,7 @@ mod join;
 mod renewal;
 mod run;
 mod session;
+mod standing;
 
 pub use client::MasterBlobs;
 pub use credentials::{Credentials, CredentialsError};
@@ -20,3 +21,4 @@ pub use join::{JoinError, ensure_joined};
 pub use renewal::{keep_fresh, renew_at};
 pub use run::{LinkRoom, run};
 pub use session::{Session, SessionError};
+pub use standing::Standing;

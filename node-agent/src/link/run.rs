@@ -17,6 +17,7 @@ use super::credentials::Credentials;
 use super::dial::{DialError, Masters};
 use super::join::{self, JoinError};
 use super::session::{Session, SessionError};
+use super::standing::Standing;
 use crate::backoff::Backoff;
 use crate::bases::Bases;
 use crate::builds::Builds;
@@ -66,6 +67,8 @@ pub struct LinkRoom {
     pub clock: Arc<dyn Clock>,
     /// For waits.
     pub chance: Chance,
+    /// Whether the node stays.
+    pub standing: Standing,
 }
 
 /// Why a session ended.
@@ -117,6 +120,7 @@ pub async fn run(room: Arc<LinkRoom>) {
             }
             Err(error) => error,
         };
+        room.standing.set_linked(false);
         if matches!(error, LinkError::Anew) {
             tracing::info!("the link begins anew: {error}");
             continue;
@@ -174,6 +178,8 @@ struct Conversation<'a> {
     heard: Instant,
     epoch: u64,
     welcomed: bool,
+    /// The master was told that the agent ends.
+    said_farewell: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -228,6 +234,7 @@ impl<'a> Conversation<'a> {
             heard,
             epoch,
             welcomed: false,
+            said_farewell: false,
         };
         conversation.introduce(local).await?;
         Ok(conversation)
@@ -280,6 +287,10 @@ impl<'a> Conversation<'a> {
                     let usage = self.room.machine.usage(self.room.pods.count());
                     self.say(ToMaster::Usage(usage)).await?;
                 }
+                () = self.room.standing.leaving(), if self.welcomed && !self.said_farewell => {
+                    self.said_farewell = true;
+                    self.say(ToMaster::Leaving).await?;
+                }
                 () = self.room.bases.changed() => return Err(LinkError::Anew),
                 () = tokio::time::sleep_until(silence) => return Err(LinkError::Silence),
             }
@@ -320,6 +331,7 @@ impl<'a> Conversation<'a> {
                 }
                 self.epoch = welcome.epoch;
                 self.welcomed = true;
+                room.standing.set_linked(true);
                 if welcome.registry {
                     room.bases.want();
                 }

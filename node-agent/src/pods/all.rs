@@ -58,11 +58,13 @@ impl Pods {
     /// Makes sure that a pod runs; nothing to do when it is known.
     pub fn ensure(&self, assignment: PodAssignment) {
         let uid = assignment.uid.clone();
-        let closed = self.register.closed.load(Ordering::Relaxed);
-        if closed || self.register.entries.lock().contains_key(&uid) {
+        if self.register.entries.lock().contains_key(&uid) {
             return;
         }
         let mut record = Record::new(&assignment, None);
+        if self.register.closed.load(Ordering::Relaxed) {
+            return self.refuse(record, "the node's agent ends".to_owned());
+        }
         let claim = match self.admit(&assignment, &mut record) {
             Ok(claim) => claim,
             Err(problem) => return self.refuse(record, problem),
@@ -272,6 +274,19 @@ impl Pods {
             taken.extend(entries.get(&uid).map(|entry| entry.report.clone()));
         }
         taken
+    }
+
+    /// Waits until no pod runs; what failed and is kept to be looked at does not count.
+    pub async fn emptied(&self) {
+        loop {
+            let noticed = self.register.changed.notified();
+            let runs =
+                |entry: &Entry| !matches!(entry.report.state, PodState::Failed | PodState::Gone);
+            if !self.register.entries.lock().values().any(runs) {
+                return;
+            }
+            noticed.await;
+        }
     }
 
     /// From now on no pod is begun.

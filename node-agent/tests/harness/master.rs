@@ -464,8 +464,15 @@ async fn link(shared: Arc<Shared>, request: Request<Incoming>) {
                 }
                 received += 1;
                 assert_eq!(frame.seq, received, "session {epoch}");
+                let leaves = frame.body == ToMaster::Leaving;
                 let acks = shared.acks.load(Ordering::SeqCst);
                 shared.heard.send(frame.body).unwrap();
+                if leaves {
+                    // Nothing takes their place here.
+                    sent += 1;
+                    let none = Frame::new(sent, received, ToAgent::Desired(Vec::new()));
+                    socket.send(Message::text(none.encode().unwrap())).await.unwrap();
+                }
                 if acks {
                     let ack = Frame::new(sent, received, ToAgent::Ack).encode().unwrap();
                     socket.send(Message::text(ack)).await.unwrap();

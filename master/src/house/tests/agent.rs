@@ -113,6 +113,7 @@ impl Agent {
         self.nodes.tell(Disconnected {
             node: self.name.clone(),
             session,
+            silent: Duration::ZERO,
         });
     }
 

@@ -1,0 +1,125 @@
+//! What a node's agent says, and how it gets into the objects.
+
+use std::sync::Arc;
+
+use actix::{AsyncContext, Context, Handler, Message, WrapFuture};
+use common::link::{PodReport, PodState, ToMaster};
+use common::resources::{Pod, timestamp};
+
+use super::NodeActor;
+use crate::functions::ReadySooner;
+use crate::images::BuildNews;
+use crate::nodes::registry::FromAgent;
+use crate::nodes::report;
+use crate::nodes::write::{State, write_node, write_report};
+use crate::objects::ObjectError;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Written {
+    uid: String,
+    result: Result<(), ObjectError>,
+}
+
+impl NodeActor {
+    /// Writes a report into its pod's status: reports of one pod one after the other, the newest
+    /// last, so that none overtakes another.
+    pub(super) fn write(&mut self, report: PodReport, ctx: &mut Context<Self>) {
+        if let Some(next) = self.writing.get_mut(&report.uid) {
+            *next = Some(report);
+            return;
+        }
+        self.writing.insert(report.uid.clone(), None);
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
+        let node = self.name.clone();
+        let write = async move {
+            let uid = report.uid.clone();
+            let result = write_report(&tools, &node, &report).await;
+            addr.do_send(Written { uid, result });
+        };
+        ctx.spawn(write.into_actor(self));
+    }
+
+    /// Writes how the node stands.
+    pub(super) fn write_node(&self, state: State, ctx: &mut Context<Self>) {
+        let (tools, name) = (Arc::clone(&self.tools), self.name.clone());
+        let write = async move {
+            if let Err(error) = write_node(&tools, &name, &state).await {
+                tracing::warn!(node = name, %error, "could not write a node's state");
+            }
+        };
+        ctx.spawn(write.into_actor(self));
+    }
+
+    /// Calls that wait need not wait until a pod's object says that it is ready.
+    fn tell_sooner(&self, report: &PodReport) {
+        let Some(pod) = self.pods.get(&report.uid) else {
+            return;
+        };
+        if report.state != PodState::Ready || pod.is_ready() {
+            return;
+        }
+        let mut pod = Pod::clone(pod);
+        if report::apply(&mut pod, report, &timestamp(self.tools.clock.now())) {
+            // Where it is lost the watch tells it.
+            self.tools.functions.tell(ReadySooner(Arc::new(pod)));
+        }
+    }
+
+    fn pod_reported(&mut self, mut report: PodReport, ctx: &mut Context<Self>) {
+        // An agent that never had a pod knows only its uid.
+        if let (true, Some(pod)) = (report.name.is_empty(), self.pods.get(&report.uid)) {
+            report.namespace.clone_from(&pod.metadata.namespace);
+            report.name.clone_from(&pod.metadata.name);
+        }
+        let known = self.pods.get(&report.uid).is_some_and(|pod| pod.is_ready());
+        if let (PodState::Ready, false, Some(cold)) = (report.state, known, &report.cold) {
+            self.tools.counts.started(cold);
+        }
+        self.tell_sooner(&report);
+        self.write(report, ctx);
+    }
+}
+
+impl Handler<Written> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, Written { uid, result }: Written, ctx: &mut Self::Context) {
+        if let Err(error) = result {
+            tracing::warn!(pod = uid, %error, "could not write a pod's state");
+        }
+        if let Some(Some(next)) = self.writing.remove(&uid) {
+            self.write(next, ctx);
+        }
+    }
+}
+
+impl Handler<FromAgent> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, FromAgent { session, body }: FromAgent, ctx: &mut Self::Context) {
+        if self
+            .session
+            .as_ref()
+            .is_none_or(|current| current.id != session)
+        {
+            return;
+        }
+        match body {
+            ToMaster::Pod(report) => self.pod_reported(*report, ctx),
+            ToMaster::Inventory(reports) => {
+                for report in reports {
+                    self.write(report, ctx);
+                }
+            }
+            ToMaster::Build(report) => {
+                self.tools.images.tell(BuildNews {
+                    node: self.name.clone(),
+                    report: *report,
+                });
+            }
+            ToMaster::Leaving => self.close(ctx),
+            ToMaster::Usage(_) | ToMaster::Hello(_) | ToMaster::Ack => {}
+        }
+    }
+}
