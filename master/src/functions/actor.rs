@@ -3,13 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WeakAddr, WrapFuture,
 };
 use common::resources::{Access, Function, Pod};
+use jiff::Timestamp;
 
-use super::plan::{Effect, Event, Plan, Summary};
+use super::plan::{Effect, Event, NO_CAPACITY, Plan, Summary};
 use super::starts::Starts;
-use super::{Load, Wanted, launch, objects};
+use super::{Load, Resting, Wanted, launch, objects};
 use crate::clock::Clock;
 use crate::key::ObjectKey;
 use crate::nodes::NodeBook;
@@ -19,6 +20,9 @@ use crate::scheduler::Scheduler;
 use crate::supervisor::{Guard, Mailbox};
 use crate::upstream::Endpoint;
 
+/// What people are told is written so much later: a start that calls wait for comes first, and most are
+/// over by then.
+const TELL_AFTER: Duration = Duration::from_millis(50);
 /// Between two looks for a node that is not linked.
 const REACH_PAUSE: Duration = Duration::from_millis(100);
 
@@ -42,6 +46,8 @@ pub struct Tools {
     pub queue_limit: usize,
     /// Largest request body, in bytes.
     pub max_body_bytes: u64,
+    /// Who could give way to others.
+    pub resting: Resting<WeakAddr<FunctionActor>>,
 }
 
 impl Tools {
@@ -73,11 +79,15 @@ pub struct FunctionActor {
     draining: BTreeSet<String>,
     /// Effects that wait for the route to be published, or for a node to be linked.
     early: Vec<Effect>,
+    /// What people are to be told soon.
+    talk: Vec<Effect>,
     /// The summary that shall be shown next, while another one is being written.
     show_next: Option<Summary>,
     showing: bool,
     wake: Option<SpawnHandle>,
     starts: Starts,
+    /// As others see it.
+    resting: Option<Timestamp>,
     guard: Guard,
 }
 
@@ -144,10 +154,12 @@ impl FunctionActor {
             triggers_seen: 0,
             draining: BTreeSet::new(),
             early: Vec::new(),
+            talk: Vec::new(),
             show_next: None,
             showing: false,
             wake: None,
             starts: Starts::default(),
+            resting: None,
             guard,
         }
     }
@@ -155,11 +167,52 @@ impl FunctionActor {
     fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
         let effects = self.plan.on(event, self.tools.clock.now(), rand::random());
         for effect in effects {
-            self.carry_out(effect, ctx);
+            match effect {
+                effect @ (Effect::Tell { .. } | Effect::Show(_)) => self.tell_soon(effect, ctx),
+                effect => self.carry_out(effect, ctx),
+            }
         }
+        self.show_rest(ctx);
         if self.plan.is_over() {
             ctx.stop();
         }
+    }
+
+    /// Lets others know whether its pods could go.
+    fn show_rest(&mut self, ctx: &mut Context<Self>) {
+        let since = self.plan.resting();
+        if since != self.resting {
+            self.resting = since;
+            let rest = since.map(|since| (since, ctx.address().downgrade()));
+            self.tools.resting.set(&self.key, rest);
+        }
+    }
+
+    /// The nodes are full: pods that have nothing to do give way.
+    fn find_room(&self) {
+        let Some((other, addr)) = self.tools.resting.take_longest(self.tools.clock.now()) else {
+            return;
+        };
+        tracing::info!(function = %self.key, %other, "no room; another function's pods give way");
+        if let Some(addr) = addr.upgrade() {
+            addr.do_send(Happened(Event::GiveWay));
+        }
+    }
+
+    fn tell_soon(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        if let Effect::Show(summary) = &effect {
+            self.count_wanted(summary.desired);
+            // The newest says it all.
+            self.talk.retain(|other| !matches!(other, Effect::Show(_)));
+        }
+        if self.talk.is_empty() {
+            ctx.run_later(TELL_AFTER, |actor, ctx| {
+                for effect in std::mem::take(&mut actor.talk) {
+                    actor.carry_out(effect, ctx);
+                }
+            });
+        }
+        self.talk.push(effect);
     }
 
     fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
@@ -213,7 +266,6 @@ impl FunctionActor {
                 ctx.spawn(tell.into_actor(self));
             }
             Effect::Show(summary) => {
-                self.count_wanted(summary.desired);
                 self.show_next = Some(summary);
                 self.show(ctx);
             }
@@ -463,8 +515,11 @@ impl Handler<Happened> for FunctionActor {
     type Result = ();
 
     fn handle(&mut self, Happened(event): Happened, ctx: &mut Self::Context) {
-        if let Event::LaunchFailed { name, .. } = &event {
+        if let Event::LaunchFailed { name, reason, .. } = &event {
             self.starts.gone(name);
+            if reason == NO_CAPACITY {
+                self.find_room();
+            }
         }
         self.feed(event, ctx);
     }

@@ -15,7 +15,7 @@ use crate::api::Role;
 use crate::arn::Realm;
 use crate::calls::{Calls, Directory, PodHealth};
 use crate::functions::plan::Event;
-use crate::functions::{Demanded, Find, Functions, Report, Tools};
+use crate::functions::{Demanded, Find, Functions, Report, Resting, Tools};
 use crate::images::{BuildCounts, BuildLogs, Images, ImagesTools};
 use crate::invocations::{InvocationMetrics, Invocations, InvocationsTools, Ledger};
 use crate::key::ObjectKey;
@@ -148,6 +148,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         hold: settings.gateway.hold,
         queue_limit: settings.gateway.queue,
         max_body_bytes: settings.gateway.max_body.0,
+        resting: Resting::default(),
     });
     let image_tools = Arc::new(ImagesTools {
         objects: objects.clone(),

@@ -36,6 +36,8 @@ pub enum Event {
     },
     /// A call is likely soon: a run calls the function next.
     Expected,
+    /// Another function finds no room for its calls.
+    GiveWay,
     /// Calls as they stand. Comes every second while there is anything to do, and when a call finds
     /// no slot.
     Sampled {

@@ -18,4 +18,5 @@ mod tests;
 
 pub use effect::{Effect, Summary};
 pub use event::{Event, PodStage, PodView};
+pub(super) use state::NO_CAPACITY;
 pub use state::Plan;

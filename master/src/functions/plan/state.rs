@@ -19,7 +19,7 @@ const LAUNCH_SECONDS: i64 = 30;
 /// Seconds that a pod waits for a call that was expected.
 const EXPECTED_SECONDS: i64 = 15;
 /// The scheduler's word for nodes that are full.
-const NO_CAPACITY: &str = "NoCapacity";
+pub(in crate::functions) const NO_CAPACITY: &str = "NoCapacity";
 /// How often calls are sampled while there is anything to do.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -51,6 +51,10 @@ pub struct Plan {
     /// When a call was said to be likely soon.
     expected: Option<Timestamp>,
     pub(super) moves: Moves,
+    /// When it had calls last.
+    busy: Option<Timestamp>,
+    /// Its pods end although the rule would keep them: others need the room. Until its next call.
+    gives_way: bool,
 }
 
 impl Plan {
@@ -78,7 +82,20 @@ impl Plan {
             began: None,
             expected: None,
             moves: Moves::default(),
+            busy: None,
+            gives_way: false,
         }
+    }
+
+    /// Since when the function has pods that have nothing to do and could go.
+    #[must_use]
+    pub fn resting(&self) -> Option<Timestamp> {
+        let wanted = self.wanted.as_ref()?;
+        let spare = self.decision.replicas > wanted.rule.least() && !self.deleted;
+        let has_pods = self.pods.values().any(|pod| self.is_routed(pod));
+        let rests = self.scaler.load().busy() == 0 && !self.gives_way;
+        let since = self.busy.or(self.began);
+        since.filter(|_| spare && has_pods && rests)
     }
 
     /// Whether the function and its pods are gone.
@@ -194,7 +211,12 @@ impl Plan {
                 }
             }
             Event::Expected => self.expected = Some(now),
+            Event::GiveWay => self.gives_way = self.resting().is_some(),
             Event::Sampled { load, idle } => {
+                if load.triggers > 0 || load.busy() > 0 {
+                    self.busy = Some(now);
+                    self.gives_way = false;
+                }
                 if let Some(wanted) = &self.wanted {
                     let ready = self.pods.values().filter(|pod| self.is_routed(pod)).count();
                     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
@@ -336,6 +358,12 @@ impl Plan {
             decision = Decision {
                 replicas: 1,
                 why: "a running workflow calls it next".to_owned(),
+            };
+        }
+        if self.gives_way && decision.replicas > wanted.rule.least() {
+            decision = Decision {
+                replicas: wanted.rule.least(),
+                why: "no calls, and another function has no room for its own".to_owned(),
             };
         }
         if decision.replicas != self.decision.replicas && !self.deleted {

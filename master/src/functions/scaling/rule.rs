@@ -58,6 +58,12 @@ impl Rule {
         self.pinned == Some(0)
     }
 
+    /// Fewest pods there are, whatever others need.
+    #[must_use]
+    pub fn least(&self) -> u32 {
+        self.pinned.unwrap_or(self.min)
+    }
+
     /// Whether pods that were found running stay, although the decision is for fewer.
     #[must_use]
     pub fn keeps(&self, running: u32, decision: &Decision) -> bool {

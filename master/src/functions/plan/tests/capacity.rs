@@ -86,3 +86,46 @@ fn without_a_node_that_it_may_run_on_calls_are_refused_at_once_and_tried_when_on
         (1, Some(RouteState::Open))
     );
 }
+
+#[test]
+fn pods_that_rest_go_when_another_function_needs_the_room_and_come_back_with_the_next_call() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    world.come_up();
+    world.on(Event::GiveWay);
+    assert_eq!(world.plan.decision.replicas, 1, "a call just came in");
+    world.sample(0, 0, 0);
+    assert_eq!(world.plan.resting(), Some(world.now));
+    world.on(Event::GiveWay);
+    assert_eq!(world.plan.decision.replicas, 0);
+    assert_eq!(world.plan.resting(), None, "it has nothing more to give");
+    world.sample(0, 0, 0);
+    assert!(world.pods.is_empty(), "long before its window is over");
+    world.sample(1, 0, 1);
+    assert_eq!((world.plan.decision.replicas, world.launches), (1, 2));
+}
+
+#[test]
+fn pods_that_somebody_asked_for_do_not_give_way() {
+    let scaling = Scaling {
+        min_replicas: Some(1),
+        ..Scaling::default()
+    };
+    let pinned = Scaling {
+        pinned: Some(2),
+        ..Scaling::default()
+    };
+    for (scaling, kept) in [(scaling, 1), (pinned, 2)] {
+        let mut world = World::new();
+        world.on(Event::Applied(Wanted {
+            rule: Rule::new(Some(&scaling), 2),
+            ..ready_to_run()
+        }));
+        world.come_up();
+        world.sample(0, 0, 0);
+        assert_eq!(world.plan.resting(), None);
+        world.on(Event::GiveWay);
+        assert_eq!(world.plan.decision.replicas, kept);
+    }
+}
