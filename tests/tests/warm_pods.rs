@@ -39,6 +39,45 @@ fn a_first_call_finds_a_pod_that_waited_and_the_function_has_all_it_should() {
     assert_eq!(warm[0]["status"], "True", "{found}");
 }
 
+/// Directories of pods on the first node, without those that wait.
+fn places(cluster: &Cluster) -> Vec<String> {
+    let pods = cluster.home().join("node-1").join("pods");
+    let entries = std::fs::read_dir(&pods).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !name.starts_with("generic-")).collect()
+}
+
+#[test]
+fn a_function_deleted_while_its_pod_comes_to_be_leaves_nothing() {
+    let cluster = Cluster::with(Options::default().agent("pool.size", "1"));
+    let code = "import time\ntime.sleep(3600)\ndef main(params):\n    return 1\n";
+    cluster.apply("never", code, "");
+    eventually("a generic pod waits", || {
+        match metric(&cluster, "troupe_node_pool_size{kind=\"process\"}") {
+            Some(count) if count > 0.0 => Ok(()),
+            other => Err(other),
+        }
+    });
+    let gateway = cluster.gateway();
+    let call = std::thread::spawn(move || gateway.post("/function/never", "{}"));
+    eventually("the generic pod became this pod", || {
+        match metric(&cluster, "troupe_node_pool_claims_total{outcome=\"hit\"}") {
+            Some(1.0) => Ok(()),
+            other => Err(other),
+        }
+    });
+    assert_eq!(places(&cluster).len(), 1);
+    cluster.kubectl().run(&["delete", "function", "never"]);
+    let answer = call.join().unwrap();
+    assert_eq!(answer.status, 404, "who waited hears it: {answer:?}");
+    eventually("nothing of it is left", || {
+        match (places(&cluster), cluster.pods("never")) {
+            (places, pods) if places.is_empty() && pods.is_empty() => Ok(()),
+            left => Err(left),
+        }
+    });
+}
+
 #[test]
 fn a_node_without_generic_pods_says_so_and_starts_pods_from_nothing() {
     let cluster = Cluster::with(Options::default().agent("pool.size", "0"));

@@ -53,6 +53,9 @@ const WORD: Duration = Duration::from_secs(2);
 /// this is waited for as that of any pod.
 const QUICK: Duration = Duration::from_millis(250);
 
+/// A pod that starts has the machine for itself so long before its function's image is pulled.
+const PULL_AFTER: Duration = Duration::from_secs(2);
+
 impl PodRoom {
     /// Gets what a pod is made of; the pod holds it as long as it lives. For a generic pod it is the
     /// layer, also where there is an image.
@@ -75,6 +78,9 @@ impl PodRoom {
     }
 
     async fn parts(&self, origin: &Origin) -> Result<Parts, Lacking> {
+        if let Some(parts) = self.parts_before_image(origin).await {
+            return Ok(parts);
+        }
         let image = self.premises.runtime.image(origin).await;
         let image = image.map_err(|error| ("ErrImagePull", chain(&error)))?;
         match (origin, image) {
@@ -84,6 +90,40 @@ impl PodRoom {
                 ..Parts::default()
             }),
         }
+    }
+
+    /// Where the engine must pull the image first and the layer stands on the node already, nobody
+    /// waits for the image: this pod is put together here, later ones are made of it.
+    async fn parts_before_image(&self, origin: &Origin) -> Option<Parts> {
+        let Origin::Layer {
+            digest,
+            size,
+            image: Some(_),
+            ..
+        } = origin
+        else {
+            return None;
+        };
+        let runtime = &self.premises.runtime;
+        if !self.layers.has(*digest) || runtime.has_image(origin).await {
+            return None;
+        }
+        let layer = self.layers.get(*digest, *size).await.ok()?;
+        // The image has the packages; they are not installed a second time.
+        if self.preinstalled.are_wanted(&layer.function()) {
+            return None;
+        }
+        let (runtime, origin) = (Arc::clone(runtime), origin.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(PULL_AFTER).await;
+            if let Err(error) = runtime.image(&origin).await {
+                tracing::warn!(error = chain(&error), "pull an image ahead");
+            }
+        });
+        Some(Parts {
+            layer: Some(layer),
+            ..Parts::default()
+        })
     }
 
     async fn parts_for_generic(&self, origin: &Origin) -> Result<Parts, Lacking> {

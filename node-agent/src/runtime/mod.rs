@@ -110,6 +110,12 @@ pub trait Runtime: Send + Sync {
     /// function's layer as a directory.
     async fn image(&self, origin: &Origin) -> Result<Option<Image>, RuntimeError>;
 
+    /// Whether the image a pod is made of need not be brought in first.
+    async fn has_image(&self, origin: &Origin) -> bool {
+        let _ = origin;
+        true
+    }
+
     /// Starts a pod; returns the runtime's id of it.
     async fn start(&self, pod: PodStart<'_>) -> Result<String, RuntimeError>;
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use common::digest::Digest;
-use common::link::{BaseImage, Origin, PodAssignment, PodState, ToAgent, ToMaster};
+use common::link::{BaseImage, LayerToKeep, Origin, PodAssignment, PodState, ToAgent, ToMaster};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
@@ -175,6 +175,67 @@ async fn an_image_is_pulled_by_digest_through_the_agents_own_registry() {
     // The engine may know the index from before, and asks for its parts at once.
     node.run(third).await;
     assert_eq!(node.ask("p3", "{}").await, "from the registry");
+    node.end().await;
+}
+
+/// Whether the node's engine has an image of this index.
+fn has(node: &Node, index: &str) -> bool {
+    let all = node.docker(&["images", "--digests", "--format", "{{.Digest}}"]);
+    all.lines().any(|digest| digest == index)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generic_container_becomes_a_function_that_has_an_image() {
+    let pool = [("POOL__SIZE", "1"), ("POOL__MAX", "1")];
+    let Some((node, base)) = node(&pool).await else {
+        return;
+    };
+    let code = format!("def main(params):\n    return 'warm on {}'\n", node.id());
+    let pod = image(&node.master, &base, "p1", &code);
+    let index = index(&pod);
+    node.run(pod).await;
+    assert_eq!(node.ask("p1", "{}").await, format!("warm on {}", node.id()));
+    assert!(!has(&node, &index), "the layer is all that it needs");
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_layer_is_nobody_waits_for_the_image() {
+    let Some((node, base)) = node(&[]).await else {
+        return;
+    };
+    let code = format!("def main(params):\n    return 'ahead on {}'\n", node.id());
+    let first = image(&node.master, &base, "p1", &code);
+    let second = PodAssignment {
+        uid: "p2".to_owned(),
+        ..first.clone()
+    };
+    let index = index(&first);
+    let Origin::Layer { digest, size, .. } = first.origin else {
+        unreachable!()
+    };
+    let keep = ToAgent::KeepLayers(vec![LayerToKeep { digest, size }]);
+    node.master.say(keep);
+    let place = format!("layers/{}", digest.to_string().replace(':', "-"));
+    let place = node.agent.data.join(place);
+    until("the layer is there", || place.exists().then_some(())).await;
+    let function = |uid: &str| {
+        let mounts = "{{range .Mounts}}{{.Destination}} {{end}}";
+        let mounts = node.docker(&["inspect", "-f", mounts, &node.container(uid)]);
+        mounts.split(' ').any(|place| place == "/function")
+    };
+    node.run(first).await;
+    assert!(function("p1"), "its layer over the base");
+    until("the image comes by itself", || {
+        has(&node, &index).then_some(())
+    })
+    .await;
+    node.run(second).await;
+    assert!(!function("p2"), "it is made of the image");
+    for uid in ["p1", "p2"] {
+        let said = node.ask(uid, "{}").await;
+        assert_eq!(said, format!("ahead on {}", node.id()));
+    }
     node.end().await;
 }
 

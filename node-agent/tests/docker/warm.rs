@@ -93,6 +93,29 @@ async fn one_that_is_frozen_or_dies_costs_no_pod() {
     node.end().await;
 }
 
+/// The function was deleted before its pod had taken the word.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_removed_while_it_is_told_leaves_nothing() {
+    let Some(node) = node_with(POOL).await else {
+        return;
+    };
+    node.waits("egress").await;
+    let frozen = node.containers();
+    node.docker(&["pause", &frozen]);
+    let pod = simple(&node.master, "p1", SECRET);
+    node.master
+        .say(common::link::ToAgent::EnsurePod(Box::new(pod)));
+    until("it is this pod", || {
+        node.agent.pod("p1").exists().then_some(())
+    })
+    .await;
+    node.remove("p1").await;
+    assert!(!node.containers().contains(&frozen));
+    assert!(!node.agent.pod("p1").exists());
+    node.ready("p2", SECRET).await;
+    node.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_sigkill_a_warm_pod_is_adopted_and_those_that_waited_are_ended() {
     let Some(mut node) = node_with(POOL).await else {

@@ -241,6 +241,21 @@ impl Runtime for DockerRuntime {
         self.images.get(&reference).await.map(Some)
     }
 
+    async fn has_image(&self, origin: &Origin) -> bool {
+        let Origin::Layer {
+            image: Some(name), ..
+        } = origin
+        else {
+            return true;
+        };
+        let reference = format!("{}/{name}", self.options.registry.address);
+        // An engine that does not answer says so to who needs the image.
+        !matches!(
+            super::images::find(&self.engine, &reference).await,
+            Ok(None)
+        )
+    }
+
     async fn start(&self, pod: PodStart<'_>) -> Result<String, RuntimeError> {
         let uid = &pod.assignment.uid;
         if self.rooms && pod.assignment.origin.port().is_none() {
