@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,20 @@ def tail(path, lines=40):
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
     except OSError as error:
         return str(error)
+
+
+@contextmanager
+def started(cluster):
+    """The cluster from Ready to its removal; what it logged is shown when something fails."""
+    try:
+        cluster.start()
+        yield cluster
+    except Failure:
+        cluster.show_logs()
+        raise
+    finally:
+        cluster.stop()
+        cluster.remove()
 
 
 class Cluster:

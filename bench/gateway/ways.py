@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from cluster import Cluster, Failure, free_ports  # noqa: E402
+from cluster import Cluster, Failure, free_ports, started  # noqa: E402
 from packages import need  # noqa: E402
 
 BODY = b'{"x": 1, "y": 2}'
@@ -65,20 +65,12 @@ def ask(url):
 @contextmanager
 def cluster(programs, near):
     """A cluster with the function applied, its gateway's URL of it, and the socket of its only pod."""
-    one = Cluster(programs, near=near)
-    try:
-        one.start()
+    with started(Cluster(programs, near=near)) as one:
         one.run(["kubectl", "apply", FUNCTION])
         url = f"{one.gateway}/function/bench"
         if ask(url) != WANTED:
             raise Failure("the function gives a wrong answer")
         yield one, url, the_pod(one)
-    except Failure:
-        one.show_logs()
-        raise
-    finally:
-        one.stop()
-        one.remove()
 
 
 def the_pod(cluster):

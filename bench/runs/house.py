@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(HERE.parent)]
 
-from cluster import Cluster, Failure  # noqa: E402
+from cluster import Cluster, Failure, started  # noqa: E402
 import load  # noqa: E402
 
 
@@ -23,16 +23,10 @@ def cluster(programs, **settings):
     named = {f"TROUPE_MASTER__{key.upper()}": value for key, value in settings.items()}
     before = {key: os.environ.get(key) for key in named}
     os.environ.update(named)
-    one = Cluster(programs)
     try:
-        one.start()
-        yield one
-    except Failure:
-        one.show_logs()
-        raise
+        with started(Cluster(programs)) as one:
+            yield one
     finally:
-        one.stop()
-        one.remove()
         for key, value in before.items():
             os.environ.pop(key) if value is None else os.environ.update({key: value})
 

@@ -19,6 +19,7 @@ pub mod clock;
 mod explain;
 pub mod functions;
 pub mod gateway;
+mod hop;
 pub mod house;
 pub mod images;
 pub mod invocations;

@@ -1,6 +1,8 @@
 //! Nodes that come and go, and what people do with them.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 use tests::{Cluster, Options, eventually, params, waits_for};
@@ -38,26 +40,24 @@ fn under_load(cluster: &Cluster, function: &str, work: impl FnOnce()) {
     });
 }
 
+/// Two pods of `f` that are ready, and a call of `slow` that has begun and waits for the gate.
+fn busy(cluster: &Cluster, gate: &Path) -> JoinHandle<Value> {
+    let one = "scaling: { maxReplicas: 1 }";
+    cluster.apply("slow", &waits_for(gate, "'done'"), one);
+    let two = "scaling: { minReplicas: 2, maxReplicas: 2 }";
+    cluster.apply("f", &params("1"), two);
+    let _ = cluster.ready_pods("f", 2);
+    let gateway = cluster.gateway();
+    let slow = std::thread::spawn(move || gateway.post("/function/slow", "{}").expect(200));
+    cluster.await_began("slow");
+    slow
+}
+
 #[test]
 fn drained_by_either_kubectl_a_node_gives_its_pods_away_and_no_call_is_lost() {
     let cluster = Cluster::with(Options::default().agents(2));
     let gate = cluster.home().join("gate");
-    cluster.apply(
-        "slow",
-        &waits_for(&gate, "'done'"),
-        "scaling: { maxReplicas: 1 }",
-    );
-    cluster.apply(
-        "f",
-        &params("1"),
-        "scaling: { minReplicas: 2, maxReplicas: 2 }",
-    );
-    let _ = cluster.ready_pods("f", 2);
-    let slow = std::thread::spawn({
-        let gateway = cluster.gateway();
-        move || gateway.post("/function/slow", "{}").expect(200)
-    });
-    cluster.await_began("slow");
+    let slow = busy(&cluster, &gate);
     let of_slow = cluster.pods("slow");
     let (first, other) = match node_of(&of_slow[0]) {
         "node-1" => ("node-1", "node-2"),
@@ -258,22 +258,7 @@ fn the_pods_of_a_deleted_node_are_replaced_elsewhere() {
 fn an_agent_told_to_end_waits_until_others_have_its_pods_and_no_call_is_lost() {
     let mut cluster = Cluster::with(Options::default().agents(2));
     let gate = cluster.home().join("gate");
-    cluster.apply(
-        "slow",
-        &waits_for(&gate, "'done'"),
-        "scaling: { maxReplicas: 1 }",
-    );
-    cluster.apply(
-        "f",
-        &params("1"),
-        "scaling: { minReplicas: 2, maxReplicas: 2 }",
-    );
-    let _ = cluster.ready_pods("f", 2);
-    let slow = std::thread::spawn({
-        let gateway = cluster.gateway();
-        move || gateway.post("/function/slow", "{}").expect(200)
-    });
-    cluster.await_began("slow");
+    let slow = busy(&cluster, &gate);
     let at = usize::from(node_of(&cluster.pods("slow")[0]) == "node-2");
     let (first, other) = [("node-1", "node-2"), ("node-2", "node-1")][at];
     cluster.nodes[at]

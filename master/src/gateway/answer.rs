@@ -13,24 +13,12 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::departure::departure;
 use crate::calls::{Arrival, CallError, InvocationId, Timing};
+use crate::hop;
 use crate::upstream::Answer;
 
-/// Headers that belong to one connection.
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-];
-
-/// Whether a header passes between client and function.
+/// Whether a header passes between client and function. The length is said anew on the way.
 pub(super) fn passes(name: &str) -> bool {
-    !HOP_BY_HOP.contains(&name) && !name.starts_with(pod::RESERVED_HEADER_PREFIX)
+    hop::passes(name) && name != "content-length" && !name.starts_with(pod::RESERVED_HEADER_PREFIX)
 }
 
 /// The function's own answer.

@@ -7,23 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::body::Body;
 use crate::api::auth::{Entrance, INTRODUCTION, Introduction};
-
-/// Headers of one connection, not of the request.
-const OF_CONNECTION: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Whether a header goes from one connection to the next.
-pub(super) fn passes(name: &str) -> bool {
-    !OF_CONNECTION.contains(&name)
-}
+use crate::hop;
 
 /// A request without its body.
 pub(super) struct Head {
@@ -40,7 +24,7 @@ impl Head {
         for (name, value) in request.headers() {
             // Nobody introduces himself, and what the client waits for was said by this master.
             let own = name.as_str() == INTRODUCTION || name.as_str() == EXPECT.as_str();
-            if own || !passes(name.as_str()) {
+            if own || !hop::passes(name.as_str()) {
                 continue;
             }
             // Two versions of the `http` crate: the same bytes, checked again.

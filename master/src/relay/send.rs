@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 use super::body::{Body, Received};
 use super::line::{self, Sender};
-use super::request::{self, Head};
+use super::request::Head;
 use super::state::Relay;
 use crate::api::ApiError;
+use crate::hop;
 use crate::store::lead::Leader;
 
 /// How long a request waits for somebody who leads: longer than a lease and a start.
@@ -153,7 +154,7 @@ fn hand_on(
                 .to_str()
                 .ok()
                 .and_then(|text| text.parse::<u64>().ok());
-        } else if request::passes(name.as_str()) {
+        } else if hop::passes(name.as_str()) {
             // Two versions of the `http` crate: the same bytes, checked again.
             let name = HeaderName::from_bytes(name.as_str().as_bytes());
             let value = HeaderValue::from_bytes(value.as_bytes());

@@ -104,15 +104,12 @@ impl Endpoint {
     async fn open_there(
         &self,
         node: &NodeLink,
-        mut request: http::Request<Full<Bytes>>,
+        request: http::Request<Full<Bytes>>,
     ) -> Result<Arriving, UpstreamError> {
         let path = request.uri().path_and_query();
         let path = path.map_or("/", |path| path.as_str());
-        // A uid and a valid path make a valid path; the old one stands if they ever do not.
-        if let Ok(uri) = format!("/pods/{}/call{path}", self.uid).parse() {
-            *request.uri_mut() = uri;
-        }
-        let answer = Arriving::new(node.send(request).await?, None);
+        let path = format!("/pods/{}/call{path}", self.uid);
+        let answer = Arriving::new(node.send(&path, request).await?, None);
         match answer.headers.get(PROXY_ERROR) {
             Some(word) if word == POD_GONE => Err(ConnectError::Gone.into()),
             Some(word) => Err(UpstreamError::Broken(

@@ -72,16 +72,15 @@ impl NodeLink {
         }
     }
 
-    /// Sends a request with an absolute path; the answer's body comes later. Dropping the future, or the body, resets
-    /// the request's stream, by which the agent knows that nobody waits any more.
+    /// Sends a request to an absolute path of the agent's, whatever its URI; the answer's body comes later. Dropping
+    /// the future, or the body, resets the request's stream, by which the agent knows that nobody waits any more.
     pub(super) async fn send(
         &self,
+        path: &str,
         mut request: http::Request<Full<Bytes>>,
     ) -> Result<http::Response<Incoming>, UpstreamError> {
-        let path = request.uri().path_and_query().cloned();
         let uri = http::Uri::builder().scheme("https").authority("node");
-        let uri = uri.path_and_query(path.map_or_else(|| "/".to_owned(), |p| p.to_string()));
-        *request.uri_mut() = uri.build().unwrap_or_default();
+        *request.uri_mut() = uri.path_and_query(path).build().unwrap_or_default();
         let mut sends = 0;
         loop {
             sends += 1;
@@ -99,9 +98,8 @@ impl NodeLink {
 
     /// Whether the agent says that it is there.
     pub(super) async fn is_heard_of(&self) -> bool {
-        let mut request = http::Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = http::Uri::from_static("/healthz");
-        let asked = tokio::time::timeout(HEALTH_DEADLINE, self.send(request)).await;
+        let request = http::Request::new(Full::default());
+        let asked = tokio::time::timeout(HEALTH_DEADLINE, self.send("/healthz", request)).await;
         asked.is_ok_and(|answer| answer.is_ok())
     }
 

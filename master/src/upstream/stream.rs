@@ -18,11 +18,8 @@ pub async fn stream(
     node: &NodeLink,
     path_and_query: &str,
 ) -> Result<(http::StatusCode, ByteStream), UpstreamError> {
-    let mut request = http::Request::new(Full::new(Bytes::new()));
-    *request.uri_mut() = path_and_query
-        .parse()
-        .unwrap_or_else(|_| http::Uri::from_static("/"));
-    let (head, body) = node.send(request).await?.into_parts();
+    let request = http::Request::new(Full::default());
+    let (head, body) = node.send(path_and_query, request).await?.into_parts();
     let pieces = BodyStream::new(body)
         .map_err(std::io::Error::other)
         .try_filter_map(|frame| std::future::ready(Ok(frame.into_data().ok())));
