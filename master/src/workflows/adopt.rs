@@ -2,8 +2,8 @@
 
 use common::resources::{RunPhase, WorkflowRun};
 
+use super::WorkflowsTools;
 use super::object;
-use super::registry::WorkflowsTools;
 use super::show::{self, Progress};
 use super::start::{self, StartError, target_of};
 use crate::key::ObjectKey;

@@ -2,8 +2,8 @@
 
 use common::resources::{Condition, RunPhase, Workflow, WorkflowRun, set_condition, timestamp};
 
+use super::WorkflowsTools;
 use super::definition;
-use super::registry::WorkflowsTools;
 use super::start::{self, NewRun, StartError, Target};
 use crate::key::ObjectKey;
 use crate::objects::{EventKind, ObjectError};

@@ -27,6 +27,7 @@ mod sweep;
 mod tale;
 mod task_queue;
 mod tasks;
+mod tools;
 mod wait;
 
 pub use check::AslDefinitions;
@@ -39,10 +40,11 @@ pub use execution::{
 pub use journal::{Journal, JournalError};
 pub use maps::Buckets;
 pub use metrics::RunCounts;
-pub use registry::{Workflows, WorkflowsTools};
+pub use registry::Workflows;
 pub use retention::Retention;
 pub use run::WorkflowRunActor;
 pub use start::{NewRun, StartError, Target, run_name, start};
 pub use task_queue::TaskQueue;
 pub use tasks::{Allowed, AnswerError, Traced, Trial, answer, heartbeat, name_of_token, try_task};
+pub use tools::WorkflowsTools;
 pub use wait::RunWaiters;

@@ -1,36 +1,32 @@
 mod display;
 mod effects;
 mod maps;
+mod messages;
+mod resume;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle,
-    WrapFuture,
+    Actor, ActorContext, AsyncContext, Context, Handler, Recipient, SpawnHandle, WrapFuture,
 };
 use asl::run::MapRunId;
-use asl::{
-    Command, Decision, ExecutionContext, Invocation, Moment, Program, Record, Run, TaskId, TimerId,
-};
+use asl::{Command, Decision, Invocation, Moment, Program, Run, TaskId, TimerId};
 use common::resources::{StateMachineType, Task, WorkflowRun};
 use parking_lot::Mutex;
-use serde_json::json;
 use tokio::sync::OnceCell;
 
 use self::maps::ChildFlight;
-use crate::arn::Arn;
+use self::messages::{Appended, Do, Ended, Shown};
+pub(in crate::workflows) use self::messages::{Removed, Rests, Said, Updated};
 use crate::store::StoreError;
 use crate::supervisor::Guard;
-use crate::workflows::execution::{execution_arn, execution_name};
+use crate::workflows::WorkflowsTools;
 use crate::workflows::journal::{Journal, JournalError};
 use crate::workflows::maps::Items;
 use crate::workflows::parked;
-use crate::workflows::programs::program_of;
-use crate::workflows::registry::WorkflowsTools;
 use crate::workflows::show::Progress;
-use crate::workflows::start::{Target, target_of};
 use crate::workflows::tasks;
 
 /// Wait before the store is tried again.
@@ -79,58 +75,6 @@ struct Flight {
     invocation: Invocation,
 }
 
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Loaded(Result<(Journal, Vec<Record>), JournalError>);
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Do(Command);
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Appended {
-    journal: Journal,
-    decision: Decision,
-    /// What the command has ended.
-    ended: Option<Ended>,
-    result: Result<(), JournalError>,
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Shown {
-    /// Whether the run's end stands in its object, or the object is gone.
-    ended: bool,
-}
-
-/// The run's object is this now.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(in crate::workflows) struct Updated(pub(in crate::workflows) Arc<WorkflowRun>);
-
-/// The run's object is gone.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(in crate::workflows) struct Removed;
-
-/// A run only waits: its actor can go.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(in crate::workflows) struct Rests {
-    /// The run, as its actor knows it.
-    pub(in crate::workflows) run: Arc<WorkflowRun>,
-    /// Until when, if it waits for a time.
-    pub(in crate::workflows) until: parked::Until,
-    /// Its tasks that somebody answers, as it knows them.
-    pub(in crate::workflows) said: Vec<Arc<Task>>,
-}
-
-/// The object of a task of the run is this now.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(in crate::workflows) struct Said(pub(in crate::workflows) Arc<Task>);
-
 impl WorkflowRunActor {
     /// The actor of a run whose object is this.
     pub(in crate::workflows) fn new(
@@ -163,84 +107,9 @@ impl WorkflowRunActor {
         }
     }
 
-    fn load(&self, ctx: &mut Context<Self>) {
-        let (store, uid) = (
-            Arc::clone(self.tools.objects.store()),
-            self.run.metadata.uid.clone(),
-        );
-        let addr = ctx.address();
-        if self.is_express() {
-            addr.do_send(Loaded(Ok((Journal::none(), Vec::new()))));
-            return;
-        }
-        let load = async move { addr.do_send(Loaded(Journal::load(store, &uid).await)) };
-        ctx.spawn(load.into_actor(self));
-    }
-
     /// Whether only the run's outcome is kept. After a crash such a run begins anew.
     fn is_express(&self) -> bool {
         self.run.spec.r#type == Some(StateMachineType::Express)
-    }
-
-    /// Folds the journal and goes on where it ends.
-    fn resume(&mut self, journal: Journal, records: Vec<Record>, ctx: &mut Context<Self>) {
-        self.journal = Some(journal);
-        let definition = self.run.spec.definition.clone().unwrap_or_default();
-        let program = match program_of(&definition) {
-            Ok(program) => program,
-            Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),
-        };
-        for record in &records {
-            self.progress.read(record);
-            if let Err(error) = self.engine.apply(record) {
-                return self.fail(
-                    "States.Runtime",
-                    format!("replay the journal: {error}"),
-                    ctx,
-                );
-            }
-        }
-        self.program = Some(program);
-        self.stale = true;
-        if self.engine.outcome().is_some() && self.run.is_redriven() {
-            self.command(Command::Redrive, ctx);
-            self.show_in_time(ctx);
-        } else if self.engine.is_started() {
-            self.resuming = true;
-            self.command(Command::Resume, ctx);
-            if self.engine.outcome().is_some() {
-                // The master before was gone, or had lost the lead, between the last record and the object.
-                self.show_in_time(ctx);
-            }
-        } else {
-            self.command(self.beginning(), ctx);
-        }
-        let said: Vec<Command> = self
-            .said
-            .values()
-            .flat_map(|task| tasks::commands(None, task))
-            .collect();
-        for command in said {
-            self.command(command, ctx);
-        }
-        if self.run.spec.stop {
-            self.command(stop_command(&self.run), ctx);
-        }
-    }
-
-    /// Forgets everything and loads the journal again.
-    fn start_over(&mut self, ctx: &mut Context<Self>) {
-        self.tasks
-            .drain()
-            .for_each(|(_, flight)| flight.work.abort());
-        for (_, timer) in self.timers.drain() {
-            ctx.cancel_future(timer);
-        }
-        self.commands.clear();
-        (self.program, self.journal) = (None, None);
-        self.engine = Run::with_limits(self.tools.limits);
-        self.progress = Progress::default();
-        self.load(ctx);
     }
 
     /// Ends the work on all that is in flight here; what it does outside goes on.
@@ -250,31 +119,6 @@ impl WorkflowRunActor {
             .for_each(|(_, flight)| flight.work.abort());
         let children = self.children.drain();
         children.for_each(|(_, flight)| flight.work.abort());
-    }
-
-    fn beginning(&self) -> Command {
-        let (run, realm) = (&self.run, &self.tools.realm);
-        let (state_machine_id, state_machine_name) = match target_of(run) {
-            Some((Target::StateMachine, name)) => {
-                let arn = Arn::StateMachine(name.to_owned());
-                (arn.within(realm), name.to_owned())
-            }
-            Some((Target::Workflow, name)) => {
-                let id = format!("workflow/{}/{name}", run.metadata.namespace);
-                (id, name.to_owned())
-            }
-            None => (String::new(), String::new()),
-        };
-        let context = ExecutionContext {
-            id: execution_arn(run).within(realm),
-            name: execution_name(run).to_owned(),
-            role: run.spec.role_arn.clone(),
-            start_time: self.tools.clock.now(),
-            state_machine_id,
-            state_machine_name,
-        };
-        let input = self.run.spec.input.clone().unwrap_or_else(|| json!({}));
-        Command::Start { input, context }
     }
 
     fn command(&mut self, command: Command, ctx: &mut Context<Self>) {
@@ -360,25 +204,6 @@ fn stop_command(run: &WorkflowRun) -> Command {
     }
 }
 
-/// Something outside that a command ends.
-#[derive(Clone, Copy)]
-enum Ended {
-    Task(TaskId),
-    Child(MapRunId, u32),
-}
-
-impl Ended {
-    fn by(command: &Command) -> Option<Self> {
-        match command {
-            Command::TaskSucceeded { task, .. } | Command::TaskFailed { task, .. } => {
-                Some(Self::Task(*task))
-            }
-            Command::ChildEnded { map, index, .. } => Some(Self::Child(*map, *index)),
-            _ => None,
-        }
-    }
-}
-
 impl Actor for WorkflowRunActor {
     type Context = Context<Self>;
 
@@ -392,23 +217,6 @@ impl Drop for WorkflowRunActor {
     fn drop(&mut self) {
         // After a panic too: the next life of the actor makes the calls again.
         self.abort_all();
-    }
-}
-
-impl Handler<Loaded> for WorkflowRunActor {
-    type Result = ();
-
-    fn handle(&mut self, Loaded(result): Loaded, ctx: &mut Self::Context) {
-        match result {
-            Ok((journal, records)) => self.resume(journal, records, ctx),
-            Err(error @ (JournalError::Damaged { .. } | JournalError::Missing { .. })) => {
-                self.fail("States.Runtime", error.to_string(), ctx);
-            }
-            Err(JournalError::Store(error)) => {
-                tracing::warn!(run = self.run.metadata.name, %error, "could not load a run");
-                ctx.run_later(RETRY_AFTER, |actor, ctx| actor.load(ctx));
-            }
-        }
     }
 }
 
