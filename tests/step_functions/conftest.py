@@ -41,9 +41,9 @@ def client_of(url, key="x", secret="x", verify=None):
     )
 
 
-def until(what, look):
+def until(what, look, patience=PATIENCE):
     """Waits for a condition, never for a time."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while True:
         found = look()
         if found:
@@ -69,12 +69,12 @@ class Engine:
     def start(self, machine, value=None, **more):
         return self.client.start_execution(stateMachineArn=machine, input=json.dumps({} if value is None else value), **more)["executionArn"]
 
-    def end(self, execution):
+    def end(self, execution, patience=PATIENCE):
         def look():
             found = self.client.describe_execution(executionArn=execution)
             return found if found["status"] != "RUNNING" else None
 
-        return until(f"the end of {execution}", look)
+        return until(f"the end of {execution}", look, patience)
 
     def run(self, definition, value=None):
         return self.end(self.start(self.machine(definition), value))

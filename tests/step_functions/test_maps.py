@@ -64,6 +64,24 @@ def test_files_are_listed_and_items_come_in_batches(engine, bucket):
     assert [[item["Key"] for item in batch["Items"]] for batch in batches] == [["f0", "f1"], ["f2", "f3"], ["f4"]]
 
 
+def test_a_million_items_come_in_batches(engine, bucket):
+    name, directory = bucket
+    (directory / "in.jsonl").write_text("".join(f"{n}\n" for n in range(1_000_000)))
+    count = {"StartAt": "C", "States": {"C": {"Type": "Pass", "Parameters": {"count.$": "States.ArrayLength($.Items)"}, "OutputPath": "$.count", "End": True}}}
+    machine = engine.machine(distributed(count, "EXPRESS", ItemReader=reader(name, "in.jsonl", InputType="JSONL"), ItemBatcher={"MaxItemsPerBatch": 20_000}))
+    ended = engine.end(engine.start(machine), patience=300)
+    assert ended["status"] == "SUCCEEDED", ended
+    assert json.loads(ended["output"]) == [20_000] * 50
+
+
+def test_more_items_than_a_map_may_have_fail_it(engine, bucket):
+    name, directory = bucket
+    (directory / "in.jsonl").write_text("0\n" * 1_000_001)
+    ended = engine.run(distributed(PASS, ItemReader=reader(name, "in.jsonl", InputType="JSONL"), ItemBatcher={"MaxItemsPerBatch": 20_000}))
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.ItemReaderFailed"), ended
+    assert "1000000" in ended["cause"].replace(",", "")
+
+
 def test_items_of_a_configmap(engine):
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "items"}, "data": {"in.jsonl": '1\n"two"\n'}}
     file = engine.cluster.home / "configmap.json"

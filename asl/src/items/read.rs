@@ -21,21 +21,40 @@ pub enum ReadError {
     /// The pointer leads nowhere.
     #[error("'ItemsPointer' {0} finds no list and no object in the file")]
     Pointer(String),
+    /// More than fit into one Map.
+    #[error(
+        "there are more than {0} items: split the file, or say with 'MaxItems' how many are enough"
+    )]
+    TooMany(usize),
 }
 
-/// The items in a file, `most` at most; `config` is the `ReaderConfig`.
+/// The items in a file; `config` is the `ReaderConfig`. Of more than are `wanted` (`MaxItems`) the first ones; `bound`
+/// is how many the caller can hold.
 ///
 /// # Errors
 ///
-/// When the bytes are not of the kind that `InputType` says: fail the reading with that.
-pub fn read(config: &Value, bytes: &[u8], most: usize) -> Result<Vec<Value>, ReadError> {
+/// When the bytes are not of the kind that `InputType` says, or there are more items than the bound: fail the reading
+/// with that.
+pub fn read(
+    config: &Value,
+    bytes: &[u8],
+    wanted: Option<u64>,
+    bound: usize,
+) -> Result<Vec<Value>, ReadError> {
+    let wanted = wanted.map(|wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
+    // One more than the bound, to see whether there are more.
+    let most = wanted.map_or(bound + 1, |wanted| wanted.min(bound + 1));
     let text = |name: &str| config.get(name).and_then(Value::as_str);
-    match text("InputType").unwrap_or("JSON") {
+    let items = match text("InputType").unwrap_or("JSON") {
         "JSON" => json_items(bytes, text("ItemsPointer"), most),
         "JSONL" => lines(bytes, most),
         "CSV" => table(config, bytes, most),
         other => Err(ReadError::Kind(other.to_owned())),
+    }?;
+    if items.len() > bound {
+        return Err(ReadError::TooMany(bound));
     }
+    Ok(items)
 }
 
 fn json_items(bytes: &[u8], pointer: Option<&str>, most: usize) -> Result<Vec<Value>, ReadError> {
@@ -164,7 +183,7 @@ mod tests {
     #[test]
     fn each_kind_becomes_items() {
         let all = |config: Value, text: &str| {
-            read(&config, text.as_bytes(), 10).map_err(|e| e.to_string())
+            read(&config, text.as_bytes(), None, 10).map_err(|e| e.to_string())
         };
         let rows = json!([{"a": "1", "b": "x, y"}, {"a": "2", "b": ""}]);
         let list = |value: Value| Ok(value.as_array().unwrap().clone());
@@ -190,19 +209,27 @@ mod tests {
             list(json!([{"Key": "k", "Value": 5}]))
         );
         assert_eq!(
-            read(&json!({}), b"[1,2,3]", 2),
+            read(&json!({}), b"[1,2,3]", Some(2), 2),
             Ok(vec![json!(1), json!(2)])
         );
+        assert_eq!(read(&json!({}), b"[1,2]", None, 2).unwrap().len(), 2);
     }
 
     #[test]
     fn what_cannot_be_read_says_why() {
-        let error =
-            |config: Value, text: &str| read(&config, text.as_bytes(), 10).unwrap_err().to_string();
+        let error = |config: Value, text: &str| {
+            read(&config, text.as_bytes(), None, 10)
+                .unwrap_err()
+                .to_string()
+        };
         assert!(error(json!({"InputType": "JSONL"}), "1\n{").contains("line 2"));
         assert!(error(json!({"InputType": "PARQUET"}), "").contains("PARQUET"));
         assert!(error(json!({"ItemsPointer": "/x"}), "{}").contains("/x"));
         assert!(error(json!({}), "[").contains("JSON"));
+        assert_eq!(
+            read(&json!({}), b"[1,2,3]", None, 2),
+            Err(ReadError::TooMany(2))
+        );
     }
 
     #[test]

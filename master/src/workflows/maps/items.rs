@@ -27,8 +27,9 @@ pub(in crate::workflows) async fn read(
             let content = buckets
                 .read(&tools.objects, namespace, &reading.arguments)
                 .await?;
-            let config = Arc::clone(&reading.config);
-            tokio::task::spawn_blocking(move || asl::items::read(&config, &content, MOST_ITEMS))
+            let (config, wanted) = (Arc::clone(&reading.config), reading.most);
+            let read = move || asl::items::read(&config, &content, wanted, MOST_ITEMS);
+            tokio::task::spawn_blocking(read)
                 .await
                 .map_err(|error| error.to_string())?
                 .map_err(|error| error.to_string())?
