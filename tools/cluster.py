@@ -59,6 +59,36 @@ def free_ports(count):
             one.close()
 
 
+def wait_until(what, look, seconds, alive=lambda: None):
+    """Waits until `look` returns something, and returns that; fails with the last Failure it raised.
+
+    What `alive` raises ends the waiting at once.
+    """
+    until = time.monotonic() + seconds
+    seen = "nothing"
+    while time.monotonic() < until:
+        alive()
+        try:
+            found = look()
+            if found:
+                return found
+        except Failure as failure:
+            seen = failure
+        time.sleep(0.1)
+    raise Failure(f"waited {seconds} s until {what}; last seen: {seen}")
+
+
+def end(process, seconds=STOP_SECONDS):
+    """Ends a program with SIGTERM; its exit code, None when it had to be killed."""
+    process.terminate()
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
 def tail(path, lines=40):
     try:
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
@@ -122,21 +152,12 @@ class Cluster:
             )
 
     def _wait(self, what, seconds, look):
-        """Waits until `look` returns something; fails with the last thing it raised."""
-        until = time.monotonic() + seconds
-        seen = "nothing"
-        while time.monotonic() < until:
+        def alive():
             for name, process in self.processes.items():
                 if process.poll() is not None:
                     raise Failure(f"{name} ended with {process.returncode} before {what}")
-            try:
-                found = look()
-                if found:
-                    return found
-            except Failure as failure:
-                seen = failure
-            time.sleep(0.1)
-        raise Failure(f"waited {seconds} s for {what}; last seen: {seen}")
+
+        wait_until(what, look, seconds, alive)
 
     def start(self):
         # First: it may take its time, and fail.
@@ -214,15 +235,9 @@ class Cluster:
         """Agent first, so that it drains while its master listens. True when all ended by themselves."""
         in_order = True
         for name, process in reversed(list(self.processes.items())):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    print(f"{name} did not end within {STOP_SECONDS} s of SIGTERM", file=sys.stderr)
-                    process.kill()
-                    process.wait()
-                    in_order = False
+            if process.poll() is None and end(process) is None:
+                print(f"{name} did not end within {STOP_SECONDS} s of SIGTERM", file=sys.stderr)
+                in_order = False
         return in_order
 
     def remove(self):

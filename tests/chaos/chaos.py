@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Faults on a cluster of three etcd members, two masters and three agents under load, and a checker of what must hold.
 
-Hosts are network namespaces. Programs are killed, paused, cut off (one-way, too), their packets dropped and delayed,
-by a plan that follows from the seed. Prints a timeline, what clients saw, and each problem; exits with 1 on one.
+Hosts are network namespaces; one agent's pods are containers of an engine on its host. Programs are killed, paused,
+slowed down, cut off (one-way, too), their packets dropped and delayed, hosts lose power, by a plan that follows from the seed. Prints a timeline, what clients saw, and each problem; exits with 1 on one.
 """
 
 import argparse
@@ -22,9 +22,10 @@ import evidence  # noqa: E402
 import report  # noqa: E402
 from faults import Faults  # noqa: E402
 from fleet import Fleet, need_programs  # noqa: E402
-from functions import STEPS, executions, manifests  # noqa: E402
+from functions import STEPS, manifests  # noqa: E402
 from load import Load  # noqa: E402
 from lookout import Lookout  # noqa: E402
+from names import AGENTS  # noqa: E402
 from plan import SELECTION, plan  # noqa: E402
 
 # With load and without faults: before the first one, and after the last.
@@ -49,10 +50,7 @@ class Trial:
         fleet = self.fleet
         fleet.start()
         self.tell(f"{len(fleet.members)} programs are up, {fleet.leader()} leads")
-        journal = fleet.home / "journal"
-        journal.touch()
-        journal.chmod(0o666)
-        fleet.apply(*manifests(journal))
+        fleet.apply(*manifests(fleet.witness.address))
         self._await_functions()
         load = Load(fleet, self.seed)
         faults = Faults(fleet, self.plan, self.tell)
@@ -70,7 +68,7 @@ class Trial:
         self.tell("the load has ended; what was accepted is followed to its end")
         load.follow_all()
         self._settle("pods are accounted for", self._pods_are_accounted_for)
-        self._judge(load, faults, executions(journal, {host.id: host.name for host in fleet.hosts.values()}))
+        self._judge(load, faults, fleet.witness.executions)
         self._clear_away()
         self._show(load, faults)
 
@@ -97,7 +95,8 @@ class Trial:
             self.problems.append(str(failure))
 
     def _pods_are_accounted_for(self):
-        problems = checker.pods(evidence.objects(self.fleet), evidence.directories(self.fleet))
+        problems = checker.pods(*evidence.objects(self.fleet), evidence.directories(self.fleet))
+        problems += checker.containers(*evidence.containers(self.fleet))
         if problems:
             raise Failure("; ".join(problems))
         return True
@@ -109,13 +108,14 @@ class Trial:
         self.problems += checker.asynchronous(load.later, ran)
         self.problems += checker.runs(load.runs)
         self.problems += checker.steps(STEPS, load.runs, ran, disturbances)
+        self.problems += checker.hosts(ran, AGENTS)
         self.problems += checker.leaders(evidence.terms(self.fleet), evidence.links(self.fleet))
 
     def _clear_away(self):
         fleet = self.fleet
         fleet.kubectl("delete", "workflow", "chain")
         fleet.kubectl("delete", "function", *(one["metadata"]["name"] for one in fleet.items("functions")))
-        self._settle("no pod is left", lambda: not evidence.objects(fleet) and not evidence.directories(fleet))
+        self._settle("no pod is left", lambda: evidence.is_empty(fleet))
         self.problems += fleet.stop()
         self.problems += evidence.troubles(fleet)
         self.problems += evidence.leavings(fleet)
@@ -132,7 +132,7 @@ class Trial:
 
 def trial(programs, faults, seed, keep=False):
     """Runs a plan; the problems."""
-    fleet = Fleet(programs)
+    fleet = Fleet(programs, with_engine=True)
     kept = False
     try:
         one = Trial(fleet, faults, seed)

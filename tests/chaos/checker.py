@@ -1,6 +1,6 @@
 """Whether what was seen may be: the only judge of the fault tests. Pure; each function returns its problems as texts."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from functions import HOLD_SECONDS, TIMEOUT_SECONDS
 from record import BROKEN, HUNG
@@ -17,7 +17,7 @@ LATE_SECONDS = 10.0
 # A leader that lost the lead learns it within so long: it looks four times in the 5 s of its lease.
 NOTICE_SECONDS = 3.0
 # Faults after which a request that was sent before may still arrive.
-HOLDING_UP = {"pause", "cut", "cut-one-way", "drop", "delay"}
+HOLDING_UP = {"pause", "slow", "cut", "cut-one-way", "drop", "delay"}
 ENDS = {"Succeeded", "Failed"}
 
 
@@ -120,13 +120,25 @@ def leaders(terms, links):
     return problems
 
 
-def pods(objects, directories):
+def pods(objects, failed, directories):
     """Each pod that the cluster knows is on its node, and no node has one that the cluster does not know.
 
-    `objects` and `directories`: pairs of node and uid.
+    Those that failed may be there still, with what they said. All are pairs of node and uid.
     """
     problems = [f"pod {uid} should be on {node}, and is not" for node, uid in sorted(set(objects) - set(directories))]
-    return problems + [f"pod {uid} is on {node}, and nobody knows it" for node, uid in sorted(set(directories) - set(objects))]
+    return problems + [f"pod {uid} is on {node}, and nobody knows it" for node, uid in sorted({*directories} - {*objects, *failed})]
+
+
+def containers(there, wanted):
+    """An engine has the containers that its agent knows, each once, and no others."""
+    problems = [f"container {one} is there {times} times" for one, times in sorted(Counter(there).items()) if times > 1]
+    problems += [f"container {one} should be there, and is not" for one in sorted(set(wanted) - set(there))]
+    return problems + [f"container {one} is there, and its agent does not know it" for one in sorted(set(there) - set(wanted))]
+
+
+def hosts(executions, agents):
+    """Every agent's host had a part in it: a fault on one without pods would show nothing."""
+    return [f"nothing ever ran on {name}" for name in agents if name not in {execution.host for execution in executions}]
 
 
 def longest_gap(calls, began, ended):

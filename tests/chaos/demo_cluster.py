@@ -75,7 +75,6 @@ class Clients:
         """Each is asked once: pods are started from nothing."""
 
         def ask():
-            self._fleet.client.enter()
             client = Client(self._fleet.gateways)
             for path, body, wanted in CALLS:
                 answer = client.ask("POST", path, body, 60.0, **self._headers)
@@ -84,9 +83,7 @@ class Clients:
                     problems.append(f"{path}: wanted {wanted}")
 
         problems = []
-        thread = threading.Thread(target=ask)
-        thread.start()
-        thread.join()
+        self._fleet.client.within(ask)
         if problems:
             raise Failure("; ".join(problems))
 
@@ -113,7 +110,6 @@ class Clients:
         """Waits until all that was accepted has ended."""
 
         def look():
-            self._fleet.client.enter()
             client = Client(self._fleet.gateways)
             until = time.monotonic() + SETTLE_SECONDS
             while (left := [one for one in self.accepted if not one.looks]) and time.monotonic() < until:
@@ -121,9 +117,7 @@ class Clients:
                     look_at(client, one, **self._headers)
                 time.sleep(0.3)
 
-        thread = threading.Thread(target=look)
-        thread.start()
-        thread.join()
+        self._fleet.client.within(look)
 
 
 class Demo:
@@ -172,7 +166,7 @@ class Demo:
         clients.follow()
         problems = self._judge(clients, faults)
         fleet.kubectl("delete", "function,workflow,statemachine", "--all")
-        fleet.wait("no pod is left", lambda: not evidence.objects(fleet) and not evidence.directories(fleet), SETTLE_SECONDS)
+        fleet.wait("no pod is left", lambda: evidence.is_empty(fleet), SETTLE_SECONDS)
         problems += fleet.stop() + evidence.troubles(fleet) + evidence.leavings(fleet)
         self._show(clients, faults)
         return problems

@@ -9,8 +9,9 @@ from datetime import datetime
 from cluster import Failure
 from leaks import mounts, processes
 
-from fleet import AGENTS, ETCDS, LEADER_KEY, MASTERS
-from programs import ETCD_PORT
+from fleet import LEADER_KEY
+from names import AGENTS, DOCKERD, ETCDS, IN_CONTAINERS, MASTERS
+from programs import ETCD_PORT, engine_home
 from record import Link, Term
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -56,18 +57,43 @@ def terms(fleet):
 
 
 def objects(fleet):
-    """Node and uid of the pods that the cluster knows and that are not over."""
-    pods = fleet.items("pods", "-A")
-    return [(pod["spec"].get("nodeName", ""), pod["metadata"]["uid"]) for pod in pods if pod.get("status", {}).get("phase") != "Failed"]
+    """Node and uid of the pods that the cluster knows: of those that are not over, and of those that failed and are kept to be looked at."""
+    found, failed = [], []
+    for pod in fleet.items("pods", "-A"):
+        kind = failed if pod.get("status", {}).get("phase") == "Failed" else found
+        kind.append((pod["spec"].get("nodeName", ""), pod["metadata"]["uid"]))
+    return found, failed
 
 
 def directories(fleet):
     """Node and uid of the pods that are on a node's disk; those that wait for a function are nobody's."""
     found = []
     for name in AGENTS:
-        place = fleet.home / name / "pods"
-        found += [(name, pod.name) for pod in place.iterdir() if not pod.name.startswith("generic-")]
+        found += [(name, pod.name) for pod in places(fleet, name) if not pod.name.startswith("generic-")]
     return found
+
+
+def is_empty(fleet):
+    """Whether no pod is left, neither in the cluster nor on a disk."""
+    return objects(fleet) == ([], []) and not directories(fleet)
+
+
+def places(fleet, name):
+    """The directories of a node's pods."""
+    return list((fleet.hosts[name].disk / "agent" / "pods").iterdir())
+
+
+def containers(fleet):
+    """What the engine calls the containers it has, and what the agent says that it has there; both empty without an engine."""
+    if DOCKERD not in fleet.members:
+        return [], []
+    return fleet.containers(), [born(place) for place in places(fleet, IN_CONTAINERS)]
+
+
+def born(place):
+    """What a pod's container is called: a pod that was generic before keeps that name there."""
+    file = place / "born"
+    return file.read_text().strip() if file.exists() else place.name
 
 
 def troubles(fleet):
@@ -85,7 +111,9 @@ def troubles(fleet):
 
 def leavings(fleet):
     """What is left when all programs have been stopped."""
-    problems = [f"left behind: mount {one}" for one in mounts(fleet.home)]
+    # An engine that was killed leaves what it had mounted over its own directory.
+    of_engine = str(engine_home(fleet) / "data")
+    problems = [f"left behind: mount {one}" for one in mounts(fleet.home) if one != of_engine]
     problems += [f"left behind: process {one}" for one in processes(fleet.home)]
     for host in fleet.hosts.values():
         problems += [f"left behind on {host.name}: process {one}" for one in host.processes()]

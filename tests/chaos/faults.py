@@ -5,11 +5,12 @@ import time
 
 from cluster import Failure
 
-from fleet import AGENTS, ETCDS, MASTERS
+import wire
 from links import Cut, Delay
+from member import Member
+from names import DOCKERD, GROUPS, IN_CONTAINERS, MASTERS
 from record import Disturbance
-
-GROUPS = {"agents": AGENTS, "etcd": ETCDS}
+from slow import Slow
 
 
 class Faults:
@@ -47,13 +48,13 @@ class Faults:
             self.problems.append(f"{fault}: {error}")
 
     def _carry_out(self, fault):
-        member, others = self.resolve(fault.member), self._others(fault.other)
-        begin, end = self._means(fault, member, others)
-        said = f"{fault} ({member})" if member != fault.member else str(fault)
+        members, others = self._resolved(fault.member), self._resolved(fault.other)
+        begin, end = self._means(fault, members, others)
+        said = f"{fault} ({', '.join(members)})" if members != (fault.member,) else str(fault)
         began = time.time()
         begin()
         self._tell(said)
-        hosts = frozenset([member, *others])
+        hosts = frozenset(IN_CONTAINERS if name == DOCKERD else name for name in (*members, *others))
         self._stop.wait(fault.seconds)
         end()
         self.disturbances.append(Disturbance(said, fault.kind, hosts, began, time.time()))
@@ -70,24 +71,38 @@ class Faults:
             pass
         return self._leader if name == "leader" else next(one for one in MASTERS if one != self._leader)
 
-    def _others(self, name):
+    def _resolved(self, name):
+        """The members that a name stands for."""
         if name in GROUPS:
             return GROUPS[name]
         return (self.resolve(name),) if name else ()
 
-    def _means(self, fault, name, others):
+    def _means(self, fault, names, others):
         """What begins the fault and what ends it."""
-        member = self._fleet.members.get(name)
-        if fault.kind == "kill":
-            return member.kill, member.start
+        if others:
+            means = [way for name in names for other in others for way in self._ways(fault, name, other)]
+            return (lambda: [way.begin() for way in means]), (lambda: [way.end() for way in means])
         if fault.kind == "crash":
-            return member.crash, member.boot
-        if fault.kind == "pause":
-            return member.pause, member.wake
-        ways = [way for other in others for way in self._ways(fault, name, other)]
-        return (lambda: [way.begin() for way in ways]), (lambda: [way.end() for way in ways])
+            return (lambda: [self._fleet.crash(name) for name in names]), (lambda: [self._fleet.boot(name) for name in names])
+        members = [self._fleet.members[name] for name in names]
+        if fault.kind == "slow":
+            slow = Slow(members)
+            return slow.begin, slow.end
+        begin, end = {"kill": (Member.kill, Member.start), "pause": (Member.pause, Member.wake)}[fault.kind]
+        return (lambda: [begin(member) for member in members]), (lambda: [end(member) for member in members])
+
+    def _on_wire(self, fault, name):
+        """The ways between an agent and its engine: no network, and so no packets."""
+        there, back = self._fleet.wire.there, self._fleet.wire.back
+        if fault.kind == "delay":
+            return [wire.Slow(there, fault.amount), wire.Slow(back, fault.amount)]
+        if fault.kind == "cut-one-way":
+            return [back if name == DOCKERD else there]
+        return [there, back]
 
     def _ways(self, fault, name, other):
+        if DOCKERD in (name, other):
+            return self._on_wire(fault, name)
         here, there = self._fleet.hosts[name], self._fleet.hosts[other]
         if fault.kind == "delay":
             return [Delay(here, there, fault.amount), Delay(there, here, fault.amount)]

@@ -7,19 +7,21 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from pathlib import Path
 
-from cluster import Failure, tail
+from cluster import Failure, tail, wait_until
+from engine import answers
+from func_base import cached, machine
 from packages import Lacking, is_root, need
 
 import programs
+from names import AGENTS, DOCKERD, ETCDS, IN_CONTAINERS, MASTERS
 from network import Network
+from wire import Wire
+from witness import Witness
 
-MASTERS = ("master-1", "master-2")
-AGENTS = ("agent-1", "agent-2", "agent-3")
-ETCDS = ("etcd-1", "etcd-2", "etcd-3")
 LEADER_KEY = "/troupe/k/troupe/leader"
+POD_LABEL = "troupe.dev/pod"
 START_SECONDS = 120
 
 
@@ -34,30 +36,44 @@ def need_programs():
         ("nsenter", "util-linux", "hosts that are network namespaces"),
         ("iptables", "iptables", "cut, lossy and slow connections"),
         ("openssl", "openssl", "etcd's certificates"),
+        ("umount", "mount", "hosts that lose power"),
     ):
         need(program, package, why)
 
 
 class Fleet:
-    """Started as a whole; members are then killed, paused and cut off from outside."""
+    """Started as a whole; members are then killed, paused and cut off from outside.
 
-    def __init__(self, programs_in):
+    With an engine the last agent's pods are its containers, else all pods are processes.
+    """
+
+    def __init__(self, programs_in, with_engine=False):
         need_programs()
         self.programs = programs_in
         # Pods run under users of their own: they must be able to pass.
         self.home = Path(tempfile.mkdtemp(prefix="troupe-chaos-"))
         self.home.chmod(0o711)
         self.network = Network()
-        for name in ("client", "observer", *ETCDS, *MASTERS, *AGENTS):
+        for name in ("client", "observer", *ETCDS, *MASTERS):
             self.network.add(name)
+        for name in AGENTS:
+            self.network.add(name, disk=self.home / name)
         self.hosts = self.network.hosts
         self.client = self.hosts["client"]
+        self.witness = Witness(self.hosts["observer"], self.hosts.values())
+        self.wire = None
+        self._base = cached(machine()) if with_engine else None
         self.members = {}
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def start(self):
         """Everything, from nothing to three nodes that are Ready."""
+        self.witness.start()
+        for name in AGENTS:
+            self.hosts[name].disk.mkdir(mode=0o711)
+        if self._base:
+            self._add(programs.dockerd(self))
         programs.write_certificates(self.home, [self.hosts[name].address for name in ETCDS])
         programs.write_secret(self.home)
         for name in ETCDS:
@@ -69,9 +85,48 @@ class Fleet:
         self.wait("the leader has written its kubeconfig", self._copy_kubeconfig)
         token = self.wait("a join token", self._token)
         for name in AGENTS:
-            self._add(programs.agent(self, name, AGENTS.index(name), token))
+            self._add(programs.agent(self, name, AGENTS.index(name), token, self._runtime(name)))
         self._keeper.start()
         self.wait("all nodes are Ready", self.nodes_are_ready)
+
+    def _runtime(self, name):
+        """An agent's settings: what runs its pods."""
+        if not self._base or name != IN_CONTAINERS:
+            return {"RUNTIME": "process"}
+        self.wait("the engine is up", self.engine_answers)
+        place = self.home / "wire.sock"
+        self.wire = Wire(place, programs.engine_socket(self))
+        return {"RUNTIME": "docker", "DOCKER__HOST": f"unix://{place}", "DOCKER__BASE_IMAGE": str(self._base)}
+
+    def engine_answers(self):
+        return answers(f"unix://{programs.engine_socket(self)}")
+
+    def containers(self):
+        """By the engine: of which pod each container is, ended ones too."""
+        command = ["docker", "-H", f"unix://{programs.engine_socket(self)}", "ps", "-a", "--filter", f"label={POD_LABEL}"]
+        return self._said([*command, "--format", f'{{{{.Label "{POD_LABEL}"}}}}'], 20).split()
+
+    def crash(self, name):
+        """A host loses power: whatever runs on it is gone, and what is in memory only."""
+        host = self.hosts[name]
+        for member in self.on(host):
+            member.forget()
+        host.power_off()
+        if name == IN_CONTAINERS:
+            programs.forget_engine(self)
+
+    def boot(self, name):
+        """It has power again, and starts what it had: the engine first."""
+        host = self.hosts[name]
+        host.power_on()
+        for member in self.on(host):
+            member.start()
+            if member.name == DOCKERD:
+                self.wait("the engine is up again", self.engine_answers)
+
+    def on(self, host):
+        """The members on a host, in the order of their start."""
+        return [member for member in self.members.values() if member.host is host]
 
     def _add(self, member):
         self.members[member.name] = member
@@ -83,18 +138,8 @@ class Fleet:
                 member.keep()
 
     def wait(self, what, look, seconds=START_SECONDS):
-        """Waits until `look` returns something; fails with the last thing it raised."""
-        until = time.monotonic() + seconds
-        seen = "nothing"
-        while time.monotonic() < until:
-            try:
-                found = look()
-                if found:
-                    return found
-            except Failure as failure:
-                seen = failure
-            time.sleep(0.2)
-        raise Failure(f"waited {seconds} s until {what}; last seen: {seen}")
+        """Waits until `look` returns something, and returns that; fails with the last thing it raised."""
+        return wait_until(what, look, seconds)
 
     @property
     def gateways(self):
@@ -214,9 +259,11 @@ class Fleet:
                 one.start()
             for one in threads:
                 one.join()
-        for name in ETCDS:
+            if names is AGENTS and self._base:
+                problems += [f"left in the engine: container of {pod}" for pod in self.containers()]
+        for name in (*ETCDS, DOCKERD):
             if name in self.members:
-                # It leaves by the signal, after its own clean-up.
+                # etcd leaves by the signal, after its own clean-up.
                 self.members[name].stop()
         return sorted(problems)
 
@@ -225,6 +272,8 @@ class Fleet:
         self._over.set()
         for member in self.members.values():
             member.kill()
+        if self.wire:
+            self.wire.close()
         self.network.close()
         if not keep:
             shutil.rmtree(self.home, ignore_errors=True)

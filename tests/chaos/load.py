@@ -44,8 +44,8 @@ class Load:
             thread.join()
 
     def _begin(self, number, work, arguments):
-        self._fleet.client.enter()
         try:
+            self._fleet.client.enter()
             work(Client(self._fleet.gateways), random.Random(f"{self._seed} {number}"), *arguments)
         except Exception as error:
             # Without it the test would be worth less and nobody would know.
@@ -109,9 +109,7 @@ class Load:
 
     def follow_all(self):
         """After the faults: waits until all has ended, then looks twice more at each. In a thread on the client's host."""
-        thread = threading.Thread(target=self._begin, args=("end", self._follow_all, ()), name="follow")
-        thread.start()
-        thread.join()
+        self._fleet.client.within(self._begin, "end", self._follow_all, ())
 
     def _follow_all(self, client, _):
         until = time.monotonic() + FOLLOW_SECONDS

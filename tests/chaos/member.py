@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from cluster import STOP_SECONDS
+from cluster import end
 
 # Before a program that ended by itself is started again.
 PAUSE_SECONDS = 1.0
@@ -71,17 +71,10 @@ class Member:
                 self._process.kill()
                 self._process.wait()
 
-    def crash(self):
-        """Its host loses power; until `boot`."""
+    def forget(self):
+        """Nobody starts it again when it ends, until `start`."""
         with self._lock:
             self._wanted = False
-            self.host.power_off()
-            self._process.wait()
-
-    def boot(self):
-        """Its host has power again, and starts it."""
-        self.host.power_on()
-        self.start()
 
     def pause(self):
         self._signal(signal.SIGSTOP)
@@ -101,10 +94,4 @@ class Member:
             if self._process is None:
                 return 0
             self._process.send_signal(signal.SIGCONT)
-            self._process.terminate()
-            try:
-                return self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-                return None
+            return end(self._process)

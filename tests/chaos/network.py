@@ -7,9 +7,11 @@ import ctypes
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 from cluster import Failure
+from leaks import mounts
 
 CLONE_NEWNET = 0x40000000
 SUBNET = "10.90.0"
@@ -50,6 +52,17 @@ class Namespace:
             if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), f"enter {self.path}")
 
+    def within(self, work, *arguments):
+        """Does something in it, in a thread of its own, and waits for that."""
+
+        def run():
+            self.enter()
+            work(*arguments)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+
     def processes(self):
         """Ids of the processes in it, its keeper left out."""
         found = []
@@ -68,20 +81,33 @@ class Namespace:
 
 
 class Host(Namespace):
-    """A machine of its own: a name, an address."""
+    """A machine of its own: a name, an address. Containers that have mounts from `disk` are on it, too."""
 
-    def __init__(self, name, address):
+    def __init__(self, name, address, disk=None):
         super().__init__()
         self.name = name
         self.address = address
+        self.disk = disk
+
+    def processes(self):
+        found = super().processes()
+        if self.disk:
+            found += sorted(containers_from(self.disk) - set(found))
+        return found
 
     def power_off(self):
         """Nothing on it runs or answers any more, not even by refusing."""
         self.run("ip", "link", "set", "eth0", "down")
         self.kill_all()
+        self.unmount()
 
     def power_on(self):
         self.run("ip", "link", "set", "eth0", "up")
+
+    def unmount(self):
+        """What was mounted from its disk or on it is no more."""
+        for mount in reversed(mounts(self.disk) if self.disk else []):
+            subprocess.run(["umount", "--lazy", mount], stderr=subprocess.DEVNULL)
 
     def kill_all(self):
         """Kills whatever runs on it; what was started meanwhile is killed too."""
@@ -91,6 +117,18 @@ class Host(Namespace):
                     os.kill(process, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
+
+
+def containers_from(disk):
+    """Ids of the processes that see other mounts than this one, and among them some from a directory."""
+    found, own = set(), os.readlink("/proc/self/ns/mnt")
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(place / "ns" / "mnt") != own and f"{disk}/" in (place / "mountinfo").read_text():
+                found.add(int(place.name))
+        except OSError:
+            continue
+    return found
 
 
 def is_zombie(process):
@@ -109,9 +147,9 @@ class Network:
         self._bridge.run("ip", "link", "add", "bridge", "type", "bridge")
         self._bridge.run("ip", "link", "set", "bridge", "up")
 
-    def add(self, name):
+    def add(self, name, disk=None):
         """A new host, reachable from all others."""
-        host = Host(name, f"{SUBNET}.{len(self.hosts) + 1}")
+        host = Host(name, f"{SUBNET}.{len(self.hosts) + 1}", disk)
         self.hosts[name] = host
         port = f"p{len(self.hosts)}"
         self._bridge.run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(host.keeper))
@@ -125,5 +163,6 @@ class Network:
         """Ends it; whatever still runs on a host is killed."""
         for host in self.hosts.values():
             host.kill_all()
+            host.unmount()
             host.close()
         self._bridge.close()

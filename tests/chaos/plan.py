@@ -3,14 +3,17 @@
 import random
 from dataclasses import dataclass
 
-AGENTS = ("agent-1", "agent-2", "agent-3")
-ETCDS = ("etcd-1", "etcd-2", "etcd-3")
+from names import AGENTS, DOCKERD, ETCDS, GROUPS, IN_CONTAINERS
+
 # Which master these are is known when the fault comes.
-MASTERS = ("leader", "standby")
-# All members of a kind at once.
-GROUPS = ("agents", "etcd")
-ON_MEMBERS = ("kill", "crash", "pause")
+ROLES = ("leader", "standby")
+ON_MEMBERS = ("kill", "crash", "pause", "slow")
 ON_LINKS = ("cut", "cut-one-way", "drop", "delay")
+# The way from an agent to its engine is no network: it has no packets to drop.
+ON_WIRE = ("cut", "cut-one-way", "delay")
+
+# All members of etcd together: one fault at a time is enough.
+ETCD = "a member of etcd"
 
 # From the beginning of one fault to that of the next, and how long one lasts.
 GAP_SECONDS = (2.0, 9.0)
@@ -26,7 +29,7 @@ class Fault:
     at: float
     seconds: float
     kind: str
-    # A member; for a fault on a link the side that sends, where only one way is cut.
+    # A member or a group; for a fault on a link the side that sends, where only one way is cut.
     member: str
     # The other side of the link: a member, a group, or the client.
     other: str = ""
@@ -49,8 +52,10 @@ SELECTION = (
     Fault(15, 9, "pause", "leader"),
     Fault(33, 8, "cut", "leader", "etcd"),
     Fault(49, 6, "cut-one-way", "agent-1", "leader"),
-    Fault(58, 5, "kill", "etcd-1"),
-    Fault(66, 4, "kill", "agent-2"),
+    Fault(58, 5, "kill", "quorum"),
+    Fault(68, 4, "kill", "agent-2"),
+    Fault(69, 4, "kill", DOCKERD),
+    Fault(79, 4, "cut", IN_CONTAINERS, DOCKERD),
 )
 
 
@@ -77,9 +82,11 @@ def _draw(chance, at, long):
         return Fault(at, long, kind, chance.choice(AGENTS))
     if kind in ON_MEMBERS:
         # Masters as often as all agents, and as all members of etcd.
-        return Fault(at, long, kind, chance.choice(chance.choice((MASTERS, AGENTS, ETCDS))))
+        return Fault(at, long, kind, chance.choice(chance.choice((ROLES, (*AGENTS, DOCKERD), (*ETCDS, "quorum")))))
     ends = [*_link(chance)]
-    if kind == "cut-one-way" and ends[1] not in GROUPS:
+    if DOCKERD in ends and kind not in ON_WIRE:
+        kind = "cut"
+    if kind == "cut-one-way":
         chance.shuffle(ends)
     amount = {"drop": chance.choice((0.1, 0.3)), "delay": chance.choice((0.02, 0.1, 0.4))}.get(kind, 0.0)
     return Fault(at, long, kind, *ends, amount)
@@ -87,7 +94,7 @@ def _draw(chance, at, long):
 
 def _link(chance):
     """Two ends that speak with each other."""
-    master = chance.choice(MASTERS)
+    master = chance.choice(ROLES)
     return chance.choice(
         (
             (master, "client"),
@@ -95,15 +102,23 @@ def _link(chance):
             (master, "agents"),
             (master, chance.choice(ETCDS)),
             (master, "etcd"),
+            ROLES,
             tuple(chance.sample(ETCDS, 2)),
+            (IN_CONTAINERS, DOCKERD),
         )
     )
 
 
 def _clash(one, other):
-    ends, others = ({end for end in (fault.member, fault.other) if end} for fault in (one, other))
+    ends, others = (_hosts(fault) for fault in (one, other))
+    return bool(ends & others) or (ETCD in ends and ETCD in others)
 
-    def on_etcd(all_ends):
-        return any(end in ETCDS for end in all_ends)
 
-    return bool(ends & others) or (on_etcd(ends) and on_etcd(others))
+def _hosts(fault):
+    """What it is at, as far as another fault must not be there at the same time."""
+    found = set()
+    for end in (fault.member, fault.other):
+        if end in (*ETCDS, "quorum"):
+            found.add(ETCD)
+        found.add(IN_CONTAINERS if end == DOCKERD else end)
+    return found - {""}

@@ -1,12 +1,15 @@
 """The programs of a fleet: which flags and settings each one has."""
 
 import secrets
+import shutil
 import subprocess
 
+import engine
 from cluster import Failure
 
 from functions import HOLD_SECONDS
 from member import Member
+from names import DOCKERD, IN_CONTAINERS
 
 API_PORT = 6443
 GATEWAY_PORT = 8080
@@ -66,10 +69,30 @@ def master(fleet, name):
     return Member(name, host, command, home, **{f"TROUPE_MASTER__{key}": value for key, value in settings.items()})
 
 
-def agent(fleet, name, number, token):
+def engine_home(fleet):
+    return fleet.hosts[IN_CONTAINERS].disk / "engine"
+
+
+def engine_socket(fleet):
+    return engine_home(fleet) / "docker.sock"
+
+
+def dockerd(fleet):
+    home = engine_home(fleet)
+    home.mkdir(mode=0o711)
+    return Member(DOCKERD, fleet.hosts[IN_CONTAINERS], engine.command(home), fleet.home)
+
+
+def forget_engine(fleet):
+    """What an engine keeps in memory is gone with the power: there it is on a disk like all else."""
+    shutil.rmtree(engine_home(fleet) / "exec", ignore_errors=True)
+
+
+def agent(fleet, name, number, token, runtime):
     host, home = fleet.hosts[name], fleet.home
     masters = [f"https://{one.address}:{API_PORT}" for one in fleet.hosts.values() if one.name.startswith("master")]
     settings = {
+        **runtime,
         "TOKEN": token,
         "PODS__ORPHAN_AFTER": "15s",
         "PODS__UID_FIRST": str(200000 + number * UIDS_PER_AGENT),
@@ -77,6 +100,6 @@ def agent(fleet, name, number, token):
         "POOL__SIZE": "1",
         "POOL__MAX": "2",
     }
-    command = [fleet.programs / "node-agent", "--data-dir", home / name, "--name", name]
-    command += ["--master", ",".join(masters), "--runtime", "process"]
+    command = [fleet.programs / "node-agent", "--data-dir", host.disk / "agent", "--name", name]
+    command += ["--master", ",".join(masters)]
     return Member(name, host, command, home, **{f"TROUPE_AGENT__{key}": value for key, value in settings.items()})

@@ -1,9 +1,13 @@
 """The checker must see what may not be, and nothing else."""
 
 import unittest
+from types import SimpleNamespace
 
 import checker
 from record import BROKEN, HUNG, Accepted, Call, Disturbance, Execution, Link, Term
+from witness import Witness
+
+HOST = SimpleNamespace(name="agent-1", address="10.0.0.1")
 
 CUT = Disturbance("cut leader <-> client", "cut", frozenset({"master-1", "client"}), 100, 110)
 KILLED = Disturbance("kill agent-1", "kill", frozenset({"agent-1"}), 100, 110)
@@ -110,9 +114,32 @@ class Leaders(unittest.TestCase):
 
 class Pods(unittest.TestCase):
     def test_both_sides_must_know_the_same(self):
-        self.assertEqual(checker.pods([("n", "1")], [("n", "1")]), [])
-        self.assertEqual(checker.pods([("n", "1")], []), ["pod 1 should be on n, and is not"])
-        self.assertEqual(checker.pods([("n", "1")], [("m", "1")])[1], "pod 1 is on m, and nobody knows it")
+        self.assertEqual(checker.pods([("n", "1")], [], [("n", "1")]), [])
+        self.assertEqual(checker.pods([("n", "1")], [], []), ["pod 1 should be on n, and is not"])
+        self.assertEqual(checker.pods([("n", "1")], [("m", "2")], [("m", "1")])[1], "pod 1 is on m, and nobody knows it")
+
+    def test_a_pod_that_failed_may_be_there_still(self):
+        for there in ([], [("n", "1")]):
+            self.assertEqual(checker.pods([], [("n", "1")], there), [])
+
+    def test_an_engine_has_what_its_agent_knows(self):
+        self.assertEqual(checker.containers(["a", "b"], ["b", "a"]), [])
+        self.assertEqual(checker.containers(["a", "a"], ["a"]), ["container a is there 2 times"])
+        self.assertEqual(checker.containers([], ["a"]), ["container a should be there, and is not"])
+        self.assertEqual(checker.containers(["a"], []), ["container a is there, and its agent does not know it"])
+
+    def test_a_host_where_nothing_ran_is_seen(self):
+        ran = [Execution(1, "k", "later", "agent-1")]
+        self.assertEqual(checker.hosts(ran, ["agent-1"]), [])
+        self.assertEqual(checker.hosts(ran, ["agent-1", "agent-2"]), ["nothing ever ran on agent-2"])
+
+
+class Witnesses(unittest.TestCase):
+    def test_a_line_told_twice_is_noted_once_and_the_answer_is_the_same(self):
+        witness = Witness(HOST, [HOST])
+        self.assertEqual([witness.note([1, "k", "a", sign], "10.0.0.1") for sign in ("x", "y", "y")], [0, 1, 1])
+        self.assertEqual(witness.note([1, "k", "b", "z"], "10.0.0.9"), 0)
+        self.assertEqual([(one.step, one.host) for one in witness.executions], [("a", "agent-1"), ("a", "agent-1"), ("b", "10.0.0.9")])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import unittest
 
-from plan import AGENTS, ETCDS, GROUPS, MASTERS, ON_LINKS, ON_MEMBERS, REST_SECONDS, ROUND, SELECTION, plan
+from names import AGENTS, DOCKERD, ETCDS, GROUPS, IN_CONTAINERS
+from plan import ON_LINKS, ON_MEMBERS, ON_WIRE, REST_SECONDS, ROLES, ROUND, SELECTION, plan
 
 
 class Plan(unittest.TestCase):
@@ -21,13 +22,27 @@ class Plan(unittest.TestCase):
         faults = plan(1, 20_000)
         self.assertEqual({fault.kind for fault in faults}, {*ON_MEMBERS, *ON_LINKS})
         ends = {fault.member for fault in faults} | {fault.other for fault in faults}
-        self.assertEqual(ends - {""}, {"client", *GROUPS, *MASTERS, *AGENTS, *ETCDS})
+        self.assertEqual(ends - {""}, {"client", *GROUPS, *ROLES, *AGENTS, *ETCDS, DOCKERD})
 
     def test_two_members_of_etcd_are_never_hit_by_two_faults_at_once(self):
         for seed in range(20):
-            on_etcd = [fault for fault in plan(seed, 2000) if {fault.member, fault.other} & set(ETCDS)]
+            on_etcd = [fault for fault in plan(seed, 2000) if {fault.member, fault.other} & {*ETCDS, "quorum"}]
             for before, after in zip(on_etcd, on_etcd[1:]):
                 self.assertGreaterEqual(after.at, before.until)
+
+    def test_an_engine_and_the_host_it_is_on_are_never_hit_at_once(self):
+        for seed in range(20):
+            there = [fault for fault in plan(seed, 2000) if {fault.member, fault.other} & {IN_CONTAINERS, DOCKERD}]
+            for before, after in zip(there, there[1:]):
+                self.assertGreaterEqual(after.at, before.until)
+
+    def test_each_link_is_cut_in_both_directions_and_what_has_no_packets_drops_none(self):
+        faults = plan(2, 40_000)
+        one_way = {(fault.member, fault.other) for fault in faults if fault.kind == "cut-one-way"}
+        self.assertEqual(one_way, {(there, here) for here, there in one_way})
+        for pair in (("leader", "client"), ("leader", "standby"), ("leader", "agents"), ("leader", "etcd"), ("etcd-1", "etcd-2"), (IN_CONTAINERS, DOCKERD)):
+            self.assertIn(pair, one_way)
+        self.assertEqual({fault.kind for fault in faults if DOCKERD in (fault.member, fault.other) and fault.other}, set(ON_WIRE))
 
     def test_after_each_round_there_is_rest(self):
         faults = plan(3, 1000)

@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "tools")]
 
-from cluster import Cluster, Failure, build, end_on_signals  # noqa: E402
+from cluster import Cluster, Failure, build, end_on_signals, wait_until  # noqa: E402
 from engine import engine  # noqa: E402
 from packages import Lacking  # noqa: E402
 
@@ -58,12 +58,11 @@ def watch(cluster, load, killer, growth, seconds):
 
 def wait_for(what, look):
     """Waits until there is nothing left to see; a problem for each thing that stays."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while left := look():
-        if time.monotonic() > until:
-            return [f"{one} is still there {PATIENCE_SECONDS} s after {what}" for one in left]
-        time.sleep(0.5)
-    return []
+    try:
+        wait_until(what, lambda: not look(), PATIENCE_SECONDS)
+        return []
+    except Failure:
+        return [f"{one} is still there {PATIENCE_SECONDS} s after {what}" for one in look()]
 
 
 def clear_away(cluster):
