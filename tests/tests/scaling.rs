@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use tests::{Cluster, Http, eventually, waits_for};
+use tests::{Cluster, Http, Options, eventually, waits_for};
 
 const WHO: &str = "import os\ndef main(params):\n    return os.getpid()\n";
 
@@ -184,4 +184,39 @@ fn what_scales_a_function_and_why_is_there_to_read() {
     };
     assert!(scaled("-> 2 ("), "{events:?}");
     assert!(scaled("-> 0 (requests: 0 in 5 s / 10 = 0)"), "{events:?}");
+}
+
+#[test]
+fn a_function_that_rests_gives_its_room_to_one_that_is_called() {
+    let cluster = Cluster::with(Options::default().agent("pods.max", "2"));
+    for name in ["first", "second", "third"] {
+        // None of them would end its pod by itself while the test goes on.
+        cluster.apply(name, WHO, "scaling: { windowSeconds: 600 }");
+    }
+    let gateway = cluster.gateway();
+    for name in ["first", "second"] {
+        pid(&gateway, name);
+    }
+    let full = ["first", "second"].map(|name| cluster.pods(name).len());
+    assert_eq!(full, [1, 1], "no room is left");
+    pid(&gateway, "third");
+    assert_eq!(
+        cluster.pods("second").len(),
+        1,
+        "the one that rested longest went"
+    );
+    eventually("its pod is gone", || match cluster.pods("first").len() {
+        0 => Ok(()),
+        pods => Err(pods),
+    });
+    eventually("why is there to read", || {
+        let said = cluster.kubectl().run(&["describe", "function", "first"]);
+        if said.contains("-> 0 (no calls, and another function has no room for its own)") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    });
+    // The one that went comes back as another one rests.
+    pid(&gateway, "first");
 }

@@ -23,6 +23,8 @@ use crate::upstream::Endpoint;
 /// What people are told is written so much later: a start that calls wait for comes first, and most are
 /// over by then.
 const TELL_AFTER: Duration = Duration::from_millis(50);
+/// Pods that give way are gone by then, or another function's must go.
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks for a node that is not linked.
 const REACH_PAUSE: Duration = Duration::from_millis(100);
 
@@ -88,6 +90,8 @@ pub struct FunctionActor {
     starts: Starts,
     /// As others see it.
     resting: Option<Timestamp>,
+    /// Until when the pods of another function that gave way for this one may take to end.
+    room_comes: Option<Timestamp>,
     guard: Guard,
 }
 
@@ -160,6 +164,7 @@ impl FunctionActor {
             wake: None,
             starts: Starts::default(),
             resting: None,
+            room_comes: None,
             guard,
         }
     }
@@ -188,15 +193,21 @@ impl FunctionActor {
         }
     }
 
-    /// The nodes are full: pods that have nothing to do give way.
-    fn find_room(&self) {
-        let Some((other, addr)) = self.tools.resting.take_longest(self.tools.clock.now()) else {
-            return;
+    /// The nodes are full: another function's pods that have nothing to do give way. Whether there will be room.
+    fn finds_room(&mut self) -> bool {
+        let now = self.tools.clock.now();
+        if self.room_comes.is_some_and(|until| now < until) {
+            return true;
+        }
+        let Some((other, addr)) = self.tools.resting.take_longest(now) else {
+            return false;
         };
         tracing::info!(function = %self.key, %other, "no room; another function's pods give way");
         if let Some(addr) = addr.upgrade() {
             addr.do_send(Happened(Event::GiveWay));
         }
+        self.room_comes = now.checked_add(ROOM_WITHIN).ok();
+        true
     }
 
     fn tell_soon(&mut self, effect: Effect, ctx: &mut Context<Self>) {
@@ -515,11 +526,16 @@ impl Handler<Happened> for FunctionActor {
     type Result = ();
 
     fn handle(&mut self, Happened(event): Happened, ctx: &mut Self::Context) {
-        if let Event::LaunchFailed { name, reason, .. } = &event {
-            self.starts.gone(name);
-            if reason == NO_CAPACITY {
-                self.find_room();
+        let event = match event {
+            Event::LaunchFailed { name, reason, .. }
+                if reason == NO_CAPACITY && self.finds_room() =>
+            {
+                Event::RoomComes { name }
             }
+            other => other,
+        };
+        if let Event::LaunchFailed { name, .. } | Event::RoomComes { name } = &event {
+            self.starts.gone(name);
         }
         self.feed(event, ctx);
     }

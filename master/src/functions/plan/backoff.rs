@@ -16,6 +16,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// A pod that dies may have been killed by one bad call: others must not wait long for its successor.
 const LONGEST_AFTER_DEATH: Duration = Duration::from_secs(8);
+/// A pod that gives way has its last calls behind it, and ends in about so long.
+const SOON: Duration = Duration::from_millis(250);
 /// A pod that was ready for so long died of something new.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -45,6 +47,14 @@ impl Backoff {
         };
         self.deaths = self.deaths.saturating_add(1);
         self.wait(now, delay, reason, message);
+    }
+
+    /// What stood in the way goes: all is forgotten, and the next launch may be tried soon after `now`.
+    pub(super) fn soon(&mut self, now: Timestamp) {
+        *self = Self {
+            until: now.checked_add(SOON).ok(),
+            ..Self::default()
+        };
     }
 
     fn wait(&mut self, now: Timestamp, delay: Duration, reason: &str, message: &str) {

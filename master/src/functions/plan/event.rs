@@ -27,6 +27,11 @@ pub enum Event {
         /// The same for people.
         message: String,
     },
+    /// A pod could not be placed, and another function's pods give way for it.
+    RoomComes {
+        /// The pod.
+        name: String,
+    },
     /// A call found the pod hung or out of reach.
     Unhealthy {
         /// The pod.

@@ -197,6 +197,10 @@ impl Plan {
                     self.make_room(effects);
                 }
             }
+            Event::RoomComes { name } => {
+                self.launching.remove(&name);
+                self.backoff.soon(now);
+            }
             Event::Unhealthy { uid, reason } => {
                 if let Some(pod) = self.pods.get(&uid)
                     && self.draining.insert(uid.clone())

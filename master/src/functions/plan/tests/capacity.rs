@@ -129,3 +129,42 @@ fn pods_that_somebody_asked_for_do_not_give_way() {
         assert_eq!(world.plan.decision.replicas, kept);
     }
 }
+
+#[test]
+fn calls_wait_while_another_functions_pods_give_way_however_often_there_was_no_room() {
+    let mut world = World::new();
+    world.on(Event::Applied(ready_to_run()));
+    world.sample(1, 0, 1);
+    let refuse = |world: &mut World, event: fn(String) -> Event| {
+        let (uid, name) = world
+            .pods
+            .values()
+            .map(|pod| (pod.uid.clone(), pod.name.clone()))
+            .next()
+            .unwrap();
+        world.pods.remove(&uid);
+        world.on(event(name));
+    };
+    for wait in [1, 2, 4] {
+        refuse(&mut world, |name| Event::LaunchFailed {
+            name,
+            reason: "NoCapacity".to_owned(),
+            message: "all nodes are full".to_owned(),
+        });
+        if wait < 4 {
+            assert_eq!(world.route, Some(RouteState::Open));
+        }
+        world.now += jiff::SignedDuration::from_secs(wait);
+        world.sample(0, 0, 1);
+    }
+    assert_eq!(world.launches, 4);
+    for more in 1..=5 {
+        refuse(&mut world, |name| Event::RoomComes { name });
+        assert_eq!(world.route, Some(RouteState::Open));
+        world.now += jiff::SignedDuration::from_millis(250);
+        world.sample(0, 0, 1);
+        assert_eq!(world.launches, 4 + more, "tried again soon");
+    }
+    world.come_up();
+    assert_eq!(world.routed.len(), 1);
+}
