@@ -310,7 +310,10 @@ fn an_absent_nodes_pods_are_replaced_after_the_grace_and_end_where_it_comes_back
     let taints = node["spec"]["taints"].as_array().unwrap();
     let unreachable = |taint: &&Value| taint["key"] == "node.kubernetes.io/unreachable";
     assert_eq!(taints.iter().filter(unreachable).count(), 2, "{taints:?}");
-    assert!(kubectl.run(&["get", "node", "node-1"]).contains("Unknown"));
+    kubectl.run(&["cordon", "node-1"]);
+    let table = kubectl.run(&["get", "node", "node-1"]);
+    assert!(table.contains("NotReady,SchedulingDisabled"), "{table}");
+    kubectl.run(&["uncordon", "node-1"]);
     assert!(
         cluster.nodes[0].pod_processes().len() >= 2,
         "they run on without their agent"

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::link::SILENCE;
 use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -15,6 +16,9 @@ use crate::settings::{Settings, SettingsError};
 /// Longest wait for a connection to the only master, and to one of several.
 const CONNECT: Duration = Duration::from_secs(10);
 const CONNECT_ONE_OF: Duration = Duration::from_secs(3);
+/// After so long without a frame one of several masters counts as gone: it says something every five seconds, and
+/// another one leads by then.
+const SILENCE_OF_ONE: Duration = Duration::from_secs(8);
 
 /// The masters' addresses. Starts with the one that answered last.
 pub struct Masters {
@@ -68,6 +72,16 @@ impl Masters {
     #[must_use]
     pub fn are_several(&self) -> bool {
         self.addresses.len() > 1 || self.leader.lock().is_some()
+    }
+
+    /// After so long without a frame the master counts as gone.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        if self.are_several() {
+            SILENCE_OF_ONE
+        } else {
+            SILENCE
+        }
     }
 
     /// Host and port of the master that is dialled now.

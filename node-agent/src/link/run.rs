@@ -2,23 +2,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::link::{
-    Frame, FrameError, HEARTBEAT, LINK_PATH, MAX_FRAME_BYTES, SILENCE, ToAgent, ToMaster,
-};
+use common::link::{Frame, FrameError, HEARTBEAT, SILENCE, ToAgent, ToMaster};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder, Message};
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::credentials::Credentials;
-use super::dial::{DialError, Masters};
+use super::dial::Masters;
 use super::join::{self, JoinError};
+use super::open::{LinkSocket, OpenError, open};
+use super::redial::{Next, Redial};
 use super::session::{Session, SessionError};
 use super::standing::Standing;
-use crate::backoff::Backoff;
 use crate::bases::Bases;
 use crate::builds::Builds;
 use crate::chain::chain;
@@ -29,20 +24,6 @@ use crate::pods::Pods;
 
 /// Pod reports taken at once, so that commands are heard in between.
 const BATCH: usize = 64;
-const UPGRADE: Duration = Duration::from_secs(10);
-const UNAUTHORIZED: u16 = 401;
-const REDIRECT: u16 = 307;
-/// Most times in a row that one master sends on to another before the agent waits.
-const MOST_REDIRECTS: u32 = 3;
-/// The new leader's agents come within this time, not all at once.
-const SPREAD_MS: u32 = 200;
-/// While another master is likely to take the lead, waits are no longer than `SHORT`.
-const TAKEOVER: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_secs(1);
-/// After so long without a frame one of several masters counts as gone: it says something every five seconds, and
-/// another one leads by then.
-const SILENCE_OF_ONE: Duration = Duration::from_secs(8);
-
 /// What the link works with.
 pub struct LinkRoom {
     /// Whom to dial.
@@ -75,19 +56,13 @@ pub struct LinkRoom {
 #[derive(Debug, thiserror::Error)]
 enum LinkError {
     #[error(transparent)]
-    Dial(#[from] DialError),
-    #[error("open link")]
-    Open(#[source] Box<tungstenite::Error>),
+    Open(#[from] OpenError),
     #[error("link")]
     Socket(#[source] Box<tungstenite::Error>),
     #[error("the master closed the link: {0}")]
     Closed(String),
     #[error("this node introduces itself anew")]
     Anew,
-    #[error("the master at {0} leads")]
-    Elsewhere(String),
-    #[error("the cluster does not know this node (any more)")]
-    NotAMember,
     #[error("the cluster does not know this node (any more); it may have been deleted")]
     Outside(#[source] JoinError),
     #[error("nothing heard from the master for too long")]
@@ -103,11 +78,9 @@ enum LinkError {
 /// Keeps a session with a master going, for as long as it is polled. Runs where actors can be
 /// started.
 pub async fn run(room: Arc<LinkRoom>) {
-    let mut backoff = Backoff::new(room.chance.clone());
+    let mut redial = Redial::new(room.chance.clone(), room.clock.now());
     let mut epoch = 0;
     let mut last_said = String::new();
-    let mut redirects = 0;
-    let mut linked = room.clock.now();
     loop {
         let mut welcomed = false;
         let result = Conversation::open(&room, epoch).await;
@@ -125,28 +98,20 @@ pub async fn run(room: Arc<LinkRoom>) {
             tracing::info!("the link begins anew: {error}");
             continue;
         }
-        if let LinkError::Elsewhere(url) = &error
-            && redirects < MOST_REDIRECTS
-            && room.masters.follow(url)
-        {
-            redirects += 1;
-            tracing::info!("the link goes on: {error}");
-            let spread = Duration::from_millis(room.chance.below(SPREAD_MS).into());
-            tokio::time::sleep(spread).await;
-            continue;
-        }
-        redirects = 0;
-        if welcomed {
-            backoff.reset();
-            linked = room.clock.now();
-        } else if !matches!(error, LinkError::Dial(_) | LinkError::NotAMember) {
-            // A dial that failed has turned already: with two masters, twice is the same one again.
-            room.masters.turn();
-        }
-        let takeover = room.masters.are_several() && room.clock.now() - linked < TAKEOVER;
-        let wait = backoff.fail_within(if takeover { SHORT } else { Duration::MAX });
+        let refused = match &error {
+            LinkError::Open(refused) => Some(refused),
+            _ => None,
+        };
+        let wait = match redial.next(&room.masters, refused, welcomed, room.clock.now()) {
+            Next::Follow(wait) => {
+                tracing::info!("the link goes on: {error}");
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+            Next::Again(wait) => wait,
+        };
         let error = match error {
-            LinkError::NotAMember => join_anew(&room).await,
+            LinkError::Open(OpenError::NotAMember) => join_anew(&room).await,
             error => error,
         };
         let text = chain(&error);
@@ -173,7 +138,7 @@ async fn join_anew(room: &LinkRoom) -> LinkError {
 
 struct Conversation<'a> {
     room: &'a LinkRoom,
-    socket: WebSocketStream<TlsStream<TcpStream>>,
+    socket: LinkSocket,
     session: Session,
     heard: Instant,
     epoch: u64,
@@ -184,47 +149,8 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     async fn open(room: &'a LinkRoom, epoch: u64) -> Result<Self, LinkError> {
-        let (host, port) = room.masters.current();
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host
-        };
-        let uri = format!("wss://{host}:{port}{LINK_PATH}");
-        let stream = room.masters.dial(room.credentials.client()).await?;
-        let local = stream
-            .get_ref()
-            .0
-            .local_addr()
-            .map(|address| address.ip())
-            .ok();
-        let failed = |error| LinkError::Open(Box::new(error));
-        let uri = uri
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| failed(error.into()))?;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(MAX_FRAME_BYTES))
-            .max_frame_size(Some(MAX_FRAME_BYTES));
-        let upgrade = tokio_tungstenite::client_async_with_config(
-            ClientRequestBuilder::new(uri),
-            stream,
-            Some(config),
-        );
-        let (socket, _) = tokio::time::timeout(UPGRADE, upgrade)
-            .await
-            .map_err(|_| LinkError::Silence)?
-            .map_err(|error| match error {
-                tungstenite::Error::Http(answer) if answer.status() == UNAUTHORIZED => {
-                    LinkError::NotAMember
-                }
-                tungstenite::Error::Http(answer) if answer.status() == REDIRECT => {
-                    let target = answer.headers().get(http::header::LOCATION);
-                    let target = target.and_then(|target| target.to_str().ok());
-                    let target = target.unwrap_or_default().trim_end_matches(LINK_PATH);
-                    LinkError::Elsewhere(target.to_owned())
-                }
-                error => failed(error),
-            })?;
+        let socket = open(&room.masters, room.credentials.client()).await?;
+        let local = socket.get_ref().get_ref().0.local_addr();
         let heard = room.clock.now();
         let session = Session::default();
         let mut conversation = Self {
@@ -236,6 +162,7 @@ impl<'a> Conversation<'a> {
             welcomed: false,
             said_farewell: false,
         };
+        let local = local.map(|address| address.ip()).ok();
         conversation.introduce(local).await?;
         Ok(conversation)
     }
@@ -262,12 +189,7 @@ impl<'a> Conversation<'a> {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let patience = if self.room.masters.are_several() {
-                SILENCE_OF_ONE
-            } else {
-                SILENCE
-            };
-            let silence = self.heard + patience;
+            let silence = self.heard + self.room.masters.patience();
             tokio::select! {
                 message = self.socket.next() => {
                     let message = message.ok_or_else(|| LinkError::Closed("end".into()))?;

@@ -216,13 +216,40 @@ fn pod_status(pod: &Value) -> &str {
 fn node_status(node: &Value) -> String {
     let ready = match condition(node, "Ready").map(|c| text(c, &["status"])) {
         Some("True") => "Ready",
-        Some("False") => "NotReady",
-        _ => "Unknown",
+        // False, or Unknown: it is not heard of.
+        Some(_) => "NotReady",
+        None => "Unknown",
     };
     let cordoned = node["spec"]["unschedulable"] == true;
     if cordoned {
         format!("{ready},SchedulingDisabled")
     } else {
         ready.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_node_has_the_status_that_kubectl_shows() {
+        let status = |ready: &str, cordoned: bool| {
+            node_status(&json!({
+                "spec": { "unschedulable": cordoned },
+                "status": { "conditions": [
+                    { "type": "Isolated", "status": "True" },
+                    { "type": "Ready", "status": ready },
+                ] },
+            }))
+        };
+        assert_eq!(status("True", false), "Ready");
+        assert_eq!(status("True", true), "Ready,SchedulingDisabled");
+        assert_eq!(status("False", false), "NotReady");
+        assert_eq!(status("Unknown", false), "NotReady");
+        assert_eq!(status("Unknown", true), "NotReady,SchedulingDisabled");
+        assert_eq!(node_status(&json!({})), "Unknown");
     }
 }
