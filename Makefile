@@ -7,13 +7,15 @@ PREFIX  ?= /usr/local
 CASES   ?= ../shared/asl-cases
 SECONDS ?= 300
 TIMES   ?= 100
+NODES   ?= 1000
+PODS    ?= 10000
 CARGO   ?= cargo
 PYTHON  ?= python3
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINS   := master node-agent kubectl kubectl-execute
 
-.PHONY: help demo demo-cluster up test soak chaos build install bench fuzz func-base conformance lint
+.PHONY: help demo demo-cluster up test soak chaos build install bench bench-nodes fuzz func-base conformance lint
 
 help:
 	@echo "make demo [RUNTIME=docker]   both seeds on a fresh one-machine cluster, each answer checked"
@@ -25,6 +27,7 @@ help:
 	@echo "make build                   the four programs, into $(TARGET)/release"
 	@echo "make install PREFIX=DIR      the programs into DIR/bin, settings and examples beside them"
 	@echo "make bench                   side-by-side benchmarks: a table of ratios, and bench/results.json"
+	@echo "make bench-nodes             a master with NODES=1000 simulated nodes and PODS=10000: memory, CPU, placing, recovery"
 	@echo "make fuzz TIMES=100          generated definitions, paths, expressions and crashes against the language's engine"
 	@echo "make func-base               the image functions run in, $(TARGET)/func-base/ARCH.tar; ARCH=amd64|arm64, FLAVOUR=slim|full"
 	@echo "make conformance CASES=DIR   recorded Step Functions executions against the engine"
@@ -59,6 +62,9 @@ install: build
 
 bench:
 	@$(PYTHON) bench/run.py
+
+bench-nodes:
+	@$(PYTHON) bench/nodes/measure.py --nodes $(NODES) --pods $(PODS)
 
 fuzz:
 	TROUPE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release -p asl --test properties

@@ -60,6 +60,16 @@ def show_held(results):
         print(f"{'Map, ' + name:20}{one['items']:>12} items, {one['items_per_second']}/s, master at most {one['master']['peak'] / 1e6:.0f} MB")
 
 
+def show_nodes(results):
+    """What simulated nodes take of a master; the large cluster is `make bench-nodes`."""
+    for store in ("embedded", "etcd"):
+        one = results["nodes"][store]
+        placed, back = one["placed"], one["recovery"]
+        held = one["rest_with_pods"]["memory"]["now"]
+        print(f"{'nodes, ' + store:20}{one['nodes']:>12} with {placed['pods']} pods, {held / 1e6:.0f} MB, {placed['pods_per_second']} pods/s placed, a dead leader's pods all accounted for after {back['all_ready_seconds']} s")
+    print(f"{'scheduler alone':20}{results['nodes']['scheduler']['per_second']:>12.0f} choices/s, {results['nodes']['scheduler']['nodes']} nodes")
+
+
 def cold_starts(results):
     """(runtime, way, times the median, times p99)"""
     for runtime, found in results["cold_start"].items():
@@ -85,6 +95,7 @@ def show(results):
     show_memory(results)
     show_runs(results)
     show_held(results)
+    show_nodes(results)
     print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
 
 
@@ -96,6 +107,7 @@ def main():
         sys.exit(f"bench: {lacking}")
     results = {name: measured(HERE / name / "compare.py") for name in ("func_base", "gateway", "cold_start", "runs")}
     results["gateway across"] = measured(HERE / "gateway" / "compare.py", "--across")
+    results["nodes"] = measured(HERE / "nodes" / "measure.py", "--nodes", "200", "--pods", "2000", "--seconds", "10")
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     show(results)
 

@@ -138,11 +138,11 @@ class Cluster:
     def log(self, name):
         return self.home / f"{name}.log"
 
-    def _spawn(self, name, *flags, **variables):
+    def _spawn(self, name, *flags, program=None, **variables):
         with open(self.log(name), "ab") as log:
             # A session of its own: Ctrl-C reaches this program first, which then stops things in order.
             self.processes[name] = subprocess.Popen(
-                [self.programs / name, *flags],
+                [program or self.programs / name, *flags],
                 cwd=self.home,
                 env={**self.environment(), **variables},
                 stdin=subprocess.DEVNULL,
