@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{Cluster, Gate, Source, eventually, mentioning, params, sockets_below, waits_for};
+use tests::{
+    Cluster, Gate, Options, Source, eventually, mentioning, params, sockets_below, waits_for,
+};
 
 /// A gate of its own in the test's directory, which the test opens.
 fn gate(cluster: &Cluster) -> PathBuf {
@@ -69,6 +72,38 @@ fn pods_answer_again_after_the_master_is_killed() {
         before[0]["metadata"]["uid"], after[0]["metadata"]["uid"],
         "the pod was not replaced"
     );
+}
+
+#[test]
+fn pods_outlive_a_master_that_is_away_longer_than_they_would_stay_on_an_absent_node() {
+    // With a second address an agent dials at least every second, so that it is back before its pods are given up.
+    let options = Options::default()
+        .also_master("https://127.0.0.1:9")
+        .master("nodes.not-ready-after", "4s")
+        .master("nodes.replace-after", "1s");
+    let mut cluster = Cluster::with(options);
+    let pid = params("__import__('os').getpid()");
+    cluster.apply("f", &pid, "scaling: { minReplicas: 1, maxReplicas: 1 }");
+    let uid = |cluster: &Cluster| cluster.ready_pods("f", 1)[0]["metadata"]["uid"].clone();
+    let before = uid(&cluster);
+    let process = cluster.gateway().post("/function/f", "{}").expect(200);
+    cluster.master.kill();
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(cluster.nodes[0].pod_processes().len(), 1);
+    cluster.master.start_again();
+    cluster.wait_for_master();
+    let call = || cluster.gateway().post("/function/f", "{}").expect(200);
+    assert_eq!(call(), process, "the same process answers");
+    eventually("the agent is linked again", || {
+        match cluster.master.log().matches("agent connected").count() {
+            2 => Ok(()),
+            other => Err(other),
+        }
+    });
+    // Now that the agent has said what it has, and was told what it shall have.
+    assert_eq!(call(), process);
+    assert_eq!(uid(&cluster), before, "the pod was not replaced");
+    assert_eq!(cluster.nodes[0].pod_processes().len(), 1);
 }
 
 #[test]

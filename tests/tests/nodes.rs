@@ -288,7 +288,8 @@ fn an_absent_nodes_pods_are_replaced_after_the_grace_and_end_where_it_comes_back
     let options = Options::default()
         .agents(2)
         .master("nodes.not-ready-after", "1s")
-        .master("nodes.replace-after", "1s");
+        .master("nodes.replace-after", "1s")
+        .agent("pods.orphan-after", "120s");
     let mut cluster = Cluster::with(options);
     let patient = "nodeSelector: { kubernetes.io/hostname: node-1 }\ntolerations: [ { key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 3600 } ]\nscaling: { minReplicas: 1 }";
     cluster.apply("patient", &params("1"), patient);
