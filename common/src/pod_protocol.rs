@@ -29,6 +29,8 @@ pub const OUTCOME: &str = "x-troupe-outcome";
 pub const RUN_MS: &str = "x-troupe-run-ms";
 /// `running` on a timeout's answer while the user's thread has not ended.
 pub const THREAD: &str = "x-troupe-thread";
+/// To a node's agent, with each call: the epoch of the master that sends it. One from the past is refused.
+pub const EPOCH: &str = "x-troupe-epoch";
 /// Headers with this prefix never pass between clients and functions.
 pub const RESERVED_HEADER_PREFIX: &str = "x-troupe-";
 

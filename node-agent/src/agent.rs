@@ -176,7 +176,9 @@ impl Agent {
             pool: pool.clone(),
         };
         let connections = Arc::new(Connections::default());
+        let standing = Arc::<Standing>::default();
         let proxy = ProxyRoom {
+            standing: standing.clone(),
             credentials: credentials.clone(),
             pods: pods.clone(),
             runtime: runtime.clone(),
@@ -196,7 +198,7 @@ impl Agent {
             bases: bases.clone(),
             clock,
             chance,
-            standing: Standing::default(),
+            standing,
         };
         let (link, proxy) = (Arc::new(link), Arc::new(proxy));
         Ok(Self {

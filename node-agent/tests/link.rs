@@ -8,11 +8,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use common::link::{PodState, RuntimeKind, ToAgent, ToMaster};
-use common::trust::JoinToken;
+use common::pod_protocol::EPOCH;
+use common::trust::{JoinToken, MASTERS};
 use harness::agent::Agent;
 use harness::functions::simple;
 use harness::master::FakeMaster;
+use harness::node::{ensure, started};
 use harness::until;
+use http::{Request, StatusCode};
 
 const MAIN: &str = "def main(params):\n    return params\n";
 
@@ -186,4 +189,28 @@ fn bad_settings_are_answered_with_place_key_and_what_is_wanted() {
     );
     let said = run(&["--token", "K10x"], none);
     assert!(said.contains("master token create"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_led_before_gets_no_call_to_a_pod() {
+    let (master, _agent, data) = started(&[]).await;
+    ensure(&master, simple(&master, "p1", MAIN)).await;
+    master.pod("p1", PodState::Ready).await;
+    let (refused, done) = (StatusCode::BAD_GATEWAY, StatusCode::OK);
+    // The one that it is linked to says 1; the next one may call before it is linked to that.
+    for (epoch, wanted) in [("0", refused), ("1", done), ("2", done), ("1", refused)] {
+        let mut sender = master.connect(&data, MASTERS).await.unwrap();
+        let request = Request::post("/pods/p1/call/")
+            .header("host", "node")
+            .header(EPOCH, epoch)
+            .body("{}".to_owned().into())
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), wanted);
+        let not_sent = answer.headers().get("x-troupe-proxy-error");
+        assert_eq!(
+            not_sent.is_some_and(|word| word == "PodGone"),
+            wanted == refused
+        );
+    }
 }

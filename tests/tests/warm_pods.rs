@@ -117,6 +117,49 @@ fn a_layer_is_on_every_node_before_anybody_calls() {
 }
 
 #[test]
+fn a_newer_layer_takes_the_room_of_one_that_nobody_called_and_never_of_a_pods() {
+    // Room for two of these.
+    let options = Options::default().agents(2).agent("layers.ahead", "120Ki");
+    let cluster = Cluster::with(options);
+    let code = |n: u32| format!("{}#{}\n", params(&n.to_string()), "x".repeat(45_000));
+    let place = |name: &str| {
+        let function = cluster.kubectl().json(&["get", "function", name]);
+        let digest = function["status"]["layers"][0]["digest"].as_str();
+        digest.map(|digest| digest.replace(':', "-"))
+    };
+    let have = |node: &str, name: &str| {
+        let layers = cluster.home().join(node).join("layers");
+        place(name).is_some_and(|place| layers.join(place).is_dir())
+    };
+    let nodes = ["node-1", "node-2"];
+    let are_on_both = |name: &str| {
+        eventually(&format!("the layer of {name} is on both nodes"), || {
+            let found = nodes.map(|node| have(node, name));
+            if found == [true; 2] {
+                Ok(())
+            } else {
+                Err(found)
+            }
+        });
+    };
+    cluster.apply("used", &code(1), "scaling: { pinned: 1 }");
+    are_on_both("used");
+    let pod = cluster.ready_pods("used", 1).remove(0);
+    let node = pod["spec"]["nodeName"].as_str().unwrap();
+    cluster.apply("older", &code(2), "");
+    are_on_both("older");
+    cluster.apply("newer", &code(3), "");
+    are_on_both("newer");
+    eventually("the one that nobody called went", || {
+        match (have(node, "used"), have(node, "older")) {
+            (true, false) => Ok(()),
+            other => Err(other),
+        }
+    });
+    assert!(cluster.pods("older").is_empty() && cluster.pods("newer").is_empty());
+}
+
+#[test]
 fn the_next_step_of_a_run_has_its_pod_while_the_one_before_it_runs() {
     let cluster = Cluster::start();
     let gate = cluster.home().join("gate");

@@ -189,7 +189,7 @@ fn serve_api(
     let role = Role::Standby(shared.leaders.clone());
     let scraping = Data::new(Scraping {
         metrics: Arc::new(Metrics::default().with(role.clone())),
-        book: NodeBook::new(Arc::clone(&shared.tls), None),
+        book: NodeBook::new(Arc::clone(&shared.tls), 0, None),
     });
     let state = ApiState::reader(objects, Arc::new(NoLogs), Arc::new(AslDefinitions));
     let (state, role, shared) = (Data::new(state), Data::new(role), shared.clone());

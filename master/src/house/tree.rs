@@ -280,7 +280,7 @@ pub(super) fn realm(settings: &Settings) -> Realm {
 
 fn book(ground: &Ground) -> Result<NodeBook, HouseError> {
     let tls = master_tls(&ground.authority, ground.clock.now(), b"h2")?;
-    Ok(NodeBook::new(tls, local_pods(ground)))
+    Ok(NodeBook::new(tls, ground.epoch, local_pods(ground)))
 }
 
 /// TLS towards agents and other masters, with a certificate of a master, for one protocol (ALPN).

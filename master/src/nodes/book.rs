@@ -15,6 +15,7 @@ use crate::upstream::{NodeLink, Reach};
 pub struct NodeBook {
     links: Arc<ArcSwap<HashMap<String, Entry>>>,
     tls: Arc<rustls::ClientConfig>,
+    epoch: u64,
     local: Option<Arc<LocalPods>>,
 }
 
@@ -36,12 +37,14 @@ struct Entry {
 }
 
 impl NodeBook {
-    /// A book without nodes. `tls` carries the master's certificate for the agents' data planes.
+    /// A book without nodes. `tls` carries the master's certificate for the agents' data planes, `epoch` is that of its
+    /// lead; 0 for one that does not lead: agents take no calls from it.
     #[must_use]
-    pub fn new(tls: Arc<rustls::ClientConfig>, local: Option<LocalPods>) -> Self {
+    pub fn new(tls: Arc<rustls::ClientConfig>, epoch: u64, local: Option<LocalPods>) -> Self {
         Self {
             links: Arc::default(),
             tls,
+            epoch,
             local: local.map(Arc::new),
         }
     }
@@ -105,7 +108,7 @@ impl NodeBook {
             }
             None => {
                 let tls = Arc::clone(&self.tls);
-                Arc::new(NodeLink::new(address.clone(), server_name, tls))
+                Arc::new(NodeLink::new(address.clone(), server_name, tls, self.epoch))
             }
         };
         self.links.rcu(|links| {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use common::pod_protocol::EPOCH;
+use http::HeaderValue;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -40,6 +42,7 @@ pub struct NodeLink {
     address: ArcSwap<String>,
     server_name: ServerName<'static>,
     tls: Arc<rustls::ClientConfig>,
+    epoch: HeaderValue,
     kept: [Mutex<Option<Kept>>; SHARDS],
 }
 
@@ -50,17 +53,20 @@ struct Kept {
 }
 
 impl NodeLink {
-    /// A node at `host:port`, whose agent has this name in its certificate. `tls` offers HTTP/2.
+    /// A node at `host:port`, whose agent has this name in its certificate. `tls` offers HTTP/2. `epoch` is that of this
+    /// master's lead, by which an agent that follows a later one refuses its calls.
     #[must_use]
     pub fn new(
         address: String,
         server_name: ServerName<'static>,
         tls: Arc<rustls::ClientConfig>,
+        epoch: u64,
     ) -> Self {
         Self {
             address: ArcSwap::from_pointee(address),
             server_name,
             tls,
+            epoch: epoch.into(),
             kept: Default::default(),
         }
     }
@@ -81,6 +87,7 @@ impl NodeLink {
     ) -> Result<http::Response<Incoming>, UpstreamError> {
         let uri = http::Uri::builder().scheme("https").authority("node");
         *request.uri_mut() = uri.path_and_query(path).build().unwrap_or_default();
+        request.headers_mut().insert(EPOCH, self.epoch.clone());
         let mut sends = 0;
         loop {
             sends += 1;

@@ -32,7 +32,7 @@ impl Build<'_> {
         let tar = place.tar();
         self.room.blobs.put(layer, &tar).await?;
         // The node that built it is likely to run it.
-        drop(self.room.layers.put(layer, &tar).await?);
+        self.room.layers.put(layer, &tar).await?;
         Ok(Built {
             layer,
             size,

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use common::digest::Digest;
 use common::link::LayerToKeep;
 use tokio::sync::watch;
 
@@ -11,7 +12,8 @@ use crate::clock::Chance;
 /// How often a layer that does not come is tried; a later list names it again.
 const TRIES: u32 = 4;
 
-/// Fetches layers before they are wanted: one at a time, as far as the disk for it goes. Cheap to clone.
+/// Fetches layers before they are wanted: one at a time, as far as the disk for it goes. What was fetched so and not used
+/// gives way to what is more important. Cheap to clone.
 #[derive(Clone)]
 pub struct Ahead {
     layers: Arc<Layers>,
@@ -44,8 +46,10 @@ impl Ahead {
         let mut wanted = self.wanted.subscribe();
         loop {
             let list = wanted.borrow_and_update().clone();
-            for layer in list {
-                self.fetch(layer).await;
+            let digests: Vec<_> = list.iter().map(|layer| layer.digest).collect();
+            for (number, layer) in list.iter().enumerate() {
+                // It and those before it, which are more important, stay.
+                self.fetch(layer, &digests[..=number]).await;
                 // What is left over is in the next list, too, if it is wanted still.
                 if wanted.has_changed().unwrap_or(true) {
                     break;
@@ -57,14 +61,10 @@ impl Ahead {
         }
     }
 
-    async fn fetch(&self, layer: LayerToKeep) {
+    async fn fetch(&self, layer: &LayerToKeep, keep: &[Digest]) {
         let mut backoff = Backoff::new(self.chance.clone());
         for _ in 0..TRIES {
-            let room = self.budget.saturating_sub(self.layers.bytes());
-            if self.layers.has(layer.digest) || layer.size > room {
-                return;
-            }
-            match self.layers.get(layer.digest, layer.size).await {
+            match self.layers.fetch_ahead(layer, self.budget, keep).await {
                 Ok(_) => return,
                 Err(error) => {
                     let error = chain(&error);

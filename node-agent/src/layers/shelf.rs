@@ -14,6 +14,8 @@ struct Place {
     bytes: u64,
     holders: u32,
     last_use: u64,
+    /// It was fetched before anybody called, and nobody has used it since.
+    ahead: bool,
 }
 
 impl Shelf {
@@ -23,6 +25,7 @@ impl Shelf {
             bytes,
             holders: 0,
             last_use: self.uses,
+            ahead: false,
         };
         self.layers.entry(digest).or_insert(place);
     }
@@ -38,6 +41,7 @@ impl Shelf {
         self.layers.get_mut(&digest).is_some_and(|place| {
             place.holders += 1;
             place.last_use = uses;
+            place.ahead = false;
             true
         })
     }
@@ -48,23 +52,61 @@ impl Shelf {
         }
     }
 
+    /// It is here for calls that may come.
+    pub(super) fn is_ahead(&mut self, digest: Digest) {
+        if let Some(place) = self.layers.get_mut(&digest) {
+            place.ahead = true;
+        }
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.layers.values().map(|place| place.bytes).sum()
     }
 
     /// Takes off what must go so that all fit the budget: unused ones, the longest unused first.
     pub(super) fn shrink(&mut self, budget: u64) -> Vec<Digest> {
+        let gone = self.oldest(budget, |_, place| place.holders == 0);
+        self.take_off(&gone);
+        gone
+    }
+
+    /// Takes off what was fetched ahead, but none of `keep`, so that all fit the budget; nothing when that is not enough.
+    pub(super) fn give_way(&mut self, budget: u64, keep: &[Digest]) -> Vec<Digest> {
+        let may_go = |digest: &Digest, place: &Place| {
+            place.holders == 0 && place.ahead && !keep.contains(digest)
+        };
+        let gone = self.oldest(budget, may_go);
+        let freed: u64 = gone.iter().map(|digest| self.layers[digest].bytes).sum();
+        if self.bytes() - freed > budget {
+            return Vec::new();
+        }
+        self.take_off(&gone);
+        gone
+    }
+
+    /// The longest unused of those that may go, until the others fit the budget.
+    fn oldest(&self, budget: u64, may_go: impl Fn(&Digest, &Place) -> bool) -> Vec<Digest> {
+        let mut left = self.bytes();
+        let all = self.layers.iter();
+        let mut unused: Vec<_> = all
+            .filter(|(digest, place)| may_go(digest, place))
+            .collect();
+        unused.sort_by_key(|(_, place)| place.last_use);
         let mut gone = Vec::new();
-        while self.bytes() > budget {
-            let unused = self.layers.iter().filter(|(_, place)| place.holders == 0);
-            let Some((digest, _)) = unused.min_by_key(|(_, place)| place.last_use) else {
+        for (digest, place) in unused {
+            if left <= budget {
                 break;
-            };
-            let digest = *digest;
-            self.layers.remove(&digest);
-            gone.push(digest);
+            }
+            left -= place.bytes;
+            gone.push(*digest);
         }
         gone
+    }
+
+    fn take_off(&mut self, gone: &[Digest]) {
+        for digest in gone {
+            self.layers.remove(digest);
+        }
     }
 }
 
@@ -90,6 +132,27 @@ mod tests {
         assert_eq!(shelf.shrink(0), [digest(1)]);
         assert!(!shelf.hold(digest(1)));
         assert_eq!(shelf.bytes(), 10);
+    }
+
+    #[test]
+    fn what_was_fetched_ahead_gives_way_the_longest_unused_first_and_nothing_else() {
+        let mut shelf = Shelf::default();
+        for n in 0..5 {
+            shelf.add(digest(n), 10);
+        }
+        for n in 0..4 {
+            shelf.is_ahead(digest(n));
+        }
+        assert!(shelf.hold(digest(0)));
+        shelf.let_go(digest(0));
+        assert_eq!(shelf.give_way(40, &[digest(1)]), [digest(2)]);
+        assert_eq!(shelf.give_way(10, &[]), [], "in vain, so none goes");
+        assert_eq!(shelf.give_way(40, &[]), [], "they fit");
+        assert_eq!(shelf.give_way(20, &[]), [digest(1), digest(3)]);
+        assert!(
+            shelf.has(digest(0)) && shelf.has(digest(4)),
+            "used before, and never fetched ahead"
+        );
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::archive::{self, Limits};
 use common::digest::Digest;
+use common::link::LayerToKeep;
 use parking_lot::Mutex;
 
 use super::blobs::{BlobError, Blobs};
@@ -144,12 +145,6 @@ impl Layers {
         self.shelf.lock().has(digest)
     }
 
-    /// What all layers take, in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.shelf.lock().bytes()
-    }
-
     /// A layer, fetched from the master when it is not there. `size` is its tar's.
     ///
     /// # Errors
@@ -182,18 +177,20 @@ impl Layers {
         layer
     }
 
-    /// Takes in a layer that was made here. The tar has been verified.
+    /// Takes in a layer that was made here, for calls that may come. The tar has been verified.
     ///
     /// # Errors
     /// When it cannot be unpacked.
-    pub async fn put(&self, digest: Digest, tar: &Path) -> Result<Layer, LayerError> {
-        if let Some(layer) = self.hold(digest) {
-            return Ok(layer);
+    pub async fn put(&self, digest: Digest, tar: &Path) -> Result<(), LayerError> {
+        if self.has(digest) {
+            return Ok(());
         }
         let partial = self.partial()?;
         let layer = self.unpack(digest, partial.clone(), tar.to_owned()).await;
         remove_directory(&partial)?;
-        layer
+        drop(layer?);
+        self.shelf.lock().is_ahead(digest);
+        Ok(())
     }
 
     fn partial(&self) -> Result<PathBuf, LayoutError> {
@@ -252,11 +249,50 @@ impl Layers {
             };
             (Layer(Arc::new(layer)), shelf.shrink(self.options.budget))
         };
+        self.remove(gone)?;
+        Ok(layer)
+    }
+
+    /// Fetches a layer that somebody may call for, when all layers fit `budget` with it; others that nobody called for
+    /// give way, but none of `keep`, to which it belongs. Whether it is here now.
+    ///
+    /// # Errors
+    /// As [`Layers::get`].
+    pub async fn fetch_ahead(
+        &self,
+        layer: &LayerToKeep,
+        budget: u64,
+        keep: &[Digest],
+    ) -> Result<bool, LayerError> {
+        let &LayerToKeep { digest, size } = layer;
+        let (gone, is_here, fits) = {
+            let mut shelf = self.shelf.lock();
+            // One that was built here did not ask for room.
+            let is_here = shelf.has(digest);
+            let rest = if is_here {
+                Some(budget)
+            } else {
+                budget.checked_sub(size)
+            };
+            let gone = rest.map(|rest| shelf.give_way(rest, keep));
+            let fits = rest.is_some_and(|rest| shelf.bytes() <= rest);
+            (gone.unwrap_or_default(), is_here, fits)
+        };
+        self.remove(gone)?;
+        if is_here || !fits {
+            return Ok(is_here);
+        }
+        drop(self.get(digest, size).await?);
+        self.shelf.lock().is_ahead(digest);
+        Ok(true)
+    }
+
+    fn remove(&self, gone: Vec<Digest>) -> Result<(), LayerError> {
         for digest in gone {
             tracing::info!(%digest, "layer removed to make room");
             remove_directory(&self.path(digest))?;
         }
-        Ok(layer)
+        Ok(())
     }
 
     fn path(&self, digest: Digest) -> PathBuf {

@@ -133,12 +133,13 @@ async fn a_layer_that_cannot_be_had_leaves_nothing_behind() {
 async fn layers_are_fetched_ahead_as_far_as_the_disk_for_it_goes() {
     let (blobs, directory) = (blobs(), tempfile::tempdir().unwrap());
     let layers = Arc::new(open(&blobs, directory.path(), 1 << 20, "b"));
-    let made = ["a = 1", "b = 2"].map(|text| layer(&blobs, text));
-    let large = layer(&blobs, &"#".repeat(5000));
+    let sized = |letter: &str, size| layer(&blobs, &letter.repeat(size));
+    let made = ["a", "b"].map(|letter| sized(letter, 2500));
+    let large = sized("#", 9000);
     let wanted = [made[0], large, made[1]];
     let wanted = wanted.map(|(digest, size)| common::link::LayerToKeep { digest, size });
     let chance = crate::clock::Chance::seeded(1);
-    let ahead = Ahead::new(Arc::clone(&layers), 4096, chance);
+    let ahead = Ahead::new(Arc::clone(&layers), 8192, chance);
     let running = tokio::spawn(ahead.clone().run());
     ahead.want(wanted.to_vec());
     while !layers.has(made[1].0) {
@@ -146,5 +147,16 @@ async fn layers_are_fetched_ahead_as_far_as_the_disk_for_it_goes() {
     }
     assert!(layers.has(made[0].0) && !layers.has(large.0));
     assert_eq!(blobs.1.load(Ordering::SeqCst), 2);
+    // A newer one comes while a pod uses the first: the other, which nobody used, gives way.
+    let held = layers.get(made[0].0, made[0].1).await.unwrap();
+    let (newer, size) = sized("c", 2500);
+    let all = [(newer, size), made[0], made[1]];
+    let all = all.map(|(digest, size)| common::link::LayerToKeep { digest, size });
+    ahead.want(all.to_vec());
+    while !layers.has(newer) {
+        tokio::task::yield_now().await;
+    }
+    assert!(layers.has(made[0].0) && !layers.has(made[1].0));
     running.abort();
+    drop(held);
 }

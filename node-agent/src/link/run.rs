@@ -49,7 +49,7 @@ pub struct LinkRoom {
     /// For waits.
     pub chance: Chance,
     /// Whether the node stays.
-    pub standing: Standing,
+    pub standing: Arc<Standing>,
 }
 
 /// Why a session ended.
@@ -79,16 +79,14 @@ enum LinkError {
 /// started.
 pub async fn run(room: Arc<LinkRoom>) {
     let mut redial = Redial::new(room.chance.clone(), room.clock.now());
-    let mut epoch = 0;
     let mut last_said = String::new();
     loop {
         let mut welcomed = false;
-        let result = Conversation::open(&room, epoch).await;
+        let result = Conversation::open(&room).await;
         let error = match result {
             Ok(mut conversation) => {
                 let error = conversation.hold().await;
                 welcomed = conversation.welcomed;
-                epoch = conversation.epoch;
                 error
             }
             Err(error) => error,
@@ -141,14 +139,15 @@ struct Conversation<'a> {
     socket: LinkSocket,
     session: Session,
     heard: Instant,
-    epoch: u64,
+    /// Of the master at the other end, once it has said so.
+    epoch: Option<u64>,
     welcomed: bool,
     /// The master was told that the agent ends.
     said_farewell: bool,
 }
 
 impl<'a> Conversation<'a> {
-    async fn open(room: &'a LinkRoom, epoch: u64) -> Result<Self, LinkError> {
+    async fn open(room: &'a LinkRoom) -> Result<Self, LinkError> {
         let socket = open(&room.masters, room.credentials.client()).await?;
         let local = socket.get_ref().get_ref().0.local_addr();
         let heard = room.clock.now();
@@ -158,7 +157,7 @@ impl<'a> Conversation<'a> {
             socket,
             session,
             heard,
-            epoch,
+            epoch: None,
             welcomed: false,
             said_farewell: false,
         };
@@ -245,20 +244,26 @@ impl<'a> Conversation<'a> {
 
     fn handle(&mut self, message: ToAgent) -> Result<(), LinkError> {
         let room = self.room;
+        if let ToAgent::Welcome(welcome) = &message {
+            self.epoch = Some(welcome.epoch);
+        }
+        // A later one may have called pods here since this one was followed.
+        if let Some(found) = self.epoch
+            && !room.standing.follow(found)
+        {
+            let known = room.standing.epoch();
+            return Err(LinkError::OldEpoch { found, known });
+        }
         match message {
             ToAgent::Welcome(welcome) => {
-                if welcome.epoch < self.epoch {
-                    let (found, known) = (welcome.epoch, self.epoch);
-                    return Err(LinkError::OldEpoch { found, known });
-                }
-                self.epoch = welcome.epoch;
+                let epoch = welcome.epoch;
                 self.welcomed = true;
                 room.standing.set_linked(true);
                 if welcome.registry {
                     room.bases.want();
                 }
                 let version = welcome.version;
-                tracing::info!(version, epoch = self.epoch, "linked to the master");
+                tracing::info!(version, epoch, "linked to the master");
             }
             ToAgent::Desired(pods) => room.pods.desired(pods),
             ToAgent::EnsurePod(pod) => room.pods.ensure(*pod),

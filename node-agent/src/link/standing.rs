@@ -1,9 +1,12 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::sync::watch;
 
 /// Whether the node stays in the cluster, and whether a master hears it.
 pub struct Standing {
     leaves: watch::Sender<bool>,
     linked: watch::Sender<bool>,
+    epoch: AtomicU64,
 }
 
 impl Default for Standing {
@@ -11,6 +14,7 @@ impl Default for Standing {
         Self {
             leaves: watch::Sender::new(false),
             linked: watch::Sender::new(false),
+            epoch: AtomicU64::new(0),
         }
     }
 }
@@ -29,6 +33,16 @@ impl Standing {
 
     pub(super) fn set_linked(&self, linked: bool) {
         self.linked.send_replace(linked);
+    }
+
+    /// A master of this epoch spoke to this agent; false when one of a later epoch did before.
+    pub fn follow(&self, epoch: u64) -> bool {
+        self.epoch.fetch_max(epoch, Ordering::AcqRel) <= epoch
+    }
+
+    /// The latest epoch of a master that was heard of; 0 before there was any.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// Waits until no master hears this agent.

@@ -2,9 +2,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::pod_protocol::{CALLS_PATH, RESERVED_PREFIX};
+use common::pod_protocol::{CALLS_PATH, EPOCH, RESERVED_PREFIX};
 use common::trust::{MASTERS, Peer};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,7 +20,7 @@ use super::log::log;
 use super::metrics::{CallCounts, metrics};
 use super::status::{Body, full, refuse, undeliverable};
 use crate::chain::chain;
-use crate::link::Credentials;
+use crate::link::{Credentials, Standing};
 use crate::pods::{Pods, Target};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
@@ -50,6 +50,8 @@ pub struct ProxyRoom {
     pub runtime: Arc<dyn Runtime>,
     /// Kept connections.
     pub connections: Arc<Connections>,
+    /// Which master leads.
+    pub standing: Arc<Standing>,
     /// Counts calls.
     pub counts: CallCounts,
     /// Counts how pods were started.
@@ -159,6 +161,10 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
             log(room, uid, uri.query().unwrap_or_default()).await
         }
         Some((uid, rest)) if rest == "call" || rest.starts_with("call/") => {
+            if is_from_the_past(room, request.headers()) {
+                let text = "another master leads: this node takes no calls from the one before it";
+                return undeliverable("PodGone", text);
+            }
             let Some(target) = room.pods.target(uid) else {
                 let text = "this node has no such pod, or it takes no calls";
                 return undeliverable("PodGone", text);
@@ -176,6 +182,15 @@ async fn answer(room: &ProxyRoom, allowed: bool, request: Request<Incoming>) -> 
         }
         _ => refuse(StatusCode::NOT_FOUND, "NotFound", "there is no such path"),
     }
+}
+
+/// Whether a master sent it that led before the last one that this agent heard of, by its link or by a call: it was paused,
+/// and does not know yet.
+fn is_from_the_past(room: &ProxyRoom, headers: &HeaderMap) -> bool {
+    let epoch = headers.get(EPOCH).and_then(|epoch| epoch.to_str().ok());
+    let epoch = epoch.and_then(|epoch| epoch.parse::<u64>().ok());
+    // Without one it is an older release's.
+    epoch.is_some_and(|epoch| !room.standing.follow(epoch))
 }
 
 /// What the platform asks a pod, answered for a server that knows nothing of it: it is cancelled by
