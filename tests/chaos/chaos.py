@@ -22,15 +22,17 @@ import evidence  # noqa: E402
 import report  # noqa: E402
 from faults import Faults  # noqa: E402
 from fleet import Fleet, need_programs  # noqa: E402
-from functions import STEPS, manifests  # noqa: E402
+from functions import manifests  # noqa: E402
 from load import Load  # noqa: E402
 from lookout import Lookout  # noqa: E402
+from machines import MACHINES  # noqa: E402
 from names import AGENTS  # noqa: E402
 from plan import SELECTION, plan  # noqa: E402
 
 # With load and without faults: before the first one, and after the last.
 CALM_SECONDS = 3
 SETTLE_SECONDS = 90
+STAGES = {machine.name: machine.stages for machine in MACHINES}
 
 
 class Trial:
@@ -107,13 +109,13 @@ class Trial:
         self.problems += checker.calls(load.calls, disturbances)
         self.problems += checker.asynchronous(load.later, ran)
         self.problems += checker.runs(load.runs)
-        self.problems += checker.steps(STEPS, load.runs, ran, disturbances)
+        self.problems += checker.steps(STAGES, load.runs, ran, disturbances)
         self.problems += checker.hosts(ran, AGENTS)
-        self.problems += checker.leaders(evidence.terms(self.fleet), evidence.links(self.fleet))
+        self.problems += checker.leaders(self.fleet.writes(), evidence.links(self.fleet))
 
     def _clear_away(self):
         fleet = self.fleet
-        fleet.kubectl("delete", "workflow", "chain")
+        fleet.kubectl("delete", "workflow,statemachine", "--all")
         fleet.kubectl("delete", "function", *(one["metadata"]["name"] for one in fleet.items("functions")))
         self._settle("no pod is left", lambda: evidence.is_empty(fleet))
         self.problems += fleet.stop()

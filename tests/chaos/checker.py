@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 from functions import HOLD_SECONDS, TIMEOUT_SECONDS
-from record import BROKEN, HUNG
+from record import BROKEN, EPOCH_KEY, HUNG, LEADER_KEY, STATE
 
 # What a call may be answered with while something is wrong. 408: a program that was paused finds, when it wakes up, that the
 # request's head did not come in time; nothing was done.
@@ -82,18 +82,22 @@ def _ended(accepted):
     return problems
 
 
-def steps(order, accepted, executions, disturbances):
-    """No step that was journaled as finished ran again. It was, when a later step began or the run was seen to end."""
-    problems, rank = [], {step: number for number, step in enumerate(order)}
-    ended = {one.key: one.ended for one in accepted if one.ended}
-    by_run = defaultdict(list)
+def steps(stages, accepted, executions, disturbances):
+    """No step that was journaled as finished ran again. It was, when one of a later stage began or the run was seen to end.
+
+    `stages`: by the kind of a run, its steps that may be under way together, in their order; none where steps may run again.
+    """
+    problems, by_run = [], defaultdict(list)
     for execution in executions:
-        if execution.step in rank:
-            by_run[execution.key].append(execution)
-    for key, lines in by_run.items():
-        furthest = -1
+        by_run[execution.key].append(execution)
+    for run in accepted:
+        rank = {step: number for number, stage in enumerate(stages[run.what]) for step in stage}
+        key, lines, furthest = run.key, [line for line in by_run[run.key] if line.step in rank], -1
+        if run.looks and run.looks[0][0] == "Succeeded":
+            missing = sorted(set(rank) - {line.step for line in lines})
+            problems += [f"run {key} succeeded and its step {step} never ran" for step in missing]
         for line in sorted(lines, key=lambda line: line.at):
-            over = rank[line.step] < furthest or line.at > ended.get(key, line.at)
+            over = rank[line.step] < furthest or line.at > (run.ended or line.at)
             if over and not _was_held_up(line, disturbances):
                 told = ", ".join(f"{one.step} {one.at:.2f} {one.host}" for one in lines)
                 problems.append(f"run {key}: step {line.step} ran at {line.at:.2f} on {line.host} when it was finished already ({told})")
@@ -106,13 +110,25 @@ def _was_held_up(line, disturbances):
     return any(one.kind in HOLDING_UP and line.host in one.hosts and one.began <= line.at <= one.ended + LATE_SECONDS for one in disturbances)
 
 
-def leaders(terms, links):
-    """There was one leader at a time, and none but the last was followed."""
-    problems, leader = [], ""
-    for term in sorted(terms, key=lambda term: term.revision):
-        if term.who and leader:
-            problems.append(f"revision {term.revision}: {term.who} took the lead while {leader} had it")
-        leader = term.who
+def leaders(writes, links):
+    """There was one leader at a time, nothing was written while there was none, and only the last one was followed.
+
+    `writes`: all that was written to etcd. Each reign says its number once, and it is higher than those before.
+    """
+    problems, leader, epochs, numbered = [], "", [], True
+    for write in writes:
+        if write.key == LEADER_KEY:
+            if write.value and leader:
+                problems.append(f"revision {write.revision}: {write.value} took the lead while {leader} had it")
+            leader, numbered = write.value or "", False
+        elif write.key.startswith(STATE) and not leader:
+            problems.append(f"revision {write.revision}: {write.key} was written while nobody led")
+        if write.key == EPOCH_KEY:
+            if numbered or any(int(write.value) <= epoch for epoch in epochs):
+                problems.append(f"revision {write.revision}: epoch {write.value} after {epochs}, by {leader}, whose own it is not")
+            epochs.append(int(write.value))
+            numbered = True
+    problems += [f"{link.agent} followed epoch {link.epoch} at {link.at:.1f}, which nobody began" for link in links if link.epoch not in epochs]
     for link in links:
         newer = [one for one in links if one.epoch > link.epoch and one.at + NOTICE_SECONDS < link.at]
         if newer:

@@ -193,7 +193,7 @@ class Demo:
             gap = report.gap(clients.calls, fault)[0]
             if gap > MOST_GAP_SECONDS:
                 problems.append(f"{fault.what}: nobody was answered for {gap:.1f} s, more than {MOST_GAP_SECONDS}")
-        return problems + checker.leaders(evidence.terms(self.fleet), evidence.links(self.fleet))
+        return problems + checker.leaders(self.fleet.writes(), evidence.links(self.fleet))
 
     def _show(self, clients, faults):
         print("\nwhat the clients saw")

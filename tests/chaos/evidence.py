@@ -1,22 +1,17 @@
 """What the logs, etcd and the disks of a fleet say."""
 
-import base64
-import json
 import re
-import subprocess
 from datetime import datetime
+from pathlib import Path
 
-from cluster import Failure
 from leaks import mounts, processes
 
-from fleet import LEADER_KEY
-from names import AGENTS, DOCKERD, ETCDS, IN_CONTAINERS, MASTERS
-from programs import ETCD_PORT, engine_home
-from record import Link, Term
+from names import AGENTS, DOCKERD, IN_CONTAINERS, MASTERS
+from programs import engine_home
+from record import Link
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LINKED = re.compile(r"^(\S+)Z .*linked to the master .*epoch=(\d+)")
-WATCH_SECONDS = 3
 
 
 def lines(member):
@@ -34,26 +29,6 @@ def links(fleet):
                 at = datetime.strptime(linked[1][:26] + "+0000", "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
                 found.append(Link(at, name, int(linked[2])))
     return sorted(found, key=lambda link: link.at)
-
-
-def terms(fleet):
-    """Every change of the leader's key, by etcd's history."""
-    endpoints = ",".join(f"https://{fleet.hosts[name].address}:{ETCD_PORT}" for name in ETCDS)
-    command = ["etcdctl", "--endpoints", endpoints, "--cacert", fleet.home / "ca.pem", "watch", LEADER_KEY, "--rev", "1", "-w", "json"]
-    try:
-        # A watch has no end; the past comes at once.
-        said = subprocess.run(fleet.hosts["observer"].inside(*command), capture_output=True, timeout=WATCH_SECONDS).stdout
-    except subprocess.TimeoutExpired as expired:
-        said = expired.stdout or b""
-    found = []
-    for line in said.decode().splitlines():
-        for event in json.loads(line).get("Events") or ():
-            kv = event["kv"]
-            who = base64.b64decode(kv.get("value", "")).lstrip(b"\0").decode()
-            found.append(Term(int(kv["mod_revision"]), "" if event.get("type") in (1, "DELETE") else who))
-    if not found:
-        raise Failure("etcd tells nothing of the masters that led")
-    return found
 
 
 def objects(fleet):
@@ -114,7 +89,16 @@ def leavings(fleet):
     # An engine that was killed leaves what it had mounted over its own directory.
     of_engine = str(engine_home(fleet) / "data")
     problems = [f"left behind: mount {one}" for one in mounts(fleet.home) if one != of_engine]
-    problems += [f"left behind: process {one}" for one in processes(fleet.home)]
+    problems += [f"left behind: process {one}" for one in processes(fleet.home) if not is_forgotten(one.split(":")[0])]
     for host in fleet.hosts.values():
-        problems += [f"left behind on {host.name}: process {one}" for one in host.processes()]
+        problems += [f"left behind on {host.name}: process {one}" for one in host.processes() if not is_forgotten(one)]
     return problems
+
+
+def is_forgotten(process):
+    """Whether it is what an engine forgets that is killed while it starts a container: nothing in that ever ran."""
+    try:
+        said = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return True
+    return said[0].endswith(b"containerd-shim-runc-v2") or said[:2] == [b"runc", b"init"]

@@ -15,12 +15,13 @@ from func_base import cached, machine
 from packages import Lacking, is_root, need
 
 import programs
+from history import history
 from names import AGENTS, DOCKERD, ETCDS, IN_CONTAINERS, MASTERS
 from network import Network
+from record import LEADER_KEY
 from wire import Wire
 from witness import Witness
 
-LEADER_KEY = "/troupe/k/troupe/leader"
 POD_LABEL = "troupe.dev/pod"
 START_SECONDS = 120
 
@@ -181,6 +182,11 @@ class Fleet:
         endpoints = ",".join(f"https://{self.hosts[name].address}:{programs.ETCD_PORT}" for name in members)
         flags = ["--endpoints", endpoints, "--cacert", self.home / "ca.pem", "--dial-timeout", "1s", "--command-timeout", "1s"]
         return self._said(self.hosts["observer"].inside("etcdctl", *flags, *arguments), seconds, ETCDCTL_API="3")
+
+    def writes(self):
+        """All that was written to etcd until now."""
+        header = json.loads(self.etcdctl("get", LEADER_KEY, "-w", "json"))["header"]
+        return history(self, header["revision"])
 
     def _etcd_answers(self):
         return self.etcdctl("get", LEADER_KEY, members=ETCDS[:1]) == ""

@@ -5,7 +5,8 @@ import threading
 import time
 
 from client import Client, until_accepted
-from functions import HOLD_SECONDS, TIMEOUT_SECONDS, function, outcome_of_run
+from functions import HOLD_SECONDS, TIMEOUT_SECONDS, function
+from machines import MACHINES
 from record import Accepted, Call
 
 # A client in a hurry, and one that waits as long as the contract lets a call take: held, run, and some more.
@@ -79,10 +80,10 @@ class Load:
     def _run(self, client, chance, rate):
         while not self._pause(chance, rate):
             # An attempt whose answer was lost may have begun a run: the next one is another one.
-            n, key = chance.randint(1, 99), f"run-{chance.getrandbits(64):016x}"
-            answer = client.ask("POST", "/workflow/chain", {"n": n, "key": key}, HURRY_SECONDS, Prefer="respond-async")
+            machine, n, key = chance.choice(MACHINES), chance.randint(1, 99), f"run-{chance.getrandbits(64):016x}"
+            answer = client.ask("POST", machine.path, {"n": n, "key": key}, HURRY_SECONDS, Prefer="respond-async")
             if answer.status == 202:
-                self.runs.append(Accepted("run", key, {"key": key, "n": outcome_of_run(n)}, [answer.location]))
+                self.runs.append(Accepted(machine.name, key, {"key": key, "n": machine.outcome(n)}, [answer.location]))
 
     def _refused(self, name, answer):
         if not self._over.is_set():
@@ -137,5 +138,5 @@ def look_at(client, one, **headers):
     one.last_state = str(state)
     if state in ENDS:
         one.ended = one.ended or time.time()
-        result = found.get("result") if one.what != "run" else found.get("output")
+        result = found.get("output") if "/runs/" in one.locations[0] else found.get("result")
         one.looks.append((state, result if state == "Succeeded" else None, str(found.get("error") or "")))

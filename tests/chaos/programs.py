@@ -9,7 +9,7 @@ from cluster import Failure
 
 from functions import HOLD_SECONDS
 from member import Member
-from names import DOCKERD, IN_CONTAINERS
+from names import DOCKERD, ETCDS, IN_CONTAINERS
 
 API_PORT = 6443
 GATEWAY_PORT = 8080
@@ -50,6 +50,10 @@ def etcd(fleet, name, names):
     command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
     command += ["--initial-cluster", members, "--cert-file", home / "etcd.pem", "--key-file", home / "etcd.key"]
     return Member(name, host, command, home)
+
+
+def etcd_endpoints(fleet):
+    return ",".join(f"https://{fleet.hosts[name].address}:{ETCD_PORT}" for name in ETCDS)
 
 
 def master(fleet, name):

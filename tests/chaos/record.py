@@ -1,10 +1,17 @@
 """What is noted while faults go on; the checker judges by nothing else. Times are seconds since 1970."""
 
+import base64
 from dataclasses import dataclass, field
+from typing import Optional
 
 # In place of an HTTP status: the connection could not be made or broke; no answer while the client waited.
 BROKEN = 0
 HUNG = -1
+# The key by which a master leads, and the number that its reign has.
+LEADER_KEY = "/troupe/k/troupe/leader"
+EPOCH_KEY = "/troupe/k/troupe/epoch"
+# What the cluster keeps; parts of large values stand elsewhere, and count for nothing until they are named here.
+STATE = "/troupe/k/"
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,19 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Term:
-    """A change of the key by which a master leads: who took it, or that it went."""
+class Write:
+    """A change of a key in etcd."""
 
     revision: int
-    # Empty when the key went.
-    who: str
+    key: str
+    # What it is now; None when the key went; empty for keys that say nothing of who leads.
+    value: Optional[str]
+
+    @classmethod
+    def told(cls, event):
+        """From an event as etcd's client tells it."""
+        kv = event["kv"]
+        key = base64.b64decode(kv["key"]).decode(errors="replace")
+        value = base64.b64decode(kv.get("value", "")) if key in (LEADER_KEY, EPOCH_KEY) else b""
+        gone = event.get("type") in (1, "DELETE")
+        return cls(int(kv["mod_revision"]), key, None if gone else value.lstrip(b"\0").decode(errors="replace"))

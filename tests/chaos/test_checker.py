@@ -1,10 +1,11 @@
 """The checker must see what may not be, and nothing else."""
 
+import base64
 import unittest
 from types import SimpleNamespace
 
 import checker
-from record import BROKEN, HUNG, Accepted, Call, Disturbance, Execution, Link, Term
+from record import BROKEN, EPOCH_KEY, HUNG, LEADER_KEY, Accepted, Call, Disturbance, Execution, Link, Write
 from witness import Witness
 
 HOST = SimpleNamespace(name="agent-1", address="10.0.0.1")
@@ -12,7 +13,7 @@ HOST = SimpleNamespace(name="agent-1", address="10.0.0.1")
 CUT = Disturbance("cut leader <-> client", "cut", frozenset({"master-1", "client"}), 100, 110)
 KILLED = Disturbance("kill agent-1", "kill", frozenset({"agent-1"}), 100, 110)
 PAUSED = Disturbance("pause agent-1", "pause", frozenset({"agent-1"}), 100, 110)
-ORDER = ("a", "b")
+STAGES = {"run": (("a", "x"), ("b",)), "brief": ()}
 
 
 def call(status, at=105.0, seconds=1.0, right=False, master="master-1"):
@@ -75,11 +76,11 @@ class Runs(unittest.TestCase):
             self.assertIn("ended with", checker.runs([accepted(look)])[0])
         self.assertIn("has not ended", checker.runs([accepted()])[0])
 
-    def steps(self, *lines, disturbances=(), ended=0.0):
+    def steps(self, *lines, disturbances=(), ended=0.0, what="run"):
         executions = [Execution(at, "k", step, "agent-1") for at, step in lines]
-        run = accepted(("Succeeded", 2))
-        run.ended = ended
-        return checker.steps(ORDER, [run], executions, disturbances)
+        run = accepted()
+        run.what, run.ended = what, ended
+        return checker.steps(STAGES, [run], executions, disturbances)
 
     def test_a_step_may_be_repeated_until_it_is_finished(self):
         self.assertEqual(self.steps((1, "a"), (2, "a"), (3, "b"), (4, "b")), [])
@@ -87,6 +88,19 @@ class Runs(unittest.TestCase):
     def test_a_finished_step_may_not_run_again(self):
         self.assertIn("finished already", self.steps((1, "a"), (2, "b"), (3, "a"))[0])
         self.assertIn("finished already", self.steps((1, "a"), (2, "b"), (9, "b"), ended=5.0)[0])
+
+    def test_steps_of_one_stage_come_in_any_order_and_none_after_it(self):
+        self.assertEqual(self.steps((1, "x"), (2, "a"), (3, "x"), (4, "b")), [])
+        self.assertIn("step x ran", self.steps((1, "x"), (2, "a"), (3, "b"), (4, "x"))[0])
+
+    def test_a_run_without_a_journal_may_begin_anew(self):
+        self.assertEqual(self.steps((1, "a"), (2, "b"), (3, "a"), what="brief"), [])
+
+    def test_a_run_that_succeeds_has_run_all_its_steps(self):
+        run = accepted(("Succeeded", 2))
+        run.what = "run"
+        ran = [Execution(1, "k", "a", "agent-1"), Execution(2, "k", "b", "agent-1")]
+        self.assertEqual(checker.steps(STAGES, [run], ran, ()), ["run k succeeded and its step x never ran"])
 
     def test_a_request_that_was_held_up_may_still_arrive(self):
         late = ((99, "a"), (105, "b"), (111, "a"))
@@ -98,18 +112,40 @@ class Runs(unittest.TestCase):
         self.assertEqual(self.steps((1, "later"), (2, "later")), [])
 
 
+def reign(revision, who, epoch):
+    return [Write(revision, LEADER_KEY, who), Write(revision + 1, EPOCH_KEY, str(epoch)), Write(revision + 2, "/troupe/k/pods/a", "")]
+
+
+GONE = Write(9, LEADER_KEY, None)
+
+
 class Leaders(unittest.TestCase):
     def test_one_after_the_other(self):
-        terms = [Term(3, "m1"), Term(9, ""), Term(12, "m2")]
         links = [Link(1, "agent-1", 1), Link(9, "agent-2", 2), Link(10, "agent-1", 2)]
-        self.assertEqual(checker.leaders(terms, links), [])
+        self.assertEqual(checker.leaders([*reign(3, "m1", 1), GONE, *reign(12, "m2", 2)], links), [])
 
     def test_two_at_once_are_seen(self):
-        self.assertIn("while m1 had it", checker.leaders([Term(3, "m1"), Term(12, "m2")], [])[0])
+        self.assertIn("while m1 had it", checker.leaders([*reign(3, "m1", 1), *reign(12, "m2", 2)], [])[0])
 
-    def test_an_agent_that_follows_an_old_leader_is_seen(self):
+    def test_what_is_written_while_nobody_leads_is_seen(self):
+        late = [*reign(3, "m1", 1), GONE, Write(10, "/troupe/k/pods/b", ""), Write(11, "/troupe/p/1/0", "")]
+        self.assertEqual(checker.leaders(late, []), ["revision 10: /troupe/k/pods/b was written while nobody led"])
+
+    def test_a_number_that_is_not_new_or_not_ones_own_is_seen(self):
+        self.assertIn("epoch 1 after [1]", checker.leaders([*reign(3, "m1", 1), GONE, *reign(12, "m2", 1)], [])[0])
+        self.assertIn("whose own", checker.leaders([*reign(3, "m1", 1), Write(7, EPOCH_KEY, "2")], [])[0])
+
+    def test_an_agent_that_follows_an_old_leader_or_none_is_seen(self):
         links = [Link(9, "agent-2", 2), Link(20, "agent-1", 1)]
-        self.assertIn("agent-1 followed epoch 1", checker.leaders([], links)[0])
+        writes = [*reign(3, "m1", 1), GONE, *reign(12, "m2", 2)]
+        self.assertIn("agent-1 followed epoch 1", checker.leaders(writes, links)[0])
+        self.assertIn("which nobody began", checker.leaders(writes, [Link(9, "agent-2", 3)])[0])
+
+    def test_writes_are_read_as_etcds_client_tells_them(self):
+        put = {"kv": {"key": base64.b64encode(LEADER_KEY.encode()), "mod_revision": 7, "value": base64.b64encode(b"\0m1")}}
+        self.assertEqual(Write.told(put), Write(7, LEADER_KEY, "m1"))
+        gone = {"type": 1, "kv": {"key": base64.b64encode(b"/troupe/k/a"), "mod_revision": 8}}
+        self.assertEqual(Write.told(gone), Write(8, "/troupe/k/a", None))
 
 
 class Pods(unittest.TestCase):

@@ -111,7 +111,7 @@ def run(flags, stack):
         host = stack.enter_context(engine())
         # The agent reads it.
         os.environ["DOCKER_HOST"] = host
-    cluster = Cluster(build(flags.profile), runtime=flags.runtime)
+    cluster = Cluster(flags.programs.absolute() if flags.programs else build(flags.profile), runtime=flags.runtime)
     try:
         cluster.start()
         problems = soak(cluster, flags.seconds, flags.seed)
@@ -135,6 +135,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--runtime", choices=("process", "docker"), default="process")
     parser.add_argument("--profile", choices=("release", "debug"), default="release")
+    parser.add_argument("--programs", type=Path, metavar="DIR", help="where the programs are, instead of building them")
     parser.add_argument("--seed", type=int, help="the same seed makes the same plan of calls and kills")
     parser.add_argument("--keep", action="store_true", help="leave the cluster's directory, with its logs")
     flags = parser.parse_args()
