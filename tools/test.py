@@ -23,6 +23,8 @@ from registry_image import registry_image
 OLDEST_KUBECTL = (1, 27)
 # End-to-end tests that need a Docker engine.
 IN_CONTAINERS = ("architectures", "containers", "registries")
+# A server that speaks S3, and where its Python is named.
+S3 = ("moto.server, flask", "moto[server,s3]==5.2.5", "TROUPE_TEST_S3_PYTHON")
 # End-to-end tests that need an etcd.
 ON_ETCD = ("etcd", "masters", "restore", "secrets")
 # End-to-end tests mostly wait for processes to start.
@@ -121,7 +123,7 @@ def function_base():
 
 def units():
     # The container tests need an engine, and have a suite of their own.
-    selection = "not package(tests) - (package(node-agent) & binary(docker)) - (package(master) & (binary(registry) + binary(etcd)))"
+    selection = "not package(tests) - (package(node-agent) & binary(docker)) - (package(master) & (binary(registry) + binary(etcd) + binary(blobs)))"
     return rust("crates", selection, ["--workspace", "--exclude", "tests"])
 
 
@@ -160,6 +162,17 @@ def registry():
         return rust("registry", "package(master) & binary(registry)", ["-p", "master", "--test", "registry"], **variables)
 
 
+def s3_python():
+    """A Python with a server that speaks S3, as the tests find it."""
+    modules, requirement, variable = S3
+    return {variable: str(python_with(modules, requirement, home=target()))}
+
+
+def blobs():
+    """Code and layers in a directory and in an object store."""
+    return rust("blobs", "package(master) & binary(blobs)", ["-p", "master", "--test", "blobs"], **s3_python())
+
+
 def etcd():
     """The store in a real etcd, and clusters on it."""
     need("etcd", "etcd-server", "the store of several masters")
@@ -167,7 +180,8 @@ def etcd():
     ours = " + ".join(f"binary({name})" for name in ON_ETCD)
     selection = f"package(master) & binary(etcd) + package(tests) & ({ours})"
     # Two test files of the same name: a plain cargo test runs both.
-    return rust("etcd", selection, ["-p", "master", "-p", "tests", *(word for name in ON_ETCD for word in ("--test", name))])
+    arguments = ["-p", "master", "-p", "tests", *(word for name in ON_ETCD for word in ("--test", name))]
+    return rust("etcd", selection, arguments, **s3_python())
 
 
 def end_to_end():
@@ -227,7 +241,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "etcd": etcd, "end to end": end_to_end, "soak": soak, "faults": faults, "step functions": step_functions, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "blobs": blobs, "etcd": etcd, "end to end": end_to_end, "soak": soak, "faults": faults, "step functions": step_functions, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):

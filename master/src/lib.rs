@@ -14,6 +14,7 @@
 
 pub mod api;
 pub mod arn;
+pub mod blobs;
 pub mod calls;
 pub mod clock;
 mod explain;

@@ -21,6 +21,7 @@ mod options;
 mod process;
 mod processes;
 mod programs;
+mod s3;
 mod wait;
 
 pub use api::{Api, Identity};
@@ -38,4 +39,5 @@ pub use options::{Options, agent_variable, master_variable};
 pub use process::Process;
 pub use processes::{mentioning, sockets_below};
 pub use programs::{program, real_kubectl, repository};
+pub use s3::S3;
 pub use wait::eventually;

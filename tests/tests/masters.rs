@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Cluster, Etcd, Http, Identity, Master, Node, Options, eventually, params};
+use tests::{Cluster, Etcd, Http, Identity, Master, Node, Options, S3, eventually, params};
 
 /// A cluster that more masters can join, and what they need for it.
 struct Ensemble {
@@ -25,17 +25,32 @@ struct Ensemble {
 
 impl Ensemble {
     fn begin() -> Self {
-        let etcd = Etcd::start();
         let shared = tempfile::tempdir().unwrap();
         let blobs = shared.path().join("blobs").to_str().unwrap().to_owned();
-        let settings = vec![
-            ("store", format!("etcd://{}", etcd.address())),
-            ("blobs", blobs),
+        Self::with(shared, vec![("blobs", blobs)])
+    }
+
+    /// Code and layers are in a bucket, and the masters share no directory.
+    fn with_bucket(s3: &S3) -> Self {
+        let credentials = s3.credentials_file().to_str().unwrap().to_owned();
+        let blobs = vec![
+            ("blobs", s3.url("troupe")),
+            ("s3.endpoint", s3.endpoint()),
+            ("s3.credentials-file", credentials),
+        ];
+        Self::with(tempfile::tempdir().unwrap(), blobs)
+    }
+
+    fn with(shared: tempfile::TempDir, blobs: Vec<(&'static str, String)>) -> Self {
+        let etcd = Etcd::start();
+        let mut settings = vec![
             (
                 "cluster-secret-file",
                 secret(&shared.path().join("secret"), "s3cret"),
             ),
+            ("store", format!("etcd://{}", etcd.address())),
         ];
+        settings.extend(blobs);
         let api = Master::free_address();
         let options = settings
             .iter()
@@ -101,7 +116,7 @@ fn a_second_master_takes_over_and_the_old_leader_changes_nothing() {
         ),
     ] {
         let mut settings = ensemble.settings.clone();
-        settings[2].1 = wrong;
+        settings[0].1 = wrong;
         let mut stranger = Master::start("stranger", &ensemble.cluster, &ensemble.api, &settings);
         assert!(!stranger.process.wait().success());
         let log = stranger.process.log();
@@ -385,4 +400,70 @@ fn a_client_that_leaves_a_standby_frees_its_slot_with_the_leader() {
     // There is one slot only: an answer means that the first call was ended.
     let answer = gateway.post("/function/one", r#"{"n": 0}"#);
     assert_eq!(answer.expect(200), json!("done"));
+}
+
+#[test]
+fn code_in_a_bucket_is_there_for_whoever_leads() {
+    let mut s3 = S3::start();
+    let mut ensemble = Ensemble::with_bucket(&s3);
+    let mut second = ensemble.second();
+    let cluster = &mut ensemble.cluster;
+    // Uploaded by the standby, built by a node, called.
+    let source = tests::Source::write(cluster.home(), "f", &params("params['n'] + 1"), "");
+    second.kubectl().run(&["apply", source.yaml()]);
+    let call = |gateway: &Http, function: &str| {
+        let answer = gateway.post(&format!("/function/{function}"), r#"{"n": 1}"#);
+        assert_eq!(answer.expect(200), json!(2));
+    };
+    call(&cluster.gateway(), "f");
+    let kept = s3.objects();
+    let blobs = kept
+        .iter()
+        .filter(|name| name.starts_with("troupe/sha256-"));
+    assert!(blobs.count() >= 2, "its source and its layer: {kept:?}");
+
+    // A node that has nothing of it starts it with what the new leader reads from the bucket.
+    let token = cluster.token();
+    cluster.master.kill();
+    second.await_role("leader");
+    let kubectl = second.kubectl();
+    let url = second.api().server().to_owned();
+    let quiet = [tests::agent_variable("pool.size", "0")];
+    cluster
+        .nodes
+        .push(Node::start("node-2", cluster.home(), &url, &token, &quiet));
+    eventually("node-2 is ready", || {
+        let nodes = kubectl.run(&["get", "nodes"]);
+        let ready = |line: &str| line.starts_with("node-2") && line.contains(" Ready");
+        if nodes.lines().any(ready) {
+            Ok(())
+        } else {
+            Err(nodes)
+        }
+    });
+    kubectl.run(&["cordon", "node-1"]);
+    kubectl.run(&["delete", "pods", "-l", "troupe.dev/function=f"]);
+    call(second.gateway(), "f");
+    let pods = kubectl.items(&["get", "pods", "-l", "troupe.dev/function=f"]);
+    assert!(
+        pods.iter().any(|pod| pod["spec"]["nodeName"] == "node-2"),
+        "{pods:?}"
+    );
+    for data in [second.data(), &cluster.home().join("master")] {
+        assert!(!data.join("blobs").exists(), "{} has blobs", data.display());
+    }
+
+    // Without the bucket nothing is uploaded, and it is said why; what was asked for meanwhile is built later.
+    s3.process.kill();
+    let upload = format!("/blobs/sha256:{}", "0".repeat(64));
+    let refused = second
+        .api()
+        .as_admin()
+        .send(Method::PUT, &upload, |request| request.body("x"));
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(refused.json()["reason"], "BlobsUnavailable", "{refused:?}");
+    let inline = "apiVersion: troupe.dev/v1\nkind: Function\nmetadata: { name: g }\nspec:\n  source: { inline: { func.py: \"def main(params): return params['n'] + 1\" } }\n";
+    kubectl.run_with(&["apply", "-f", "-"], inline);
+    s3.start_again();
+    call(second.gateway(), "g");
 }

@@ -25,8 +25,9 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::doors::Doors;
+use crate::blobs::{self, Blobs};
 use crate::clock::{Clock, SystemClock};
-use crate::images::{self, Blobs, ImageStore, image_store};
+use crate::images::{self, ImageStore, image_store};
 use crate::objects::{Objects, gc};
 use crate::registry::{self, OwnRegistry};
 use crate::settings::{Settings, SettingsError};
@@ -84,7 +85,7 @@ pub enum HouseError {
     Trust(#[from] common::trust::Error),
     /// Sources and layers.
     #[error("open the store of code and layers")]
-    Blobs(#[from] crate::images::BlobError),
+    Blobs(#[from] crate::blobs::BlobError),
     /// The registry.
     #[error("open the registry; --registry none does without")]
     Registry(#[from] crate::registry::RegistryError),
@@ -140,6 +141,8 @@ impl Ground {
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let store_counts = StoreCounts::default();
+        // One that stands by shall say now what it would lack later.
+        let blobs = blobs::open(settings.bucket()?.as_ref(), &settings.blobs_dir()).await?;
         let (store, etcd) = store::open(&settings, &clock, &store_counts).await?;
         let lead = match etcd {
             Some(etcd) => Some(standby::lead(&settings, &doors, &etcd, &store, &clock).await?),
@@ -150,7 +153,7 @@ impl Ground {
         let authority = authority::open(&settings, &*store, clock.now()).await?;
         let keys = keyring::open(&settings, &*store).await?;
         let store = store::sealed(store, keys);
-        let blobs = Blobs::open(&settings.blobs_dir())?;
+        blobs.tidy().await?;
         let opened = registry::open(&settings).await?;
         let registry = opened.as_ref().and_then(|opened| opened.own.clone());
         let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));

@@ -14,8 +14,9 @@ use super::doors::{Door as Port, Doors};
 use super::tree::{self, Tree};
 use super::{Ground, HouseError};
 use crate::api::{self, ApiState, Role};
+use crate::blobs::{self, BlobService};
 use crate::gateway::{self, Doorkeeper, Gateway, Limits};
-use crate::images::{self, BlobService, ImageService};
+use crate::images::{self, ImageService};
 use crate::join::{self, Joining};
 use crate::metrics::{self, Scraping};
 use crate::nodes::AgentLogs;
@@ -138,7 +139,7 @@ fn serve_api(
         objects: ground.objects.clone(),
         nodes: tree.nodes.clone(),
     });
-    let blobs = Data::new(BlobService {
+    let blob_service = Data::new(BlobService {
         blobs: ground.blobs.clone(),
         grants: tree.grants.clone(),
         max_upload: settings.builds.max_upload.0,
@@ -165,7 +166,7 @@ fn serve_api(
             .app_data(gateway.clone())
             .app_data(joining.clone())
             .app_data(users.clone())
-            .app_data(blobs.clone())
+            .app_data(blob_service.clone())
             .app_data(step_functions.clone())
             .app_data(scraping.clone())
             .app_data(image_service.clone())
@@ -175,7 +176,7 @@ fn serve_api(
             .configure(api::configure)
             .configure(join::configure)
             .configure(users::configure)
-            .configure(images::configure)
+            .configure(blobs::configure)
             .configure(images::configure_v2)
             .configure(gateway::configure)
             .configure(step_functions::configure)

@@ -5,7 +5,6 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
 use common::resources::{Condition, Function, Node, set_condition, timestamp};
 
-use super::Blobs;
 use super::job::{Job, JobKey};
 use super::log::BuildLogs;
 use super::messages::{Again, Gone, Offer, Relook, Seen, Told};
@@ -14,6 +13,7 @@ use super::need::{Ground, Grounds, need, schedulable, verdict};
 use super::pushes::Push;
 use super::stand;
 use super::store::ImageStore;
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::functions::build_id;
 use crate::key::ObjectKey;

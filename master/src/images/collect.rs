@@ -22,7 +22,10 @@ pub async fn collect(tools: Arc<ImagesTools>, grace: Duration) {
         tokio::time::sleep(grace).await;
         match sweep(&tools, &suspects, grace).await {
             Ok(found) => suspects = found,
-            Err(error) => tracing::warn!(%error, "could not collect unused images"),
+            Err(error) => tracing::warn!(
+                error = crate::explain(&*error),
+                "could not collect unused images"
+            ),
         }
     }
 }
@@ -59,7 +62,7 @@ async fn sweep(
         }
     }
     for digest in &blobs {
-        tools.blobs.remove_older(digest, grace)?;
+        tools.blobs.remove_older(digest, grace).await?;
     }
     if !blobs.is_empty() || !images.is_empty() {
         let (blobs, images) = (blobs.len(), images.len());
@@ -99,12 +102,7 @@ async fn kept(tools: &ImagesTools, grace: Duration) -> Result<Kept, Failure> {
             images.insert(build, image);
         }
     }
-    let blobs = tools.blobs.clone();
-    let old = move || blobs.older_than(grace);
-    let blobs: BTreeSet<Digest> = tokio::task::spawn_blocking(old)
-        .await??
-        .into_iter()
-        .collect();
+    let blobs: BTreeSet<Digest> = tools.blobs.older_than(grace).await?.into_iter().collect();
     Ok(Kept {
         builds,
         images,

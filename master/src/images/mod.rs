@@ -1,18 +1,16 @@
 //! From a function's source to its layers.
 //!
-//! Sources and layers are blobs, named by digest ([`Blobs`]). [`Images`] watches the functions and the
+//! Sources and layers are blobs, named by digest ([`crate::blobs`]). [`Images`] watches the functions and the
 //! nodes: for a function whose build is not known it makes sure that its source is a blob, gives the
 //! build to a node (user code never runs on the master) and writes the outcome into the store, so that
 //! the same source and settings are built once. A layer without machine code serves all nodes; one
 //! with it is built for each kind of node that may run the function (`need.rs`, the pure decision).
 
 mod actor;
-mod blobs;
 mod collect;
 mod compose;
 mod course;
 mod follow;
-mod http;
 mod job;
 mod keep;
 mod log;
@@ -29,10 +27,8 @@ mod store;
 mod v2;
 
 pub use actor::{Images, ImagesTools};
-pub use blobs::{BlobError, Blobs, Upload};
 pub use collect::collect;
 pub use follow::build_log;
-pub use http::{BlobService, configure};
 pub use log::{BuildLogs, Live, Piece};
 pub use messages::{BuildNews, NodeLost};
 pub use metrics::BuildCounts;

@@ -11,6 +11,7 @@ use super::need::is_final;
 use super::record::{self, BuildPart};
 use super::source;
 use super::stand::Stand;
+use crate::blobs::BlobError;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
 use crate::nodes::{BuildTarget, Dispatch};
@@ -43,16 +44,17 @@ pub(super) async fn offer(
     target: BuildTarget,
 ) -> OfferResult {
     match record::load(&**tools.objects.store(), &key.build).await {
-        Ok(parts) if parts.iter().any(|part| settles(tools, key, part)) => {
-            return OfferResult::Done;
-        }
-        Ok(_) => {}
+        Ok(parts) => match any_settles(tools, key, &parts).await {
+            Ok(true) => return OfferResult::Done,
+            Ok(false) => {}
+            Err(error) => return OfferResult::Retry(crate::explain(&error)),
+        },
         Err(error) => return OfferResult::Retry(error.to_string()),
     }
     let source = match source::resolve(&tools.objects, &tools.blobs, function).await {
         Ok(source) => source,
         Err(error) => {
-            let message = error.to_string();
+            let message = crate::explain(&error);
             return match error.reason() {
                 Some(reason) => OfferResult::Failed(BuildFailure {
                     reason: reason.to_owned(),
@@ -87,13 +89,23 @@ pub(super) async fn offer(
 
 /// Whether a part that ended leaves nothing to do: it is for the same platform, or the job is for any,
 /// and its layer is still there.
-fn settles(tools: &ImagesTools, key: &JobKey, part: &BuildPart) -> bool {
-    let same = |platform: &Platform| *platform == part.platform;
-    let whole = match &part.outcome {
-        BuildOutcome::Built(built) => tools.blobs.size(&built.layer).is_some(),
-        BuildOutcome::Failed(failure) => is_final(&failure.reason),
-    };
-    whole && key.platform.as_ref().is_none_or(same)
+async fn any_settles(
+    tools: &ImagesTools,
+    key: &JobKey,
+    parts: &[BuildPart],
+) -> Result<bool, BlobError> {
+    for part in parts {
+        let same = |platform: &Platform| *platform == part.platform;
+        let whole = key.platform.as_ref().is_none_or(same)
+            && match &part.outcome {
+                BuildOutcome::Built(built) => tools.blobs.size(&built.layer).await?.is_some(),
+                BuildOutcome::Failed(failure) => is_final(&failure.reason),
+            };
+        if whole {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Shows where a build stands in a function that still wants it.

@@ -22,6 +22,9 @@ use crate::store::{Durability, Store, StoreError, Txn};
 /// Where the records of images are.
 pub(super) const PREFIX: &str = "/troupe/images/";
 
+/// Largest config of an image that is read.
+const CONFIG_BYTES: u64 = 4 << 20;
+
 /// An image that was pushed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ImageRecord {
@@ -128,15 +131,18 @@ async fn try_publish(
             continue;
         }
         let parts = base.layers.iter().map(|layer| layer.digest);
-        let lacks = |digest: &Digest| tools.blobs.size(digest).is_none();
-        if parts.chain([base.config]).any(|digest| lacks(&digest)) {
+        let mut lacks = false;
+        for digest in parts.chain([base.config]) {
+            lacks |= tools.blobs.size(&digest).await?.is_none();
+        }
+        if lacks {
             missing = Some(format!(
                 "the function base for {} is being brought",
                 platform.arch
             ));
             continue;
         }
-        let config = tokio::fs::read(tools.blobs.path(&base.config)).await?;
+        let config = tools.blobs.bytes(&base.config, CONFIG_BYTES).await?;
         let over = Over {
             layer: built.layer,
             size: built.size,
@@ -165,7 +171,7 @@ async fn try_publish(
         for (digest, size) in &composed.layers {
             image
                 .blobs
-                .push((*digest, *size, Content::File(tools.blobs.path(digest))));
+                .push((*digest, *size, Content::Blob(tools.blobs.clone(), *digest)));
         }
         let config = composed.config;
         let size = config.len() as u64;

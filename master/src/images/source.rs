@@ -6,7 +6,7 @@ use common::digest::Digest;
 use common::resources::{ConfigMap, Function};
 use flate2::{Compression, GzBuilder};
 
-use super::{BlobError, Blobs};
+use crate::blobs::{BlobError, Blobs};
 use crate::objects::{ObjectError, Objects};
 
 /// A source cannot be had.
@@ -59,8 +59,8 @@ pub(super) async fn resolve(
 ) -> Result<Digest, SourceError> {
     let source = function.spec.source.as_ref().ok_or(SourceError::None)?;
     if let Some(digest) = source.upload {
-        return blobs
-            .size(&digest)
+        let size = blobs.size(&digest).await?;
+        return size
             .map(|_| digest)
             .ok_or(SourceError::UploadMissing(digest));
     }
@@ -75,7 +75,7 @@ pub(super) async fn resolve(
         }
         (None, None) => return Err(SourceError::None),
     };
-    Ok(blobs.put(&pack(&files)?)?)
+    Ok(blobs.put(pack(&files)?).await?)
 }
 
 /// A gzipped tar of some files; the same files give the same bytes.

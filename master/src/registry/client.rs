@@ -1,21 +1,17 @@
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::auth::{Auth, Credentials};
+use super::error::RegistryError;
+use crate::blobs::Blobs;
 use bytes::Bytes;
 use common::digest::Digest;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
-use tokio_util::io::ReaderStream;
-
-use super::auth::{Auth, Credentials};
-use super::error::RegistryError;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest silence while bytes flow.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Bytes read from disk at once.
-const PIECE: usize = 256 << 10;
 /// What is kept of a registry's complaint.
 const SAID: usize = 300;
 /// Kinds of manifests that are read.
@@ -31,10 +27,10 @@ pub struct Registry {
 }
 
 /// What is pushed as a blob.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Content {
-    /// A file.
-    File(PathBuf),
+    /// A blob, read when it is sent.
+    Blob(Blobs, Digest),
     /// Some bytes.
     Bytes(Bytes),
 }
@@ -216,7 +212,7 @@ impl Registry {
             let request = request
                 .header(CONTENT_LENGTH, size)
                 .header(CONTENT_TYPE, "application/octet-stream");
-            Ok(request.body(body(content)?))
+            Ok(request.body(body(content)))
         };
         let answer = self.send(ACTION, put).await?;
         self.expect(ACTION, answer, &[StatusCode::CREATED])
@@ -337,21 +333,9 @@ impl Registry {
     }
 }
 
-fn body(content: &Content) -> Result<reqwest::Body, RegistryError> {
+fn body(content: &Content) -> reqwest::Body {
     match content {
-        Content::Bytes(bytes) => Ok(bytes.clone().into()),
-        Content::File(path) => {
-            let file = open_file(path)?;
-            let pieces = ReaderStream::with_capacity(file, PIECE);
-            Ok(reqwest::Body::wrap_stream(pieces))
-        }
+        Content::Bytes(bytes) => bytes.clone().into(),
+        Content::Blob(blobs, digest) => reqwest::Body::wrap_stream(blobs.pieces(*digest)),
     }
-}
-
-fn open_file(path: &Path) -> Result<tokio::fs::File, RegistryError> {
-    let opened = std::fs::File::open(path).map(tokio::fs::File::from_std);
-    opened.map_err(|source| RegistryError::File {
-        path: path.to_owned(),
-        source,
-    })
 }

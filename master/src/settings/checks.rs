@@ -50,7 +50,7 @@ impl Settings {
                 );
             }
             Some(_) if self.blobs.is_empty() => {
-                let want = "a directory that all masters share, or local when this is the only master: \
+                let want = "a directory that all masters share, s3://BUCKET, or local when this is the only master: \
                             with etcd, other masters must be able to read the code too";
                 return refuse("blobs", "", want);
             }
@@ -60,11 +60,13 @@ impl Settings {
         if !self.api_advertise.is_empty() && advertised.is_none_or(|at| at.port().is_none()) {
             return refuse("api-advertise", &self.api_advertise, "HOST:PORT");
         }
-        if !matches!(self.blobs.as_str(), "" | "local") && !self.blobs.starts_with('/') {
+        let is_bucket = self.bucket()?.is_some();
+        let is_directory = matches!(&*self.blobs, "" | "local") || self.blobs.starts_with('/');
+        if !is_bucket && !is_directory {
             return refuse(
                 "blobs",
                 &self.blobs,
-                "local, or a directory's path from the root",
+                "local, a directory's path from the root, or s3://BUCKET",
             );
         }
         if !matches!(&*self.store_fsync, "always" | "interval") {

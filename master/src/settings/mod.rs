@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::blobs::{BucketTarget, S3Settings};
 use crate::seal::{SealError, Secret};
 use crate::store::etcd::{EtcdSettings, Target};
 
@@ -47,8 +48,11 @@ pub struct Settings {
     /// in etcd. Empty: none, for a single master.
     pub cluster_secret_file: PathBuf,
     /// Where code and layers lie. Empty: in the data directory, with the embedded store. `local`: there with
-    /// etcd too, for a single master. A path: a directory that all masters share.
+    /// etcd too, for a single master. A path: a directory that all masters share. `s3://BUCKET[/PREFIX]`: an
+    /// object store.
     pub blobs: String,
+    /// How the object store is used.
+    pub s3: S3Settings,
     /// When commits of the embedded store are on disk: `always` before they are acknowledged, `interval`
     /// soon after (for development).
     pub store_fsync: String,
@@ -85,6 +89,7 @@ impl Default for Settings {
             etcd: EtcdSettings::default(),
             cluster_secret_file: PathBuf::new(),
             blobs: String::new(),
+            s3: S3Settings::default(),
             store_fsync: "always".to_owned(),
             registry: "auto".to_owned(),
             registry_access: RegistryAccess::default(),
@@ -135,7 +140,16 @@ impl Settings {
         given.then(|| Secret::read(path)).transpose()
     }
 
-    /// The directory of code and layers.
+    /// The bucket of code and layers, if they are in one.
+    ///
+    /// # Errors
+    /// When what is said of it cannot be used.
+    pub fn bucket(&self) -> Result<Option<BucketTarget>, SettingsError> {
+        let refused = |(key, found, want)| SettingsError { key, found, want };
+        self.s3.target(&self.blobs).map_err(refused)
+    }
+
+    /// The directory of code and layers, if they are in one.
     #[must_use]
     pub fn blobs_dir(&self) -> PathBuf {
         match self.blobs.as_str() {

@@ -66,6 +66,9 @@ fn a_store_is_one_we_know_and_with_etcd_it_is_said_where_the_code_lies() {
     assert!(with("etcd://localhost:2379", "local").is_ok());
     let shared = with("etcd://localhost:2379", "/mnt/shared").unwrap();
     assert_eq!(shared.blobs_dir(), PathBuf::from("/mnt/shared"));
+    assert!(with("etcd://localhost:2379", "s3://code/troupe").is_ok());
+    assert!(with("embedded", "s3://code").is_ok());
+    assert_eq!(with("embedded", "s3://").unwrap_err(), "blobs");
     assert_eq!(with("etcd://localhost:2379", "").unwrap_err(), "blobs");
     assert_eq!(
         with("etcd://localhost:2379", "shared").unwrap_err(),

@@ -20,6 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::digest::Digest;
 use common::trust::install_crypto;
+use master::blobs::{Blobs, Directory};
 use master::images::{Image, ImageStore, image_store};
 use master::registry::{Child, Content, Opened, OwnRegistry};
 use serde_json::json;
@@ -58,11 +59,12 @@ async fn until_gone(pid: &str) {
     tokio::time::timeout(patience, gone).await.unwrap();
 }
 
-/// An image of one architecture whose layer is this text; the layer is a file.
+/// An image of one architecture whose layer is this text; the layer is a blob.
 fn image(directory: &Path, text: &str) -> Image {
     let layer = Digest::of(text.as_bytes());
-    let file = directory.join(layer.hex());
-    std::fs::write(&file, text).unwrap();
+    let blobs = directory.join("blobs");
+    let place = Directory::open(&blobs).unwrap();
+    std::fs::write(blobs.join(format!("sha256-{}", layer.hex())), text).unwrap();
     let config =
         Bytes::from(json!({ "architecture": "amd64", "os": "linux", "text": text }).to_string());
     let of = |kind: &str, digest: Digest, size: usize| {
@@ -85,7 +87,11 @@ fn image(directory: &Path, text: &str) -> Image {
     });
     Image {
         blobs: vec![
-            (layer, text.len() as u64, Content::File(file)),
+            (
+                layer,
+                text.len() as u64,
+                Content::Blob(Blobs::new(place), layer),
+            ),
             (
                 Digest::of(&config),
                 config.len() as u64,

@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
 use super::DEADLINE;
-use crate::images::Blobs;
+use crate::blobs::Blobs;
 use crate::nodes::{Connect, Disconnected, FromAgent, Nodes};
 use crate::supervisor::Mailbox;
 
@@ -141,7 +141,7 @@ impl Agent {
                 actix_web::rt::spawn(async move {
                     agent.until_swift().await;
                     let built = Built {
-                        layer: agent.blobs.put(order.id.as_bytes()).unwrap(),
+                        layer: agent.blobs.put(order.id.clone()).await.unwrap(),
                         size: 1,
                         handler: "func.main".to_owned(),
                         style: Style::Params,

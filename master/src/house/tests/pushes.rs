@@ -13,7 +13,8 @@ use serde_json::json;
 
 use super::village::Village;
 use super::{eventually, is_ok};
-use crate::images::{Blobs, Image, ImageStore};
+use crate::blobs::Blobs;
+use crate::images::{Image, ImageStore};
 use crate::registry::{Item, RegistryError};
 
 /// A registry of the mind; it can be down.
@@ -90,9 +91,9 @@ fn base(arch: &str) -> (BaseImage, [Vec<u8>; 2]) {
     (image, [config, layer])
 }
 
-fn bring(blobs: &Blobs, parts: &[Vec<u8>]) {
+async fn bring(blobs: &Blobs, parts: &[Vec<u8>]) {
     for part in parts {
-        blobs.put(part).unwrap();
+        blobs.put(part.clone()).await.unwrap();
     }
 }
 
@@ -117,7 +118,7 @@ async fn a_function_waits_for_its_base_and_then_runs_by_the_images_digest() {
     village.apply("f").await;
     let waiting = pushed(&village, "WaitsForBase").await;
     assert!(!waiting.status.image.unwrap().contains('@'));
-    bring(&village.ground.blobs, &parts);
+    bring(&village.ground.blobs, &parts).await;
     let done = pushed(&village, "Pushed").await.status;
     let reference = done.image.unwrap();
     assert!(
@@ -150,7 +151,7 @@ async fn a_function_waits_for_its_base_and_then_runs_by_the_images_digest() {
     // A kind of node that comes later: the index grows, the revision stays.
     let revision = done.revision;
     let (image, parts) = base("arm64");
-    bring(&village.ground.blobs, &parts);
+    bring(&village.ground.blobs, &parts).await;
     village.join_with("n2", "arm64", image);
     let both = eventually("an index over both", async || {
         let found = pushed(&village, "Pushed").await.status;
@@ -166,8 +167,8 @@ async fn what_a_deleted_function_leaves_is_collected_and_nothing_else() {
     let images = Arc::new(Pretended::default());
     let village = Village::build_with(Arc::clone(&images) as _).await.unwrap();
     let (image, parts) = base("amd64");
-    bring(&village.ground.blobs, &parts);
     village.agent.brings(image);
+    bring(&village.ground.blobs, &parts).await;
     village.apply("g").await;
     village.apply("f").await;
     let layer = pushed(&village, "Pushed").await.status.layer.unwrap();
@@ -190,17 +191,16 @@ async fn what_a_deleted_function_leaves_is_collected_and_nothing_else() {
     let sweeper = actix_web::rt::spawn(sweeper);
     let blobs = &village.ground.blobs;
     eventually("the sweep", async || {
-        let gone = blobs.size(&layer).is_none() && images.indexes.lock().len() == 1;
+        let gone = blobs.size(&layer).await.unwrap().is_none() && images.indexes.lock().len() == 1;
         gone.then_some(())
     })
     .await;
     sweeper.abort();
-    assert!(blobs.size(&other.status.layer.unwrap()).is_some());
+    let kept = blobs.size(&other.status.layer.unwrap()).await;
+    assert!(kept.unwrap().is_some());
     for part in parts {
-        assert!(
-            blobs.size(&Digest::of(&part)).is_some(),
-            "nodes have the base still"
-        );
+        let kept = blobs.size(&Digest::of(&part)).await.unwrap();
+        assert!(kept.is_some(), "nodes have the base still");
     }
     let records = objects
         .store()
@@ -215,8 +215,8 @@ async fn with_the_registry_down_the_function_says_so_runs_all_the_same_and_is_pu
     images.down.store(true, Ordering::SeqCst);
     let village = Village::build_with(Arc::clone(&images) as _).await.unwrap();
     let (image, parts) = base("amd64");
-    bring(&village.ground.blobs, &parts);
     village.agent.brings(image);
+    bring(&village.ground.blobs, &parts).await;
     village.apply("f").await;
     let failed = pushed(&village, "PushFailed").await;
     let mut conditions = failed.status.conditions.iter();

@@ -1,17 +1,16 @@
 //! Blobs over HTTP: people upload code, nodes fetch it and upload layers.
 
 use actix_web::HttpResponse;
-use actix_web::web::{self, Bytes, Data, Path, Payload};
+use actix_web::web::{self, Data, Path, Payload};
 use common::digest::Digest;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use tokio::io::AsyncReadExt as _;
 
-use super::{BlobError, Blobs, Upload};
+use super::{BlobError, Blobs};
 use crate::api::{ApiError, Caller};
 use crate::nodes::Grants;
 
-/// Bytes read from disk at once.
-const PIECE: usize = 256 << 10;
+/// Seconds after which a client may ask again while the blobs cannot be reached.
+const RETRY_AFTER: u32 = 5;
 
 /// What the handlers share.
 pub struct BlobService {
@@ -68,11 +67,9 @@ async fn head(
 ) -> Result<HttpResponse, ApiError> {
     admit_upload(&caller)?;
     let digest = digest(&path)?;
-    service
-        .blobs
-        .size(&digest)
-        .ok_or_else(|| missing(&digest))?;
-    service.blobs.touch(&digest);
+    let size = service.blobs.size(&digest).await.map_err(refused)?;
+    size.ok_or_else(|| missing(&digest))?;
+    service.blobs.touch(&digest).await.map_err(refused)?;
     Ok(HttpResponse::Ok().finish())
 }
 
@@ -91,22 +88,12 @@ async fn get(
             "a node may fetch only what it was told of",
         ));
     }
-    let size = service
-        .blobs
-        .size(&digest)
-        .ok_or_else(|| missing(&digest))?;
-    let file = tokio::fs::File::open(service.blobs.path(&digest))
-        .await
-        .map_err(|_| missing(&digest))?;
-    let pieces = futures_util::stream::try_unfold(file, |mut file| async move {
-        let mut piece = Vec::with_capacity(PIECE);
-        let read = (&mut file)
-            .take(PIECE as u64)
-            .read_to_end(&mut piece)
-            .await?;
-        Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
+    let reading = service.blobs.read(&digest).await.map_err(refused)?;
+    let reading = reading.ok_or_else(|| missing(&digest))?;
+    let pieces = reading.pieces.inspect_err(move |error| {
+        tracing::warn!(%digest, error = crate::explain(error), "could not read a blob to its end");
     });
-    let body = actix_web::body::SizedStream::new(size, pieces.boxed_local());
+    let body = actix_web::body::SizedStream::new(reading.size, pieces);
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")
         .body(body))
@@ -120,8 +107,9 @@ async fn put(
 ) -> Result<HttpResponse, ApiError> {
     admit_upload(&caller)?;
     let digest = digest(&path)?;
-    if service.blobs.size(&digest).is_some() {
-        service.blobs.touch(&digest);
+    let size = service.blobs.size(&digest).await.map_err(refused)?;
+    if size.is_some() {
+        service.blobs.touch(&digest).await.map_err(refused)?;
         return Ok(HttpResponse::Ok().finish());
     }
     let limit = if caller.node().is_some() {
@@ -129,24 +117,14 @@ async fn put(
     } else {
         service.max_upload
     };
-    let mut upload = service.blobs.begin(digest, limit).map_err(refused)?;
+    let mut upload = service.blobs.begin(digest, limit).await.map_err(refused)?;
     let mut payload =
         payload.map_err(|error| ApiError::bad_request(format!("read the blob: {error}")));
     while let Some(piece) = payload.next().await {
-        let piece = piece?;
-        upload = off_thread(move || upload.write(&piece).map(|()| upload)).await?;
+        upload.write(piece?).await.map_err(refused)?;
     }
-    off_thread(move || Upload::finish(upload)).await?;
+    upload.finish().await.map_err(refused)?;
     Ok(HttpResponse::Created().finish())
-}
-
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
-) -> Result<T, ApiError> {
-    match web::block(work).await {
-        Ok(result) => result.map_err(refused),
-        Err(error) => Err(ApiError::new(503, "Unavailable", error.to_string())),
-    }
 }
 
 fn refused(error: BlobError) -> ApiError {
@@ -155,8 +133,10 @@ fn refused(error: BlobError) -> ApiError {
         BlobError::TooLarge { .. } => {
             ApiError::new(413, "RequestEntityTooLarge", error.to_string())
         }
-        BlobError::Io { source, .. } => {
-            ApiError::new(503, "Unavailable", format!("{error}: {source}"))
+        other => {
+            let message = crate::explain(other);
+            tracing::warn!(error = message, "the blobs cannot be used");
+            ApiError::new(503, "BlobsUnavailable", message).retry_after(RETRY_AFTER)
         }
     }
 }

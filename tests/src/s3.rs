@@ -1,0 +1,151 @@
+use std::path::PathBuf;
+use std::process::Command;
+
+use reqwest::Method;
+use tempfile::TempDir;
+
+use crate::{Http, Master, Process, eventually};
+
+/// The bucket that there is.
+const BUCKET: &str = "code";
+
+/// It wants to know who writes over an object, and does not look at the signature.
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=me/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+
+/// A real server that speaks S3 (moto's), with one bucket, which it keeps in memory: killed and started again, it has
+/// nothing. `TROUPE_TEST_S3_PYTHON` names a Python that has moto.
+pub struct S3 {
+    /// The program.
+    pub process: Process,
+    home: TempDir,
+    address: String,
+    http: Http,
+}
+
+impl S3 {
+    /// Starts one.
+    #[must_use]
+    pub fn start() -> Self {
+        let home = tempfile::Builder::new()
+            .prefix("troupe-s3-")
+            .tempdir()
+            .unwrap();
+        let address = Master::free_address();
+        let python =
+            std::env::var("TROUPE_TEST_S3_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let own = address.clone();
+        let process = Process::start("moto", home.path().join("log"), move || {
+            let (host, port) = own.rsplit_once(':').unwrap_or_default();
+            let mut command = Command::new(&python);
+            command.args(["-m", "moto.server", "-H", host, "-p", port]);
+            command
+        });
+        let http = Http::new(&format!("http://{address}"));
+        let mut s3 = Self {
+            process,
+            home,
+            address,
+            http,
+        };
+        s3.wait();
+        s3
+    }
+
+    fn wait(&mut self) {
+        let (process, http) = (&mut self.process, &self.http);
+        eventually("moto makes the bucket", || {
+            assert!(process.is_running(), "moto ended:\n{}", process.log());
+            let made = http.try_send(Method::PUT, &format!("/{BUCKET}"), |request| request)?;
+            if made.status == 200 {
+                Ok(())
+            } else {
+                Err(made.text())
+            }
+        });
+    }
+
+    /// Starts it again, with an empty bucket.
+    pub fn start_again(&mut self) {
+        self.process.start_again();
+        self.wait();
+    }
+
+    /// `s3://BUCKET`, with a prefix.
+    #[must_use]
+    pub fn url(&self, prefix: &str) -> String {
+        format!("s3://{BUCKET}/{prefix}")
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A file with credentials that it takes.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn credentials_file(&self) -> PathBuf {
+        let file = self.home.path().join("credentials");
+        std::fs::write(
+            &file,
+            "[default]\naws_access_key_id = me\naws_secret_access_key = mine\n",
+        )
+        .unwrap();
+        file
+    }
+
+    /// The names of all objects.
+    ///
+    /// # Panics
+    /// When it does not say.
+    #[must_use]
+    pub fn objects(&self) -> Vec<String> {
+        self.named(&format!("/{BUCKET}?list-type=2"))
+    }
+
+    /// The names of uploads that were begun and have not ended.
+    ///
+    /// # Panics
+    /// When it does not say.
+    #[must_use]
+    pub fn uploads(&self) -> Vec<String> {
+        self.named(&format!("/{BUCKET}?uploads"))
+    }
+
+    fn named(&self, path: &str) -> Vec<String> {
+        let answer = self.http.get(path);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let text = answer.text();
+        let keys = text.split("<Key>").skip(1);
+        keys.filter_map(|rest| Some(rest.split_once("</Key>")?.0.to_owned()))
+            .collect()
+    }
+
+    /// Puts other bytes under a name.
+    ///
+    /// # Panics
+    /// When it does not take them.
+    pub fn spoil(&self, name: &str, bytes: &'static [u8]) {
+        let path = format!("/{BUCKET}/{name}");
+        let answer = self.http.send(Method::PUT, &path, |request| {
+            request.header("authorization", SIGNED).body(bytes)
+        });
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// From now on it knows nobody's credentials.
+    ///
+    /// # Panics
+    /// When it does not do so.
+    pub fn forget_everybody(&self) {
+        let answer = self
+            .http
+            .send(Method::POST, "/moto-api/reset-auth", |request| {
+                request.header("content-type", "text/plain").body("0")
+            });
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
