@@ -85,6 +85,13 @@ def show_memory(results):
             print(f"{runtime:20}{found['idle_function_kib']:>18}{found['generic_pod_kib']:>12}")
 
 
+def show_takeovers(results):
+    """How long calls that need the leader wait for the next one."""
+    for how, one in results["masters"].items():
+        takeover, silence = one["takeover_s"], one["longest_silence_s"]
+        print(f"{'leader ' + how:20}{one['n']:>12} times, another leads after {takeover['median']:.1f} s, {takeover['most']:.1f} at most; no answer for {silence['most']:.1f} s at most")
+
+
 def show(results):
     print(f"\n{'':24}{'against':26}{'clients':>8}{'calls/s':>10}{'p99':>10}   above 1: ours is better")
     for what, against, clients, ratio in rows(results):
@@ -96,6 +103,7 @@ def show(results):
     show_runs(results)
     show_held(results)
     show_nodes(results)
+    show_takeovers(results)
     print(f"\nwritten to {RESULTS.relative_to(ROOT)}")
 
 
@@ -108,6 +116,7 @@ def main():
     results = {name: measured(HERE / name / "compare.py") for name in ("func_base", "gateway", "cold_start", "runs")}
     results["gateway across"] = measured(HERE / "gateway" / "compare.py", "--across")
     results["nodes"] = measured(HERE / "nodes" / "measure.py", "--nodes", "200", "--pods", "2000", "--seconds", "10")
+    results["masters"] = measured(HERE / "masters" / "takeover.py")
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     show(results)
 

@@ -9,7 +9,7 @@ use tests::{eventually, runtime};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Larger than what is sent to a bucket in one piece.
-const LARGE: usize = 21 << 20;
+const LARGE: usize = 9 << 20;
 
 /// Something that keeps blobs.
 pub(crate) trait Subject {
@@ -23,8 +23,11 @@ pub(crate) trait Subject {
 
 /// Bytes of which no two parts are the same.
 fn large() -> Bytes {
-    let numbers = (0..LARGE / 8).flat_map(|number| (number as u64).to_le_bytes());
-    numbers.collect()
+    let mut bytes = vec![0; LARGE];
+    for (number, place) in bytes.chunks_exact_mut(8).enumerate() {
+        place.copy_from_slice(&(number as u64).to_le_bytes());
+    }
+    bytes.into()
 }
 
 async fn read(blobs: &Blobs, digest: &Digest) -> Result<(u64, Vec<Bytes>), BlobError> {
@@ -101,14 +104,15 @@ pub(crate) fn what_was_spoilt_is_not_given_out(subject: &impl Subject) {
 
 pub(crate) fn an_upload_that_is_given_up_leaves_nothing(subject: &impl Subject) {
     let blobs = subject.blobs();
-    let digest = Digest::of(&large());
+    let other = large().slice(1..);
+    let digest = Digest::of(b"large");
     runtime().block_on(async {
         let mut upload = blobs.begin(digest, LARGE as u64).await.unwrap();
-        upload.write(large().slice(1..)).await.unwrap();
+        upload.write(other.clone()).await.unwrap();
         drop(upload);
         // One that was sent to its end, and is not what it should be.
         let mut upload = blobs.begin(digest, LARGE as u64).await.unwrap();
-        upload.write(large().slice(1..)).await.unwrap();
+        upload.write(other).await.unwrap();
         let forged = upload.finish().await;
         assert!(
             matches!(forged, Err(BlobError::Mismatch { .. })),
