@@ -79,13 +79,20 @@ class Pair(Cluster):
         file.write_text(self.settings)
         api, gateway = self.ports[name]
         listen = ("--api-listen", f"127.0.0.1:{api}", "--gateway-listen", f"127.0.0.1:{gateway}")
+        running = {other: process for other, process in self.processes.items() if other != name}
         self._spawn("master", "--config", file, "--data-dir", self.home / name, *listen)
-        self.processes[name] = self.processes.pop("master") if name != "master" else self.processes["master"]
+        started_now = self.processes["master"]
+        self.processes = {**running, name: started_now}
 
     def _start_agent(self):
         masters = ",".join(f"https://127.0.0.1:{api}" for api, _ in self.ports.values())
         flags = ("--data-dir", self.home / "agent", "--master", masters, "--name", "node-1", "--runtime", "process")
         self._spawn("node-agent", *flags, TROUPE_AGENT__TOKEN=self.token(), TROUPE_AGENT__POOL__SIZE="0")
+
+    def stop(self):
+        last = ("etcd", "master", "second", "node-agent")
+        self.processes = {name: self.processes[name] for name in last if name in self.processes}
+        return super().stop()
 
     def role(self, name):
         """What a master says of itself; `None` while it does not answer."""

@@ -684,7 +684,7 @@ fn runs_and_asynchronous_calls_begun_by_a_standby_end_by_another_leader() {
         }
     });
     assert_eq!(described["output"], "5");
-    let history = ask("GetExecutionHistory", execution.clone());
+    let history = ask("GetExecutionHistory", execution);
     let events = history["events"].as_array().unwrap();
     let named = |name: &str| events.iter().filter(|event| event["type"] == name).count();
     assert_eq!(
