@@ -35,7 +35,7 @@ fn a_bucket_that_cannot_be_used_is_refused_and_it_is_said_what_to_do() {
     let wrong = refused(&usable);
     assert!(wrong.contains("s3.credentials-file"), "{wrong}");
 
-    let mut odd = usable.clone();
+    let mut odd = usable;
     odd.credentials = odd.credentials.map(|(file, _)| (file, "other".to_owned()));
     let lacks = Bucket::open(&odd).err().unwrap().to_string();
     assert!(lacks.contains("aws_access_key_id under [other]"), "{lacks}");
