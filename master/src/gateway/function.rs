@@ -10,7 +10,7 @@ use super::access::{Access, Denied};
 use super::departure::departure;
 use super::invocation::Accepting;
 use super::prefer::Patience;
-use super::{Gateway, answer, body, invocation, path, prefer};
+use super::{Gateway, answer, body, heartbeat, invocation, path, prefer};
 use crate::api::auth::API_KEY;
 use crate::calls::{Call, CallError, CallKind, InvocationId, Reply, Timing};
 use crate::key::ObjectKey;
@@ -21,6 +21,7 @@ pub(super) async fn call(
     payload: web::Payload,
     gateway: web::Data<Gateway>,
 ) -> HttpResponse {
+    heartbeat::quicken();
     let id = InvocationId::new(rand::random());
     let mut timing = Timing::default();
     let Found {
@@ -113,7 +114,8 @@ enum Missing {
 
 /// The function that the path means, and the path below its name.
 async fn find(request: &HttpRequest, gateway: &Gateway) -> Result<Found, Missing> {
-    let tail = request.match_info().get("path").unwrap_or_default();
+    let tail = request.match_info().unprocessed();
+    let tail = tail.strip_prefix('/').unwrap_or(tail);
     let mut missing = Missing::NoName;
     let readings = path::readings(tail);
     let likeliest = readings.first().map(|(namespace, ..)| namespace.clone());

@@ -10,6 +10,7 @@ mod answer;
 mod body;
 mod departure;
 mod function;
+mod heartbeat;
 mod invocation;
 mod path;
 mod prefer;
@@ -26,7 +27,8 @@ use actix_web::web;
 /// The gateway's routes.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
-        .route("/function/{path:.*}", web::route().to(function::call))
+        // Not as a pattern: that would be matched as a regular expression for each call.
+        .service(web::scope("/function").default_service(web::route().to(function::call)))
         .route("/workflow/{path:.*}", web::route().to(run::workflow))
         .route(
             "/state_machine/{path:.*}",

@@ -26,6 +26,8 @@ const LONGEST_REST: u32 = 64;
 /// A call is overdue after so many times the usual time, and never before this.
 const OVERDUE_TIMES: u32 = 4;
 const OVERDUE_AFTER: Duration = Duration::from_millis(10);
+/// What was learnt from calls holds for calls that take up to so many times as long.
+const ALIKE_TIMES: u32 = 8;
 
 /// The limit of one pod.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub struct Limiter {
     patience: u32,
     downward: bool,
     usual: Option<Duration>,
+    /// The usual time when the limit went down last.
+    learnt: Option<Duration>,
 }
 
 /// Another limit that is being compared with the present one.
@@ -74,6 +78,7 @@ impl Limiter {
             patience: REST,
             downward: true,
             usual: None,
+            learnt: None,
         }
     }
 
@@ -118,6 +123,12 @@ impl Limiter {
         if self.most == 1 {
             return;
         }
+        if self.is_another_kind() {
+            self.learnt = None;
+            self.base = self.most;
+            self.patience = REST;
+            self.switch(None);
+        }
         if !bound {
             // Whatever this epoch showed, it was not the limit that held it.
             if self.trial.is_some() || self.epoch.since.is_some() {
@@ -144,6 +155,15 @@ impl Limiter {
             };
             self.learn(throughput);
         }
+    }
+
+    /// Whether calls are far longer than those that brought the limit down, which says nothing of these: a function
+    /// that now waits for something must not climb back step by step, over seconds.
+    fn is_another_kind(&self) -> bool {
+        let (Some(usual), Some(learnt)) = (self.usual, self.learnt) else {
+            return false;
+        };
+        usual > OVERDUE_AFTER && usual > learnt.saturating_mul(ALIKE_TIMES)
     }
 
     /// The usual time: a mean that outliers hardly move.
@@ -200,6 +220,9 @@ impl Limiter {
         let wins = throughput >= trial.base * (1.0 + ELASTICITY * change);
         match (wins, trial.left) {
             (true, 0 | 1) => {
+                if trial.limit < self.base {
+                    self.learnt = self.usual;
+                }
                 self.base = trial.limit;
                 self.rest = 1;
                 self.patience = REST;

@@ -5,7 +5,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
 use super::call::{Answer, UpstreamError};
-use super::connect::Connection;
+use super::connection::Connection;
 use super::pool::Pool;
 
 /// Largest answer that is held in memory, in bytes.
@@ -56,7 +56,7 @@ impl Arriving {
     /// When the pod breaks off, or the body is larger than the platform holds.
     pub async fn whole(mut self) -> Result<Answer, UpstreamError> {
         let body = Limited::new(&mut self.body, MAX_ANSWER_BYTES).collect();
-        let body = body.await.map_err(|error| {
+        let body = carried(&mut self.home, body).await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 UpstreamError::TooLarge(MAX_ANSWER_BYTES)
             } else {
@@ -77,7 +77,7 @@ impl Arriving {
     /// When the pod breaks off.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
-            match self.body.frame().await {
+            match carried(&mut self.home, self.body.frame()).await {
                 Some(Ok(frame)) => {
                     // Trailers are left out: HTTP/1.1 clients rarely see them, and no handler sends any.
                     if let Ok(piece) = frame.into_data() {
@@ -97,5 +97,16 @@ impl Arriving {
         if let Some((pool, connection)) = self.home.take() {
             pool.keep(connection);
         }
+    }
+}
+
+/// Waits for a part of the body, on a connection that nobody else moves.
+async fn carried<T>(
+    home: &mut Option<(Arc<Pool>, Connection)>,
+    part: impl Future<Output = T>,
+) -> T {
+    match home {
+        Some((_, connection)) => connection.carry(part).await,
+        None => part.await,
     }
 }

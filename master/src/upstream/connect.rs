@@ -3,19 +3,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use common::pod_protocol::SOCKET_NAME;
-use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 
 use super::NodeLink;
+use super::connection::Connection;
 
 /// Longest time a connection to a socket may take to stand.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-
-/// A connection to a pod's socket.
-pub(super) type Connection = http1::SendRequest<Full<Bytes>>;
 
 /// How a pod is reached.
 #[derive(Clone)]
@@ -63,12 +57,7 @@ pub(super) async fn connect(
 ) -> Result<Connection, ConnectError> {
     let opened = async {
         let stream = common::socket::connect(directory, SOCKET_NAME, owners).await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Ends when the sender is dropped or the pod closes; errors reach the caller through the sender.
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Ok(sender)
+        Ok(Connection::begin(stream).await?)
     };
     let opened = tokio::time::timeout(CONNECT_DEADLINE, opened).await;
     opened.unwrap_or(Err(ConnectError::Deadline))

@@ -83,10 +83,10 @@ impl Endpoint {
                 Some(connection) => (connection, true),
                 None => (connect(directory, owners).await?, false),
             };
-            if connection.ready().await.is_err() && kept {
+            if !connection.is_ready().await && kept {
                 continue;
             }
-            match connection.try_send_request(request).await {
+            match connection.send(request).await {
                 Ok(response) => {
                     let home = Some((Arc::clone(&self.pool), connection));
                     return Ok(Arriving::new(response, home));

@@ -8,6 +8,7 @@
 mod arriving;
 mod call;
 mod connect;
+mod connection;
 mod endpoint;
 mod node;
 mod pool;
