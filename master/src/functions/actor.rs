@@ -434,12 +434,12 @@ impl Actor for FunctionActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.guard.tie(self, ctx);
         self.publish(ctx);
-        self.feed(Event::Applied(Wanted::of(&self.function)), ctx);
         // Those that stay first, so that none of them is missed when the others are seen.
         self.pods.sort_by_key(|pod| pod.disruption().is_some());
-        for pod in std::mem::take(&mut self.pods) {
-            self.feed(Event::Pod(launch::view(&pod)), ctx);
-        }
+        let pods = std::mem::take(&mut self.pods);
+        let pods = pods.iter().map(|pod| launch::view(pod)).collect();
+        let wanted = Wanted::of(&self.function);
+        self.feed(Event::Begun { wanted, pods }, ctx);
     }
 }
 

@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
-use common::resources::{FUNCTION_LABEL, Function, Pod, REVISION_LABEL};
+use common::resources::{FUNCTION_LABEL, Function, Pod, REVISION_LABEL, Resource as _};
 
 use super::actor::{
     FunctionActor, PodChanged, PodReady, PodRemoved, Removed, Tools, Updated, Wake,
@@ -12,7 +12,7 @@ use super::plan::Event;
 use crate::key::ObjectKey;
 use crate::objects::Change;
 use crate::router::{Publish, Route, Withdraw};
-use crate::supervisor::{AskError, ChildDown, Down, Guard, Nursery, RestartPolicy, follow};
+use crate::supervisor::{AskError, ChildDown, Down, Guard, Listed, Nursery, RestartPolicy, follow};
 
 /// The room of the functions: watches their objects and keeps an actor for each.
 pub struct Functions {
@@ -21,6 +21,8 @@ pub struct Functions {
     /// The objects as last seen: what a restarted child begins with.
     functions: HashMap<ObjectKey, Arc<Function>>,
     pods: HashMap<ObjectKey, BTreeMap<String, Arc<Pod>>>,
+    /// A child that did not know its pods would start others in their places.
+    listed: Listed,
     _guard: Guard,
 }
 
@@ -72,12 +74,16 @@ impl Functions {
             children: None,
             functions: HashMap::new(),
             pods: HashMap::new(),
+            listed: Listed::lacking([Pod::KIND.plural]),
             _guard: guard,
         }
     }
 
-    /// Starts the child of a function that has none, with the pods known so far.
+    /// Starts the child of a function that has none, with its pods, once they are known.
     fn ensure_child(&mut self, key: &ObjectKey) {
+        if !self.listed.is_complete() {
+            return;
+        }
         let Some(function) = self.functions.get(key).cloned() else {
             return;
         };
@@ -96,8 +102,9 @@ impl Functions {
     fn function_seen(&mut self, change: Change<Function>) {
         match change {
             Change::Restarted(functions) => {
+                let there: BTreeSet<_> = functions.iter().map(ObjectKey::of).collect();
                 let mut gone: Vec<_> = self.functions.keys().cloned().collect();
-                gone.retain(|key| !functions.iter().any(|f| ObjectKey::of(f) == *key));
+                gone.retain(|key| !there.contains(key));
                 for function in functions {
                     self.applied(function);
                 }
@@ -148,11 +155,10 @@ impl Functions {
     fn pod_seen(&mut self, change: Change<Pod>) {
         match change {
             Change::Restarted(pods) => {
+                let there: HashSet<_> = pods.iter().map(|pod| &pod.metadata.uid).collect();
                 let mut gone: Vec<(ObjectKey, String)> = Vec::new();
                 for (key, known) in &self.pods {
-                    let missing = known
-                        .keys()
-                        .filter(|uid| !pods.iter().any(|p| p.metadata.uid == **uid));
+                    let missing = known.keys().filter(|uid| !there.contains(uid));
                     gone.extend(missing.map(|uid| (key.clone(), uid.clone())));
                 }
                 for pod in pods {
@@ -160,6 +166,11 @@ impl Functions {
                 }
                 for (key, uid) in gone {
                     self.pod_removed(&key, &uid);
+                }
+                if self.listed.saw(Pod::KIND.plural) {
+                    for key in self.functions.keys().cloned().collect::<Vec<_>>() {
+                        self.ensure_child(&key);
+                    }
                 }
             }
             Change::Applied(pod) => self.pod_applied(pod),

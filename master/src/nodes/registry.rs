@@ -2,9 +2,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Recipient};
+use actix::{
+    Actor, ActorContext, ActorFutureExt as _, Addr, AsyncContext, Context, Handler, Message,
+    Recipient, ResponseActFuture, WrapFuture as _,
+};
 use common::link::{BuildOrder, Hello, PodReport, ToAgent, ToMaster, Welcome};
-use common::resources::{Function, Node, Pod};
+use common::resources::{Function, Node, Pod, Resource as _};
 use tokio::sync::mpsc;
 
 use super::actor::{Attach, Detach, Keep, Leave, NodeActor, NodeSeen, Order, PodSeen, PodUnseen};
@@ -17,7 +20,7 @@ use crate::functions::Functions;
 use crate::images::{Images, NodeLost};
 use crate::objects::{Change, Objects};
 use crate::platform::Platform;
-use crate::supervisor::{ChildDown, Down, Guard, Mailbox, Nursery, RestartPolicy, follow};
+use crate::supervisor::{ChildDown, Down, Guard, Listed, Mailbox, Nursery, RestartPolicy, follow};
 
 /// What the actors of nodes use.
 pub struct NodesTools {
@@ -63,6 +66,8 @@ pub struct Nodes {
     /// Whether the nodes will be told of layers soon.
     telling: bool,
     sessions: u64,
+    /// An agent that was told of no pods would end all it has.
+    listed: Listed,
     _guard: Guard,
 }
 
@@ -158,6 +163,7 @@ impl Nodes {
             shelves: Shelves::default(),
             telling: false,
             sessions: 0,
+            listed: Listed::lacking([Pod::KIND.plural]),
             _guard: guard,
         }
     }
@@ -265,6 +271,7 @@ impl Nodes {
                 for pod in gone.into_values().flat_map(BTreeMap::into_values) {
                     self.pod_removed(&pod);
                 }
+                self.listed.saw(Pod::KIND.plural);
             }
             Change::Applied(pod) => self.pod_applied(pod),
             Change::Deleted(pod) => self.pod_removed(&pod),
@@ -335,10 +342,12 @@ impl Handler<Seen> for Nodes {
     }
 }
 
-impl Handler<Connect> for Nodes {
-    type Result = Result<Connected, Refused>;
-
-    fn handle(&mut self, connect: Connect, ctx: &mut Self::Context) -> Self::Result {
+impl Nodes {
+    fn connect(&mut self, connect: Connect, ctx: &mut Context<Self>) -> Result<Connected, Refused> {
+        if connect.outbox.is_closed() {
+            // Its session did not wait so long.
+            return Err(Refused);
+        }
         self.tell_soon(ctx);
         let node = connect.hello.node.clone();
         self.sessions += 1;
@@ -368,6 +377,15 @@ impl Handler<Connect> for Nodes {
             welcome,
             recipient: child.recipient(),
         })
+    }
+}
+
+impl Handler<Connect> for Nodes {
+    type Result = ResponseActFuture<Self, Result<Connected, Refused>>;
+
+    fn handle(&mut self, connect: Connect, _: &mut Self::Context) -> Self::Result {
+        let listed = self.listed.wait().into_actor(self);
+        Box::pin(listed.map(|(), nodes, ctx| nodes.connect(connect, ctx)))
     }
 }
 

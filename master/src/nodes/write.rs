@@ -1,7 +1,7 @@
 //! Writes what is known of pods and nodes into their objects.
 
 use common::link::{Hello, PodReport, PodState};
-use common::resources::{Condition, Node, Pod, set_condition, timestamp};
+use common::resources::{Condition, Node, Pod, PodPhase, set_condition, timestamp};
 
 use super::registry::NodesTools;
 use super::{hello, report};
@@ -19,19 +19,26 @@ use crate::functions::POD_FINALIZER;
 use crate::objects::ObjectError;
 use crate::store::Durability::{Durable, Eventual};
 
-/// Writes a report into its pod's status; a pod that its node has removed loses its finalizer.
+/// Writes a report into its pod's status; a pod that its node has removed loses its finalizer. Returns whether the
+/// pod runs although it counts as ended: nobody else would end it there.
 pub(super) async fn write_report(
     tools: &NodesTools,
     node: &str,
     report: &PodReport,
-) -> Result<(), ObjectError> {
+) -> Result<bool, ObjectError> {
     let now = timestamp(tools.clock.now());
     let (namespace, name) = (&report.namespace, &report.name);
+    let runs = matches!(
+        report.state,
+        PodState::Preparing | PodState::Starting | PodState::Ready
+    );
+    let mut outlives = false;
     let write = |pod: &mut Pod| {
         // An agent speaks for the pods of its own node only.
         if pod.metadata.uid != report.uid || pod.spec.node_name.as_deref() != Some(node) {
             return false;
         }
+        outlives = runs && pod.status.phase.is_some_and(PodPhase::is_final);
         let mut changed = report::apply(pod, report, &now);
         if report.state == PodState::Gone && pod.metadata.deletion_timestamp.is_some() {
             let before = pod.metadata.finalizers.len();
@@ -46,7 +53,7 @@ pub(super) async fn write_report(
         .objects
         .modify::<Pod>(namespace, name, Eventual, write)
         .await?;
-    Ok(())
+    Ok(outlives)
 }
 
 /// Deletes a pod without waiting for its node.

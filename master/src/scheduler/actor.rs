@@ -1,8 +1,11 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{
+    Actor, ActorFutureExt as _, AsyncContext, Context, Handler, Message, ResponseActFuture,
+    WrapFuture as _,
+};
 use common::link::PodAssignment;
 use common::resources::{Node, Pod, PodPhase, Resource};
 
@@ -10,10 +13,12 @@ use super::{Needs, NodeFacts, Roster, Taken, Unschedulable, code_of};
 use crate::nodes::ASSIGNMENT_ANNOTATION;
 use crate::objects::{Change, Objects};
 use crate::platform::Platform;
-use crate::supervisor::{Guard, follow};
+use crate::supervisor::{Guard, Listed, follow};
 
 /// A placed pod whose object does not show up counts so long.
 const ASSUMED_FOR: Duration = Duration::from_secs(10);
+/// How often those that do not are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(1);
 
 /// Keeps what nodes offer and pods take.
 pub struct Scheduler {
@@ -22,6 +27,10 @@ pub struct Scheduler {
     roster: Roster,
     /// Pods placed whose objects have not shown up yet.
     assumed: HashSet<String>,
+    /// The same in the order of their placing, and when each is forgotten.
+    assumed_until: VecDeque<(Instant, String)>,
+    /// Without all nodes and pods it would place pods where there is no room.
+    listed: Listed,
     _guard: Guard,
 }
 
@@ -59,6 +68,8 @@ impl Scheduler {
             objects,
             roster: Roster::default(),
             assumed: HashSet::new(),
+            assumed_until: VecDeque::new(),
+            listed: Listed::lacking([Node::KIND.plural, Pod::KIND.plural]),
             _guard: guard,
         }
     }
@@ -69,6 +80,7 @@ impl Scheduler {
                 let names = nodes.iter().map(|node| node.metadata.name.as_str());
                 self.roster.keep(&names.collect());
                 nodes.iter().for_each(|node| self.node_applied(node));
+                self.listed.saw(Node::KIND.plural);
             }
             Change::Applied(node) => self.node_applied(&node),
             Change::Deleted(node) => self.roster.remove(&node.metadata.name),
@@ -92,6 +104,7 @@ impl Scheduler {
                     self.roster.release(pod);
                 }
                 pods.iter().for_each(|pod| self.pod_applied(pod));
+                self.listed.saw(Pod::KIND.plural);
             }
             Change::Applied(pod) => self.pod_applied(&pod),
             Change::Deleted(pod) => self.roster.release(key(&pod)),
@@ -136,6 +149,7 @@ impl Actor for Scheduler {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
+        ctx.run_interval(FORGET_EVERY, |scheduler, _| scheduler.forget_assumed());
         follow(self.objects.watch::<Node>(), Seen::Node, self, ctx);
         follow(self.objects.watch::<Pod>(), Seen::Pod, self, ctx);
     }
@@ -152,10 +166,8 @@ impl Handler<Seen> for Scheduler {
     }
 }
 
-impl Handler<Place> for Scheduler {
-    type Result = Result<Placed, Unschedulable>;
-
-    fn handle(&mut self, Place { pod, needs }: Place, ctx: &mut Self::Context) -> Self::Result {
+impl Scheduler {
+    fn place(&mut self, Place { pod, needs }: Place) -> Result<Placed, Unschedulable> {
         let node = Arc::clone(self.roster.place(&needs)?);
         let taken = Taken {
             node: Arc::clone(&node),
@@ -166,11 +178,8 @@ impl Handler<Place> for Scheduler {
         };
         self.roster.take(pod.clone(), taken);
         self.assumed.insert(pod.clone());
-        ctx.run_later(ASSUMED_FOR, move |scheduler, _| {
-            if scheduler.assumed.remove(&pod) {
-                scheduler.roster.release(&pod);
-            }
-        });
+        self.assumed_until
+            .push_back((Instant::now() + ASSUMED_FOR, pod));
         let facts = self.roster.facts(&node);
         Ok(Placed {
             node: node.to_string(),
@@ -178,5 +187,28 @@ impl Handler<Place> for Scheduler {
                 .map(|facts| facts.platform.clone())
                 .unwrap_or_default(),
         })
+    }
+
+    /// Forgets pods that were placed long ago and never showed up. One timer for all: an actor looks at each of its
+    /// timers whenever it does something.
+    fn forget_assumed(&mut self) {
+        let now = Instant::now();
+        let over = self
+            .assumed_until
+            .partition_point(|(until, _)| *until <= now);
+        for (_, pod) in self.assumed_until.drain(..over) {
+            if self.assumed.remove(&pod) {
+                self.roster.release(&pod);
+            }
+        }
+    }
+}
+
+impl Handler<Place> for Scheduler {
+    type Result = ResponseActFuture<Self, Result<Placed, Unschedulable>>;
+
+    fn handle(&mut self, place: Place, _: &mut Self::Context) -> Self::Result {
+        let listed = self.listed.wait().into_actor(self);
+        Box::pin(listed.map(|(), scheduler, _| scheduler.place(place)))
     }
 }

@@ -14,6 +14,7 @@
 mod crash;
 mod follow;
 mod guard;
+mod listed;
 mod mailbox;
 mod nursery;
 mod restarts;
@@ -23,6 +24,7 @@ mod root;
 pub(crate) use crash::{Crash, CrashChild};
 pub use follow::{follow, follow_parts};
 pub use guard::{ChildDown, Guard};
+pub use listed::Listed;
 pub use mailbox::{AskError, Mailbox};
 pub use nursery::{Down, Nursery};
 pub use restarts::{Limit, RestartPolicy, Restarts, Verdict};

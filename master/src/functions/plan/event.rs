@@ -5,6 +5,14 @@ use crate::functions::{Load, Wanted};
 /// Something happened to a function or its pods.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
+    /// The plan begins: the Function object is this, and it has these pods. All of them are known before
+    /// anything is decided.
+    Begun {
+        /// What is wanted.
+        wanted: Wanted,
+        /// Its pods.
+        pods: Vec<PodView>,
+    },
     /// The Function object is this now.
     Applied(Wanted),
     /// The Function object is gone.

@@ -123,6 +123,12 @@ impl Plan {
 
     fn note(&mut self, event: Event, now: Timestamp, effects: &mut Vec<Effect>) {
         match event {
+            Event::Begun { wanted, pods } => {
+                self.wanted = Some(wanted);
+                for pod in pods {
+                    self.note_pod(pod, now, effects);
+                }
+            }
             Event::Applied(wanted) => {
                 let differs = |old: &Wanted| {
                     old.build != wanted.build || old.unschedulable != wanted.unschedulable

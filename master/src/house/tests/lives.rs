@@ -1,10 +1,12 @@
 //! Functions come, are called, and go.
 
-use common::resources::{Function, Pod, ReplicaSet, Service};
+use common::resources::{Function, Pod, PodPhase, ReplicaSet, Service};
 
 use super::village::Village;
 use super::{eventually, is_ok};
 use crate::calls::CallError;
+use crate::store::Durability::Durable;
+use crate::supervisor::CrashChild;
 
 #[actix_web::test]
 async fn many_calls_from_zero_start_one_pod() {
@@ -85,4 +87,32 @@ async fn a_function_made_anew_while_the_old_one_ends_answers() {
     })
     .await;
     collector.abort();
+}
+
+#[actix_web::test]
+async fn a_pod_that_counts_as_ended_does_not_run_on() {
+    let village = Village::build().await.unwrap();
+    village.apply("f").await;
+    assert!(is_ok(village.call("f").await));
+    let pod = village.agent.pods.lock()[0].clone();
+    let end = |pod: &mut Pod| {
+        pod.status.phase = Some(PodPhase::Failed);
+        true
+    };
+    let objects = &village.ground.objects;
+    let ended = objects
+        .modify::<Pod>("default", &pod.name, Durable, end)
+        .await;
+    assert!(ended.unwrap().is_some());
+    // Its agent dials anew and says that it runs.
+    village.tree.nodes.tell(CrashChild("n1".to_owned()));
+    eventually("its agent was told to end it", async || {
+        let pods = village.agent.pods.lock();
+        pods.iter().all(|other| other.uid != pod.uid).then_some(())
+    })
+    .await;
+    assert!(
+        is_ok(village.call("f").await),
+        "another one takes its calls"
+    );
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{AsyncContext, Context, Handler, Message, WrapFuture};
-use common::link::{PodReport, PodState, ToMaster};
+use common::link::{PodReport, PodState, ToAgent, ToMaster};
 use common::resources::{Pod, timestamp};
 
 use super::NodeActor;
@@ -18,7 +18,8 @@ use crate::objects::ObjectError;
 #[rtype(result = "()")]
 struct Written {
     uid: String,
-    result: Result<(), ObjectError>,
+    /// Whether the pod outlives its end.
+    result: Result<bool, ObjectError>,
 }
 
 impl NodeActor {
@@ -85,8 +86,13 @@ impl Handler<Written> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, Written { uid, result }: Written, ctx: &mut Self::Context) {
-        if let Err(error) = result {
-            tracing::warn!(pod = uid, %error, "could not write a pod's state");
+        match result {
+            Ok(true) => self.send(ToAgent::RemovePod {
+                uid: uid.clone(),
+                grace_seconds: 0,
+            }),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(pod = uid, %error, "could not write a pod's state"),
         }
         if let Some(Some(next)) = self.writing.remove(&uid) {
             self.write(next, ctx);

@@ -29,6 +29,32 @@ fn a_pod_that_its_node_calls_ready_is_routed_once_and_stays_so_until_its_object_
 }
 
 #[test]
+fn a_plan_that_begins_with_pods_starts_no_others_in_their_places() {
+    let mut world = World::new();
+    let mut three = ready_to_run();
+    let pinned = Scaling {
+        pinned: Some(3),
+        ..Scaling::default()
+    };
+    three.rule = Rule::new(Some(&pinned), 2);
+    world.on(Event::Applied(three.clone()));
+    world.settle();
+    world.come_up();
+    assert_eq!((world.launches, world.routed.len()), (3, 3));
+    // The master is another one, the pods are the same.
+    world.plan = Plan::new("f");
+    world.routed.clear();
+    let pods: Vec<_> = world.pods.values().cloned().collect();
+    world.on(Event::Begun {
+        wanted: three,
+        pods,
+    });
+    assert_eq!((world.launches, world.routed.len()), (3, 3));
+    world.pass(10);
+    assert_eq!((world.launches, world.pods.len()), (3, 3));
+}
+
+#[test]
 fn a_word_of_readiness_that_comes_late_brings_no_pod_back() {
     let (mut world, pod) = one_starting();
     world.pods.remove(&pod.uid);
