@@ -65,27 +65,32 @@ impl Fleet {
     /// How many pods its nodes have, and how many of them are ready.
     ///
     /// # Panics
-    /// When it says something else.
+    /// When it has said nothing yet.
     #[must_use]
     pub fn pods(&self) -> (usize, usize) {
-        let said = self.said();
-        let numbers: Vec<usize> = said
-            .split(", ")
-            .filter_map(|part| part.split(' ').next()?.parse().ok())
-            .collect();
-        match numbers[..] {
-            [_, pods, ready] => (pods, ready),
-            _ => panic!("the fleet says {said:?}"),
-        }
+        *self.history().last().expect("it has said something")
+    }
+
+    /// The same, each time it changed since the last start.
+    #[must_use]
+    pub fn history(&self) -> Vec<(usize, usize)> {
+        let numbers = |line: &str| {
+            let parts = line.split(", ");
+            let numbers = parts.filter_map(|part| part.split(' ').next()?.parse().ok());
+            match numbers.collect::<Vec<usize>>()[..] {
+                [_, pods, ready] => (pods, ready),
+                _ => panic!("the fleet says {line:?}"),
+            }
+        };
+        let log = self.process.log();
+        let (lines, _) = log[self.before..].rsplit_once('\n').unwrap_or_default();
+        lines.lines().map(numbers).collect()
     }
 
     /// The last line it has printed.
     fn said(&self) -> String {
         let log = self.process.log();
-        log[self.before..]
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .to_owned()
+        let last = log[self.before..].lines().last();
+        last.unwrap_or_default().to_owned()
     }
 }

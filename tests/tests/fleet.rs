@@ -77,7 +77,7 @@ fn half_of_fifty_nodes_vanish_and_every_pod_is_accounted_for() {
         .agents(0)
         .master("nodes.not-ready-after", "1s")
         .master("nodes.replace-after", "1s");
-    let cluster = Cluster::with(options);
+    let mut cluster = Cluster::with(options);
     let stays = Fleet::start(&cluster, "stays-", 25);
     let mut goes = Fleet::start(&cluster, "goes-", 25);
     apply(&cluster, 30);
@@ -94,6 +94,23 @@ fn half_of_fifty_nodes_vanish_and_every_pod_is_accounted_for() {
     let before = (of(&pods, "stays-"), of(&pods, "goes-"));
     assert!(before.0 > 100 && before.1 > 100, "{before:?}");
     call_all(&cluster, &pods);
+
+    // A master that begins knows its pods before it decides anything: none is ended, none is started in its place.
+    let marks = [&stays, &goes].map(|fleet| fleet.history().len());
+    cluster.crash_master();
+    eventually("all nodes are linked to the new master", || {
+        match cluster.master.log().matches("agent connected").count() {
+            100 => Ok(()),
+            other => Err(other),
+        }
+    });
+    let after = all_accounted_for(&cluster, &[&stays, &goes], 300);
+    assert!(after.keys().eq(pods.keys()));
+    call_all(&cluster, &after);
+    for (fleet, mark) in [&stays, &goes].into_iter().zip(marks) {
+        let count = fleet.pods();
+        assert!(fleet.history()[mark..].iter().all(|one| *one == count));
+    }
 
     goes.process.kill();
     let pods = all_accounted_for(&cluster, &[&stays], 300);

@@ -337,3 +337,59 @@ fn an_absent_nodes_pods_are_replaced_after_the_grace_and_end_where_it_comes_back
     let node = kubectl.json(&["get", "node", "node-1"]);
     assert_eq!(node["spec"]["taints"], Value::Null);
 }
+
+#[test]
+fn pods_that_were_replaced_while_their_node_was_cut_off_end_when_it_is_back() {
+    let options = Options::default()
+        .agents(2)
+        .master("nodes.not-ready-after", "1s")
+        .master("nodes.replace-after", "1s")
+        .agent("pods.orphan-after", "120s");
+    let cluster = Cluster::with(options);
+    let two = "scaling: { minReplicas: 2, maxReplicas: 2 }";
+    cluster.apply("f", &params("__import__('os').getpid()"), two);
+    let nodes: std::collections::BTreeSet<_> = cluster
+        .ready_pods("f", 2)
+        .iter()
+        .map(|pod| node_of(pod).to_owned())
+        .collect();
+    assert_eq!(nodes.len(), 2, "{nodes:?}");
+    let old = cluster.nodes[0].pod_processes();
+    assert_eq!(old.len(), 1);
+    // To the master it is as if the network was cut: the connection stands, nothing comes.
+    let stopped = &cluster.nodes[0].process;
+    stopped.signal(nix::sys::signal::Signal::SIGSTOP);
+    eventually("its pod is replaced", || {
+        let pods = cluster.pods("f");
+        let moved = pods.len() == 2 && pods.iter().all(|pod| node_of(pod) == "node-2");
+        if moved { Ok(()) } else { Err(pods) }
+    });
+    let new = cluster.ready_pods("f", 2);
+    assert_eq!(
+        cluster.nodes[0].pod_processes(),
+        old,
+        "the duplicate runs on"
+    );
+    stopped.signal(nix::sys::signal::Signal::SIGCONT);
+    eventually("the older duplicate is ended", || {
+        match cluster.nodes[0].pod_processes() {
+            left if left.is_empty() => Ok(()),
+            left => Err(left),
+        }
+    });
+    cluster.wait_for_node("node-1");
+    let uids = |pods: &[Value]| -> Vec<Value> {
+        let uids = pods.iter().map(|pod| pod["metadata"]["uid"].clone());
+        uids.collect()
+    };
+    assert_eq!(uids(&cluster.ready_pods("f", 2)), uids(&new));
+    let function = cluster.kubectl().json(&["get", "function", "f"]);
+    assert_eq!(function["status"]["readyReplicas"], 2, "{function}");
+    assert_eq!(function["status"]["replicas"], 2, "{function}");
+    let serving = cluster.nodes[1].pod_processes();
+    for _ in 0..8 {
+        let pid = cluster.gateway().post("/function/f", "{}").expect(200);
+        let of = |line: &String| line.split(' ').next() == Some(&pid.to_string());
+        assert!(serving.iter().any(of), "{pid} is not of {serving:?}");
+    }
+}

@@ -7,6 +7,7 @@ use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReaso
 use common::link::{Frame, FrameError, Hello, MAX_UNACKED, PodReport, SILENCE, ToAgent, ToMaster};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::registry::{Connect, Connected, Disconnected, FromAgent};
 use super::{Nodes, Refused};
@@ -52,11 +53,13 @@ pub enum SessionError {
 }
 
 /// One side's counters.
-#[derive(Default)]
 struct Counters {
     sent: u64,
     acknowledged: u64,
     received: u64,
+    /// When the agent was last heard of. It stands here since a wait for its next message begins anew whenever this
+    /// side says something.
+    heard: Instant,
 }
 
 /// Runs a session until it ends. `node` is the name in the agent's certificate.
@@ -66,7 +69,12 @@ pub async fn run(
     mut stream: AggregatedMessageStream,
     nodes: Mailbox<Nodes>,
 ) {
-    let mut counters = Counters::default();
+    let mut counters = Counters {
+        sent: 0,
+        acknowledged: 0,
+        received: 0,
+        heard: Instant::now(),
+    };
     let error = match greet(&node, &mut stream, &mut counters).await {
         Ok((hello, inventory)) => {
             serve(
@@ -200,7 +208,8 @@ async fn next(
     counters: &mut Counters,
 ) -> Result<ToMaster, SessionError> {
     loop {
-        let message = tokio::time::timeout(SILENCE, stream.next()).await;
+        let message = tokio::time::timeout_at(counters.heard + SILENCE, stream.next()).await;
+        counters.heard = Instant::now();
         let text = match message {
             Err(_) => return Err(SessionError::Silent),
             Ok(None | Some(Ok(AggregatedMessage::Close(_)))) => return Err(SessionError::Closed),
