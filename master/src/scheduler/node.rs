@@ -149,9 +149,14 @@ pub(super) fn free(facts: &NodeFacts, usage: &Usage) -> u64 {
     facts.memory_bytes.saturating_sub(usage.memory_bytes)
 }
 
+/// Whether the node takes one more pod, however small.
+pub(super) fn has_place(facts: &NodeFacts, usage: &Usage) -> bool {
+    usage.pods < facts.max_pods
+}
+
 /// Whether there is room for the pod.
 pub(super) fn has_room(facts: &NodeFacts, usage: &Usage, needs: &Needs) -> bool {
-    usage.pods < facts.max_pods && free(facts, usage) >= needs.memory_bytes
+    has_place(facts, usage) && free(facts, usage) >= needs.memory_bytes
 }
 
 /// How full the scarcer of cores and memory is with so much more, in thousandths.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use common::digest::Digest;
 
-use super::node::{NodeFacts, Usage, cost, free, fullness, has_room};
+use super::node::{NodeFacts, Usage, cost, free, fullness, has_place, has_room};
 use super::{Needs, Unschedulable};
 
 /// Nodes that are compared for one pod: the emptiest that fit. More would hardly be better, and a
@@ -194,11 +194,20 @@ impl Roster {
                 largest_mib: largest >> 20,
             };
         }
-        let free = able.iter().map(|(facts, usage)| free(facts, usage)).max();
-        Unschedulable::Full {
-            nodes: able.len(),
-            wanted_mib,
-            free_mib: free.unwrap_or(0) >> 20,
+        let open = able.iter().filter(|(facts, usage)| has_place(facts, usage));
+        match open.map(|(facts, usage)| free(facts, usage)).max() {
+            None => Unschedulable::NoPlaces {
+                nodes: able.len(),
+                pods: able
+                    .iter()
+                    .map(|(facts, _)| u64::from(facts.max_pods))
+                    .sum(),
+            },
+            Some(free) => Unschedulable::Full {
+                nodes: able.len(),
+                wanted_mib,
+                free_mib: free >> 20,
+            },
         }
     }
 }

@@ -47,6 +47,17 @@ pub enum Unschedulable {
         /// Memory of the largest node.
         largest_mib: u64,
     },
+    /// All have as many pods as they take.
+    #[error(
+        "all {nodes} nodes that fit have as many pods as they take ({pods} together); raise pods.max of an agent or \
+         add a node"
+    )]
+    NoPlaces {
+        /// Nodes that fit otherwise.
+        nodes: usize,
+        /// Pods that they take.
+        pods: u64,
+    },
     /// All are full.
     #[error(
         "all {nodes} nodes that fit are full: the pod wants {wanted_mib} MiB, the roomiest has {free_mib} MiB free"
@@ -56,7 +67,7 @@ pub enum Unschedulable {
         nodes: usize,
         /// Memory the pod wants.
         wanted_mib: u64,
-        /// Memory the roomiest node has.
+        /// Memory the roomiest node has that takes more pods.
         free_mib: u64,
     },
 }
@@ -72,7 +83,7 @@ impl Unschedulable {
             Self::Tainted { .. } => "NodesTainted",
             Self::NoLayer { .. } => "NoLayer",
             Self::TooLarge { .. } => "PodTooLarge",
-            Self::Full { .. } => "NoCapacity",
+            Self::NoPlaces { .. } | Self::Full { .. } => "NoCapacity",
         }
     }
 }

@@ -74,5 +74,7 @@ fn no_layer_too_large_and_full() {
         },
         0,
     )]);
-    assert_eq!(refused(&crowded, &needs(1)).reason(), "NoCapacity");
+    let why = refused(&crowded, &needs(1));
+    assert_eq!(why, Unschedulable::NoPlaces { nodes: 1, pods: 0 });
+    assert_eq!(why.reason(), "NoCapacity");
 }
