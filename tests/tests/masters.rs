@@ -495,11 +495,7 @@ fn a_leader_that_falls_silent_is_replaced_and_when_it_wakes_up_changes_nothing()
     cluster.master.signal(Signal::SIGSTOP);
     second.await_role("leader");
     call(second.gateway());
-    let after = uids(&second.kubectl());
-    assert!(
-        before.iter().all(|pod| after.contains(pod)),
-        "the pod runs on: {before:?}, {after:?}"
-    );
+    assert_eq!(uids(&second.kubectl()), before, "the pod runs on, alone");
     second.kubectl().run(&["create", "namespace", "mine"]);
 
     cluster.master.signal(Signal::SIGCONT);
@@ -511,11 +507,105 @@ fn a_leader_that_falls_silent_is_replaced_and_when_it_wakes_up_changes_nothing()
     await_first(cluster, "standby");
     call(&cluster.gateway());
     call(second.gateway());
-    let after = uids(&second.kubectl());
+    assert_eq!(uids(&second.kubectl()), before, "the pod runs on, alone");
+}
+
+/// A command that goes on by itself, and what it has said so far.
+struct Running {
+    child: std::process::Child,
+    said: std::path::PathBuf,
+}
+
+impl Running {
+    fn start(kubectl: &tests::Kubectl, said: std::path::PathBuf, words: &[&str]) -> Self {
+        let file = fs::File::create(&said).unwrap();
+        let mut command = kubectl.command(words);
+        command.stdin(std::process::Stdio::null());
+        command.stderr(file.try_clone().unwrap()).stdout(file);
+        let child = command.spawn().unwrap();
+        Self { child, said }
+    }
+
+    fn await_said(&self, text: &str) -> String {
+        eventually(&format!("it says {text}"), || {
+            let said = fs::read_to_string(&self.said).unwrap();
+            if said.contains(text) {
+                Ok(said)
+            } else {
+                Err(said)
+            }
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_is_followed_by_a_standby_goes_on_where_it_was_when_the_leader_dies() {
+    let mut ensemble = Ensemble::begin();
+    let mut second = ensemble.second();
+    let cluster = &mut ensemble.cluster;
+    let home = cluster.home().to_owned();
+    let code =
+        "def main(params):\n    print('heard', params['n'], flush=True)\n    return params['n']\n";
+    cluster.apply("f", code, "scaling: { minReplicas: 1 }");
+    let _ = cluster.ready_pods("f", 1);
+    let kubectl = second.kubectl();
+    let create = |name: &str| kubectl.run(&["create", "configmap", name, "--from-literal=a=1"]);
+    let revision = |name: &str| {
+        kubectl.json(&["get", "configmap", name])["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let watch = |from: &str, file: &str| {
+        let path =
+            format!("/api/v1/namespaces/default/configmaps?watch=true&resourceVersion={from}");
+        Running::start(&kubectl, home.join(file), &["get", "--raw", &path])
+    };
+    let heard = |n: u32| {
+        let answer = second
+            .gateway()
+            .post("/function/f", json!({ "n": n }).to_string());
+        assert_eq!(answer.expect(200), json!(n));
+    };
+
+    create("one");
+    let one = revision("one");
+    let raw = watch(&one, "raw");
+    let listed = ["get", "configmaps", "-w", "-o", "name"];
+    let seen = Running::start(&second.real_kubectl(), home.join("seen"), &listed);
+    let log = Running::start(&kubectl, home.join("log"), &["logs", "-f", "function/f"]);
+    seen.await_said("configmap/one");
+    create("two");
+    let said = raw.await_said("\"two\"");
+    assert!(!said.contains("\"one\""), "it began after that: {said}");
+    seen.await_said("configmap/two");
+    heard(1);
+    log.await_said("heard 1");
+
+    let two = revision("two");
+    create("three");
+    cluster.master.kill();
+    second.await_role("leader");
+    create("four");
+    let said = watch(&two, "resumed").await_said("\"four\"");
     assert!(
-        before.iter().all(|pod| after.contains(pod)),
-        "the pod runs on: {before:?}, {after:?}"
+        said.contains("\"three\"") && !said.contains("\"two\""),
+        "{said}"
     );
+    let log = Running::start(&kubectl, home.join("later"), &["logs", "-f", "function/f"]);
+    log.await_said("heard 1");
+    second
+        .gateway()
+        .post("/function/f", r#"{"n": 2}"#)
+        .expect(200);
+    log.await_said("heard 2");
 }
 
 #[test]

@@ -164,6 +164,20 @@ fn a_join_that_is_replayed_gives_nothing_to_another_key_and_ends_with_its_token(
 }
 
 #[test]
+fn a_node_cannot_join_under_a_masters_name() {
+    let options = Options::default().agents(0);
+    let cluster = Cluster::with(options.master("api-names", "master.lan"));
+    let token = cluster.token();
+    for name in ["localhost", "127.0.0.1", "master.lan"] {
+        let refused = join(&cluster, &token, name, &Csr::new().unwrap());
+        assert_eq!(refused.status, 403, "{name}: {refused:?}");
+        assert!(refused.text().contains("--name"), "{refused:?}");
+    }
+    let other = join(&cluster, &token, "node.lan", &Csr::new().unwrap());
+    assert_eq!(other.status, 200, "{other:?}");
+}
+
+#[test]
 fn a_nodes_certificate_links_no_other_node() {
     let cluster = Cluster::with(Options::default().agents(2));
     let identity = Identity::load(&cluster.nodes[0].data().join("node.pem")).unwrap();

@@ -7,12 +7,13 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::Error;
+use super::masters_only::MastersOnly;
 use super::tls::provider;
 use crate::digest::Digest;
 
 /// TLS of a node that joins and knows only the hash of the authority's certificate. The server
 /// presents that certificate among its own; it becomes the one root against which everything is
-/// verified as usual: chain, validity, name, signature.
+/// verified as usual: chain, validity, name, signature; and that the server is a master.
 ///
 /// # Errors
 /// When TLS cannot be set up at all.
@@ -25,7 +26,7 @@ pub fn joining_client_config(authority: Digest) -> Result<ClientConfig, Error> {
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(MastersOnly(verifier)))
         .with_no_client_auth())
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod identity;
 mod joining;
+mod masters_only;
 mod peer;
 mod tls;
 mod token;
@@ -21,7 +22,7 @@ pub use file::write_atomic;
 pub use identity::{Csr, Identity, csr_key};
 pub use joining::joining_client_config;
 pub use peer::Peer;
-pub use tls::{ClientAuth, client_config, install_crypto, server_config};
+pub use tls::{ClientAuth, client_config, install_crypto, master_client_config, server_config};
 pub use token::{JoinToken, ParseTokenError};
 
 /// Organization of the nodes' certificates; their common name is [`NODE_PREFIX`] and the name.

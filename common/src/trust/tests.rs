@@ -243,3 +243,34 @@ fn an_identity_is_one_private_file() {
     std::fs::write(&path, "").unwrap();
     assert!(Identity::load(&path).is_err());
 }
+
+#[tokio::test]
+async fn a_node_does_not_pass_for_a_master() {
+    let (_directory, authority) = authority();
+    let csr = Csr::new().unwrap();
+    let names = ["localhost".to_owned()];
+    let now = Timestamp::now();
+    let signed = authority
+        .sign_csr(
+            &csr.csr_pem,
+            "system:node:localhost",
+            &[NODES],
+            &names,
+            HOUR,
+            now,
+        )
+        .unwrap();
+    let node = csr.signed(signed);
+    let passing = || server_config(&node, authority.ca_pem(), ClientAuth::Optional).unwrap();
+    let anybody = client_config(authority.ca_pem(), None).unwrap();
+    assert_eq!(connect(passing(), anybody, "localhost").await, Ok(None));
+
+    let agent = || master_client_config(authority.ca_pem(), &node).unwrap();
+    let joining = joining_client_config(authority.ca_digest()).unwrap();
+    for client in [agent(), joining] {
+        let refused = connect(passing(), client, "localhost").await.unwrap_err();
+        assert!(refused.contains("no master"), "{refused}");
+    }
+    let master = server(&authority, &["localhost"], ClientAuth::Optional);
+    assert!(connect(master, agent(), "localhost").await.is_ok());
+}

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::masters_only::MastersOnly;
 use super::{Error, Identity};
 
 /// What a server asks of those who connect.
@@ -77,4 +79,20 @@ pub fn client_config(ca_pem: &str, identity: Option<&Identity>) -> Result<Client
         Some(identity) => Ok(builder.with_client_auth_cert(identity.chain()?, identity.key()?)?),
         None => Ok(builder.with_no_client_auth()),
     }
+}
+
+/// As [`client_config`], of a client that speaks to masters only.
+///
+/// # Errors
+/// When the identity or the authority's certificate is unusable.
+pub fn master_client_config(ca_pem: &str, identity: &Identity) -> Result<ClientConfig, Error> {
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots(ca_pem)?, provider());
+    let verifier = verifier
+        .build()
+        .map_err(|error| Error::read("authority's certificate", error))?;
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(MastersOnly(verifier)));
+    Ok(builder.with_client_auth_cert(identity.chain()?, identity.key()?)?)
 }

@@ -266,6 +266,15 @@ impl Client {
             .map_err(|error| Error::unreachable(self.server(), &error))
     }
 
+    /// The next piece of an answer's body; `None` at its end.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn piece(&self, answer: &mut Response) -> Result<Option<Bytes>, Error> {
+        let piece = answer.chunk().await;
+        piece.map_err(|error| Error::unreachable(self.server(), &error))
+    }
+
     fn show_warnings(&self, headers: &HeaderMap) {
         for value in headers.get_all("warning") {
             let Some(text) = value.to_str().ok().and_then(warning_text) else {

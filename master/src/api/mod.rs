@@ -28,6 +28,7 @@ mod validation;
 mod verbs;
 
 pub use auth::{Caller, on_connect};
+pub use cache::Caches;
 pub use error::ApiError;
 pub use role::Role;
 pub use routes::{configure, configure_reads};

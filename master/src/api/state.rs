@@ -17,20 +17,20 @@ const MAX_WATCHES: usize = 10_000;
 /// What the API's handlers share. Put it into the app's data as `web::Data<ApiState>`.
 pub struct ApiState {
     objects: Objects,
-    caches: Caches,
+    caches: Arc<Caches>,
     logs: Arc<dyn PodLogs>,
     definitions: Arc<dyn Definitions>,
     watches: Arc<Semaphore>,
 }
 
 impl ApiState {
-    /// Makes the namespaces that are always there and starts the watch caches, on the current
-    /// runtime.
+    /// Makes the namespaces that are always there. The caches follow the same store.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn start(
         objects: Objects,
+        caches: Arc<Caches>,
         logs: Arc<dyn PodLogs>,
         definitions: Arc<dyn Definitions>,
     ) -> Result<Self, ObjectError> {
@@ -41,18 +41,17 @@ impl ApiState {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self::reader(objects, logs, definitions))
+        Ok(Self::reader(objects, caches, logs, definitions))
     }
 
-    /// Starts the watch caches, on the current runtime. Where writes are handed to another master this is all
-    /// that the API needs.
+    /// Where writes are handed to another master this is all that the API needs.
     #[must_use]
     pub fn reader(
         objects: Objects,
+        caches: Arc<Caches>,
         logs: Arc<dyn PodLogs>,
         definitions: Arc<dyn Definitions>,
     ) -> Self {
-        let caches = Caches::start(&objects);
         Self {
             objects,
             caches,

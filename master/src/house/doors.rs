@@ -136,6 +136,13 @@ impl Doors {
         names.dedup();
         names
     }
+
+    /// The same names but for this machine's own, which an agent beside the master may have.
+    pub(super) fn without_own(mut names: Vec<String>) -> Vec<String> {
+        let own = hostname();
+        names.retain(|name| Some(name) != own.as_ref());
+        names
+    }
 }
 
 fn hostname() -> Option<String> {

@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::doors::Doors;
+use crate::api::Caches;
 use crate::blobs::{self, Blobs};
 use crate::clock::{Clock, SystemClock};
 use crate::images::{self, ImageStore, image_store};
@@ -118,6 +119,8 @@ pub(crate) struct Ground {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) objects: Objects,
+    /// What watches are served from.
+    caches: Arc<Caches>,
     pub(crate) store_counts: StoreCounts,
     pub(crate) authority: Arc<Authority>,
     pub(crate) blobs: Blobs,
@@ -144,10 +147,13 @@ impl Ground {
         // One that stands by shall say now what it would lack later.
         let blobs = blobs::open(settings.bucket()?.as_ref(), &settings.blobs_dir()).await?;
         let (store, etcd) = store::open(&settings, &clock, &store_counts).await?;
-        let lead = match etcd {
-            Some(etcd) => Some(standby::lead(&settings, &doors, &etcd, &store, &clock).await?),
+        let (lead, caches) = match etcd {
+            Some(etcd) => {
+                let taken = standby::lead(&settings, &doors, &etcd, &store, &clock).await?;
+                (Some(taken.0), taken.1)
+            }
             // Nobody else can have the file open.
-            None => None,
+            None => (None, None),
         };
         let store = lead.as_ref().map_or(store, |lead| lead.fence());
         let authority = authority::open(&settings, &*store, clock.now()).await?;
@@ -157,12 +163,14 @@ impl Ground {
         let opened = registry::open(&settings).await?;
         let registry = opened.as_ref().and_then(|opened| opened.own.clone());
         let objects = Objects::new(Arc::clone(&store), Arc::clone(&clock));
+        let caches = caches.unwrap_or_else(|| Arc::new(Caches::start(&objects)));
         let epoch = next_epoch(&*store, clock.now()).await?;
         let authority = Arc::new(authority);
         Ok(Self {
             settings,
             clock,
             objects,
+            caches,
             store_counts,
             authority,
             blobs,

@@ -40,7 +40,8 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Vec<Server>, Ho
         tree.book.clone(),
         tree.build_logs.clone(),
     ));
-    let state = ApiState::start(ground.objects.clone(), logs, Arc::new(AslDefinitions)).await?;
+    let (objects, caches) = (ground.objects.clone(), Arc::clone(&ground.caches));
+    let state = ApiState::start(objects, caches, logs, Arc::new(AslDefinitions)).await?;
     let state = Data::new(state);
     let limits = Limits {
         body_bytes: usize::try_from(settings.gateway.max_body.0).unwrap_or(usize::MAX),
@@ -135,6 +136,7 @@ fn serve_api(
     )?;
     let state = state.clone();
     let joining = Data::new(Joining {
+        taken: Doors::without_own(api_names(settings, &ground.doors)?),
         authority: Arc::clone(&ground.authority),
         objects: ground.objects.clone(),
         nodes: tree.nodes.clone(),
@@ -195,6 +197,13 @@ pub(super) fn on_api_connection(io: &dyn Any, data: &mut Extensions) {
     gateway::note_connection(io, data);
 }
 
+/// The names and addresses under which this master's API is found.
+fn api_names(settings: &Settings, doors: &Doors) -> Result<Vec<String>, HouseError> {
+    let advertised = settings.etcd()?;
+    let advertised = advertised.map(|etcd| doors.advertised(settings, &etcd.members).0);
+    Ok(doors.names(settings, advertised.as_deref()))
+}
+
 /// TLS of the API's port.
 pub(super) fn api_tls(
     settings: &Settings,
@@ -202,10 +211,7 @@ pub(super) fn api_tls(
     authority: &Authority,
     now: Timestamp,
 ) -> Result<ServerConfig, HouseError> {
-    let advertised = settings.etcd()?;
-    let advertised = advertised.map(|etcd| doors.advertised(settings, &etcd.members).0);
-    let names = doors.names(settings, advertised.as_deref());
-    let identity = authority.issue_server(&names, now)?;
+    let identity = authority.issue_server(&api_names(settings, doors)?, now)?;
     Ok(server_config(
         &identity,
         authority.ca_pem(),

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::doors::{Door, Doors};
 use super::{Admin, HouseError, authority, keyring, ports, store, tree};
 use crate::api::auth::Entrance;
-use crate::api::{self, ApiState, NoLogs, Role};
+use crate::api::{self, ApiState, Caches, NoLogs, Role};
 use crate::clock::Clock;
 use crate::gateway;
 use crate::metrics::{self, Scraping};
@@ -34,14 +34,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LEAVE_SECONDS: u64 = 30;
 
 /// Takes the lead as soon as nobody has it, and keeps it. Until then the master stands by: it serves reads and hands
-/// everything else to whoever leads.
+/// everything else to whoever leads. The caches that it served watches from go on, so that a watch goes on by this master
+/// from where it was.
 pub(super) async fn lead(
     settings: &Settings,
     doors: &Doors,
     etcd: &Target,
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<Lead>, HouseError> {
+) -> Result<(Arc<Lead>, Option<Arc<Caches>>), HouseError> {
     let (host, port) = doors.advertised(settings, &etcd.members);
     let me = Leader {
         id: who(),
@@ -51,14 +52,14 @@ pub(super) async fn lead(
             format!("https://{host}:{port}")
         },
     };
-    let lead = match Lead::try_take(store, &me).await? {
-        Some(lead) => lead,
+    let (lead, caches) = match Lead::try_take(store, &me).await? {
+        Some(lead) => (lead, None),
         None => wait(settings, doors, store, clock, &me).await?,
     };
     let lead = Arc::new(lead);
     let kept = Arc::clone(&lead);
     actix_web::rt::spawn(async move { kept.keep().await });
-    Ok(lead)
+    Ok((lead, caches))
 }
 
 /// What others are told of this master; nobody else says the same.
@@ -74,11 +75,11 @@ async fn wait(
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
     me: &Leader,
-) -> Result<Lead, HouseError> {
+) -> Result<(Lead, Option<Arc<Caches>>), HouseError> {
     let leaders = Leaders::default();
     let mut taking = Box::pin(Lead::take(Arc::clone(store), me, &leaders));
     let found = tokio::select! {
-        lead = &mut taking => return Ok(lead),
+        lead = &mut taking => return Ok((lead, None)),
         found = find(settings, store, clock) => found?,
     };
     let (authority, keys) = found;
@@ -89,11 +90,18 @@ async fn wait(
         tls: tree::master_tls(&authority, clock.now(), b"http/1.1")?,
         leaders: leaders.subscribe(),
     };
-    let standing = Standing::begin(settings, doors, &authority, objects, &shared)?;
+    let caches = Arc::new(Caches::start(&objects));
+    let state = ApiState::reader(
+        objects,
+        Arc::clone(&caches),
+        Arc::new(NoLogs),
+        Arc::new(AslDefinitions),
+    );
+    let standing = Standing::begin(settings, doors, &authority, state, &shared)?;
     let lead = taking.await;
     // Whoever comes now waits for the leader that this master becomes.
     standing.end();
-    Ok(lead)
+    Ok((lead, Some(caches)))
 }
 
 /// What the first leader of a cluster makes.
@@ -135,10 +143,10 @@ impl Standing {
         settings: &Settings,
         doors: &Doors,
         authority: &Authority,
-        objects: Objects,
+        state: ApiState,
         shared: &Shared,
     ) -> Result<Self, HouseError> {
-        let now = objects.clock().now();
+        let now = state.objects().clock().now();
         let entrance = if doors.gateway.address.ip().is_loopback() {
             Entrance::LocalGateway
         } else {
@@ -146,7 +154,7 @@ impl Standing {
         };
         let workers = ports::gateway_workers(settings);
         let mut servers = vec![
-            serve_api(settings, doors, authority, objects, shared)?,
+            serve_api(settings, doors, authority, state, shared)?,
             serve_plain(&doors.gateway, entrance, workers, shared)?,
         ];
         if let Some(door) = &doors.step_functions {
@@ -181,17 +189,16 @@ fn serve_api(
     settings: &Settings,
     doors: &Doors,
     authority: &Authority,
-    objects: Objects,
+    state: ApiState,
     shared: &Shared,
 ) -> Result<Server, HouseError> {
     let door = &doors.api;
-    let tls = ports::api_tls(settings, doors, authority, objects.clock().now())?;
+    let tls = ports::api_tls(settings, doors, authority, state.objects().clock().now())?;
     let role = Role::Standby(shared.leaders.clone());
     let scraping = Data::new(Scraping {
         metrics: Arc::new(Metrics::default().with(role.clone())),
         book: NodeBook::new(Arc::clone(&shared.tls), 0, None),
     });
-    let state = ApiState::reader(objects, Arc::new(NoLogs), Arc::new(AslDefinitions));
     let (state, role, shared) = (Data::new(state), Data::new(role), shared.clone());
     let server = HttpServer::new(move || {
         App::new()

@@ -31,6 +31,8 @@ pub struct Joining {
     pub authority: Arc<Authority>,
     /// The API's objects.
     pub objects: Objects,
+    /// Names that lead to a master, which no node may have.
+    pub taken: Vec<String>,
     /// Takes the agents' sessions.
     pub nodes: Mailbox<Nodes>,
 }
@@ -101,6 +103,10 @@ async fn join(
     let (node, key) = (&body.node, key_of(&body.csr)?);
     check_dns_subdomain(node)
         .map_err(|error| ApiError::bad_request(format!("the node's name: {error}")))?;
+    if joining.taken.contains(node) {
+        let message = format!("{node} is a master's name; give the node another one with --name");
+        return Err(ApiError::forbidden(message));
+    }
     if !members::take_in(&joining.objects, node, key).await? {
         let message = format!(
             "node {node} belongs to the cluster already, with another key: choose another name, or, if it was \

@@ -10,7 +10,8 @@ use common::resources::Workflow;
 use common::trust::{Authority, ClientAuth, Identity, client_config, server_config};
 use futures_util::StreamExt as _;
 use master::api::{
-    self, ApiError, ApiState, DefinitionProblem, Definitions, LogOptions, LogStream, PodLogs,
+    self, ApiError, ApiState, Caches, DefinitionProblem, Definitions, LogOptions, LogStream,
+    PodLogs,
 };
 use master::clock::{Clock, SystemClock};
 use master::objects::{Objects, gc};
@@ -93,7 +94,9 @@ impl House {
                 .unwrap();
             runtime.block_on(async move {
                 tokio::spawn(gc::run(of_server.clone()));
-                let state = ApiState::start(of_server, Arc::new(TwoLines), Arc::new(WantsEntry));
+                let caches = Arc::new(Caches::start(&of_server));
+                let (logs, definitions) = (Arc::new(TwoLines), Arc::new(WantsEntry));
+                let state = ApiState::start(of_server, caches, logs, definitions);
                 let state = web::Data::new(state.await.unwrap());
                 let server = HttpServer::new(move || {
                     App::new()

@@ -2,7 +2,9 @@ use std::fs;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use common::trust::{self, ClientAuth, Identity, client_config, server_config, write_atomic};
+use common::trust::{
+    self, ClientAuth, Identity, master_client_config, server_config, write_atomic,
+};
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::layout::Layout;
@@ -105,7 +107,7 @@ impl Credentials {
 
 impl Current {
     fn new(identity: Identity, ca: &str) -> Result<Self, CredentialsError> {
-        let mut client = client_config(ca, Some(&identity))?;
+        let mut client = master_client_config(ca, &identity)?;
         client.alpn_protocols = vec![b"http/1.1".to_vec()];
         let server = server_config(&identity, ca, ClientAuth::Required)?;
         Ok(Self {

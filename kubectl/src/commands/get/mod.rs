@@ -128,9 +128,13 @@ async fn raw(client: &Client, path: &str) -> Result<(), Error> {
     if !path.starts_with('/') {
         return message(format!("found \"{path}\", want a path, as /version"));
     }
-    let answer = client.ok(Request::get(path)).await?;
-    let body = client.read(answer).await?;
-    std::io::stdout().lock().write_all(&body)?;
+    // As it comes: a watch has no end.
+    let mut answer = client.ok(Request::get(path)).await?;
+    while let Some(piece) = client.piece(&mut answer).await? {
+        let mut out = std::io::stdout().lock();
+        out.write_all(&piece)?;
+        out.flush()?;
+    }
     Ok(())
 }
 

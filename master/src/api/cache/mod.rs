@@ -72,15 +72,16 @@ impl KindCache {
     }
 }
 
-/// The caches of all kinds. Dropping it ends their watches.
-pub(super) struct Caches {
+/// The watch caches of all kinds. Dropping them ends their watches on the store.
+pub struct Caches {
     kinds: Vec<(&'static Kind, Arc<KindCache>)>,
     tasks: Vec<AbortHandle>,
 }
 
 impl Caches {
-    /// Starts one cache per kind.
-    pub(super) fn start(objects: &Objects) -> Self {
+    /// Starts one cache per kind, on the current runtime.
+    #[must_use]
+    pub fn start(objects: &Objects) -> Self {
         let mut kinds = Vec::with_capacity(KINDS.len());
         let mut tasks = Vec::with_capacity(KINDS.len());
         for kind in KINDS {
