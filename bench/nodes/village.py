@@ -152,6 +152,7 @@ class Village(Cluster):
 
     def recover(self, pods):
         """The leader is killed and, alone, started again at once: when what works again, in seconds."""
+        before = set(self.pods())
         master = self.processes.pop("master")
         master.kill()
         begun = time.monotonic()
@@ -169,7 +170,8 @@ class Village(Cluster):
         }.items():
             self._wait(what, 120, look)
             found[f"{what}_seconds"] = since(begun)
-        found["pods_lost"] = pods - len(self.pods())
+        after = set(self.pods())
+        found["pods_lost"], found["pods_begun"] = len(before - after), len(after - before)
         return {**found, **self.master()}
 
 
