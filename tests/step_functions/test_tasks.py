@@ -1,11 +1,12 @@
 """Tasks that somebody answers: workers of activities, holders of tokens, people with kubectl."""
 
+import http.server
 import json
 import signal
 import threading
 
 import pytest
-from conftest import one, until
+from conftest import HTTP_PORT, one, until
 
 
 def activity(engine):
@@ -112,3 +113,56 @@ def test_activities_are_listed_described_and_deleted(engine):
         engine.client.describe_activity(activityArn=arn)
     ended = engine.end(waiting(engine, arn))
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
+
+
+@pytest.mark.parametrize("resource", ["double", "arn:aws:lambda:us-east-1:111111111111:function:double"])
+def test_a_function_is_named_or_given_by_its_arn(engine, resource):
+    assert json.loads(engine.run(one({"Type": "Task", "Resource": resource}), {"n": 4})["output"]) == {"n": 8}
+
+
+def test_an_invocation_wraps_what_the_function_answers(engine):
+    state = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "double", "Payload.$": "$"}}
+    output = json.loads(engine.run(one(state), {"n": 4})["output"])
+    assert (output["Payload"], output["StatusCode"], output["ExecutedVersion"]) == ({"n": 8}, 200, "$LATEST")
+
+
+def test_a_nested_execution_may_hold_the_token(engine):
+    worker = engine.client.create_activity(name=engine.name())["activityArn"]
+    inner = engine.machine(one({"Type": "Task", "Resource": worker}))
+    state = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.waitForTaskToken"}
+    execution = engine.start(engine.machine(one({**state, "Parameters": {"StateMachineArn": inner, "Input": {"token.$": "$$.Task.Token"}}})))
+    task = engine.client.get_activity_task(activityArn=worker)
+    token = json.loads(task["input"])["token"]
+    until("the outer run waits", lambda: "TaskSubmitted" in engine.types(execution))
+    engine.client.send_task_success(taskToken=token, output='"signed"')
+    assert json.loads(engine.end(execution)["output"]) == "signed"
+    engine.client.send_task_success(taskToken=task["taskToken"], output="{}")
+
+
+class Orders(http.server.BaseHTTPRequestHandler):
+    """Answers with what it was sent, or with the status that the path names."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(int(self.path.rpartition("/")[2]))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+
+def test_a_run_calls_an_endpoint_that_is_allowed_and_no_other(engine):
+    state = lambda url: one({"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Parameters": {"ApiEndpoint": url, "Method": "POST", "RequestBody.$": "$"}})
+    with http.server.HTTPServer(("127.0.0.1", HTTP_PORT), Orders) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{HTTP_PORT}"
+        good = engine.run(state(f"{here}/200"), {"a": 1})
+        bad = engine.run(state(f"{here}/409"), {"a": 1})
+        server.shutdown()
+    answer = json.loads(good["output"])
+    assert (answer["StatusCode"], answer["ResponseBody"]) == (200, {"a": 1})
+    assert (bad["status"], bad["error"]) == ("FAILED", "States.Http.StatusCode.409")
+    other = engine.run(state("http://127.0.0.1:1/200"), {"a": 1})
+    assert other["status"] == "FAILED" and "http-allow" in other["cause"], other
