@@ -175,6 +175,15 @@ def test_kubectl_stops_and_redrives_a_run(engine):
     assert engine.end(execution)["redriveCount"] == 1
 
 
+def test_kubectl_runs_again_what_ran_with_the_same_input_or_another(engine):
+    machine = engine.machine(one({"Type": "Task", "Resource": "double"}))
+    engine.end(engine.start(machine, {"n": 2}, name="first"))
+    run = f"run/{machine.split(':')[-1]}-first"
+    assert json.loads(engine.kubectl("execute", run)) == {"n": 4}
+    assert json.loads(engine.kubectl("execute", run, '{"n": 5}')) == {"n": 10}
+    assert len(engine.client.list_executions(stateMachineArn=machine)["executions"]) == 3
+
+
 def test_definitions_and_runs_are_drawn(engine):
     machine = engine.machine(GATED)
     name = machine.split(":")[-1]
