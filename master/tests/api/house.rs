@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
-use common::resources::Workflow;
+use common::resources::{Namespace, ObjectMeta, Resource as _, Workflow};
 use common::trust::{Authority, ClientAuth, Identity, client_config, server_config};
 use futures_util::StreamExt as _;
 use master::api::{
@@ -14,7 +14,7 @@ use master::api::{
     PodLogs,
 };
 use master::clock::{Clock, SystemClock};
-use master::objects::{Objects, gc};
+use master::objects::{Durability, Objects, gc};
 use master::store::EmbeddedStore;
 use reqwest::{Client, Method};
 use serde_json::Value;
@@ -94,6 +94,11 @@ impl House {
                 .unwrap();
             runtime.block_on(async move {
                 tokio::spawn(gc::run(of_server.clone()));
+                // A life before this one wrote something: there are versions older than the caches.
+                for name in ["default", "kube-system"] {
+                    let space = Namespace::with_metadata(ObjectMeta::named("", name));
+                    of_server.create(space, Durability::Durable).await.unwrap();
+                }
                 let caches = Arc::new(Caches::start(&of_server));
                 let (logs, definitions) = (Arc::new(TwoLines), Arc::new(WantsEntry));
                 let state = ApiState::start(of_server, caches, logs, definitions);

@@ -110,7 +110,7 @@ async fn a_selector_sees_objects_come_and_go() {
 async fn an_old_version_has_expired_and_a_short_watch_ends() {
     let house = House::new();
     let mut watch = Lines::open(&house, "resourceVersion=1", "").await;
-    // The namespaces that are always there took the first revisions.
+    // The caches begin with a later one.
     let event = watch.next().await.unwrap();
     assert_eq!(
         (&event["type"], &event["object"]["code"]),
