@@ -74,11 +74,8 @@ impl Pods {
             return;
         }
         let report = PodReport {
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
-            state: PodState::Starting,
             runtime_id: Some(format!("simulated://{}", pod.uid)),
-            ..unknown(&pod.uid)
+            ..PodReport::new(&pod.uid, &pod.namespace, &pod.name, PodState::Starting)
         };
         outcome.say.push(ToMaster::Pod(Box::new(report.clone())));
         self.reports.insert(pod.uid.clone(), report);
@@ -95,26 +92,13 @@ impl Pods {
     }
 
     fn remove(&mut self, uid: &str) -> ToMaster {
-        let mut report = self.reports.remove(uid).unwrap_or_else(|| unknown(uid));
+        let mut report = self
+            .reports
+            .remove(uid)
+            .unwrap_or_else(|| PodReport::gone(uid));
         report.state = PodState::Gone;
         report.cold = None;
         ToMaster::Pod(Box::new(report))
-    }
-}
-
-/// What a node says of a pod that it never had.
-fn unknown(uid: &str) -> PodReport {
-    PodReport {
-        uid: uid.to_owned(),
-        namespace: String::new(),
-        name: String::new(),
-        state: PodState::Gone,
-        reason: None,
-        message: None,
-        exit: None,
-        runtime_id: None,
-        started_at: None,
-        cold: None,
     }
 }
 

@@ -117,6 +117,35 @@ pub struct PodReport {
     pub cold: Option<Cold>,
 }
 
+impl PodReport {
+    /// That it stands so, and nothing else.
+    pub fn new(
+        uid: impl Into<String>,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+        state: PodState,
+    ) -> Self {
+        Self {
+            uid: uid.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+            state,
+            reason: None,
+            message: None,
+            exit: None,
+            runtime_id: None,
+            started_at: None,
+            cold: None,
+        }
+    }
+
+    /// Of a pod that the node knows by its uid only, or not at all.
+    #[must_use]
+    pub fn gone(uid: &str) -> Self {
+        Self::new(uid, "", "", PodState::Gone)
+    }
+}
+
 /// How a pod's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {

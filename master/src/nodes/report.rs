@@ -100,17 +100,11 @@ pub(super) fn restart(pod: &mut Pod, now: &str) -> bool {
 
 /// The report of a pod that cannot be assigned.
 pub(super) fn failed(pod: &Pod, reason: &str, message: &str) -> PodReport {
+    let of = &pod.metadata;
     PodReport {
-        uid: pod.metadata.uid.clone(),
-        namespace: pod.metadata.namespace.clone(),
-        name: pod.metadata.name.clone(),
-        state: PodState::Failed,
         reason: Some(reason.to_owned()),
         message: Some(message.to_owned()),
-        exit: None,
-        runtime_id: None,
-        started_at: None,
-        cold: None,
+        ..PodReport::new(&of.uid, &of.namespace, &of.name, PodState::Failed)
     }
 }
 
@@ -119,18 +113,7 @@ mod tests {
     use super::*;
 
     fn report(state: PodState) -> PodReport {
-        PodReport {
-            uid: "u".into(),
-            namespace: "default".into(),
-            name: "p".into(),
-            state,
-            reason: None,
-            message: None,
-            exit: None,
-            runtime_id: None,
-            started_at: None,
-            cold: None,
-        }
+        PodReport::new("u", "default", "p", state)
     }
 
     #[test]

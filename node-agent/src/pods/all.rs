@@ -15,7 +15,7 @@ use super::door::{Door, Target};
 use super::effects::{Parts, PodRoom};
 use super::machine::Event;
 use super::record::Record;
-use super::register::{Entry, Register, gone};
+use super::register::{Entry, Register};
 use crate::chain::chain;
 use crate::layout::is_uid;
 use crate::pool::Claim;
@@ -175,7 +175,7 @@ impl Pods {
                 let _ = address.try_send(Tell(Event::Remove { grace }));
             }
             Some((None, _)) => {}
-            None => self.register.changed(gone(uid)),
+            None => self.register.changed(PodReport::gone(uid)),
         }
     }
 

@@ -9,8 +9,6 @@ use common::link::{Origin, PodAssignment, PodReport, PodState};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::register::gone;
-
 const NAME: &str = "record.json";
 
 /// What stays of a pod on the disk, so that the next agent knows it. No secrets: a running pod has
@@ -38,18 +36,13 @@ impl Record {
             Origin::Layer { digest, .. } => Some(*digest),
             Origin::Image { .. } => None,
         };
-        let report = PodReport {
-            uid: assignment.uid.clone(),
-            namespace: assignment.namespace.clone(),
-            name: assignment.name.clone(),
-            state: PodState::Preparing,
-            reason: None,
-            message: None,
-            exit: None,
-            runtime_id: None,
-            started_at: None,
-            cold: None,
-        };
+        let PodAssignment {
+            uid,
+            namespace,
+            name,
+            ..
+        } = assignment;
+        let report = PodReport::new(uid, namespace, name, PodState::Preparing);
         Self {
             report,
             layer,
@@ -62,7 +55,7 @@ impl Record {
     /// Of a pod that left no record: there only to be removed.
     #[must_use]
     pub fn unknown(uid: &str, user: Option<u32>) -> Self {
-        let mut report = gone(uid);
+        let mut report = PodReport::gone(uid);
         report.state = PodState::Stopping;
         Self {
             report,

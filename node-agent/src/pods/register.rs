@@ -85,19 +85,3 @@ impl Register {
         let _ = self.deaths.try_send(uid.to_owned());
     }
 }
-
-/// The report of a pod that nobody knows.
-pub(super) fn gone(uid: &str) -> PodReport {
-    PodReport {
-        uid: uid.to_owned(),
-        namespace: String::new(),
-        name: String::new(),
-        state: PodState::Gone,
-        reason: None,
-        message: None,
-        exit: None,
-        runtime_id: None,
-        started_at: None,
-        cold: None,
-    }
-}

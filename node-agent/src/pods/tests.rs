@@ -14,18 +14,7 @@ const BEGIN: Event = Event::Begin { warm: false };
 const GRACE: Duration = Duration::from_secs(5);
 
 fn machine() -> PodMachine {
-    let report = PodReport {
-        uid: "u".into(),
-        namespace: "default".into(),
-        name: "p".into(),
-        state: PodState::Preparing,
-        reason: None,
-        message: None,
-        exit: None,
-        runtime_id: None,
-        started_at: None,
-        cold: None,
-    };
+    let report = PodReport::new("u", "default", "p", PodState::Preparing);
     PodMachine::new(report, Duration::from_secs(60))
 }
 

@@ -66,17 +66,23 @@ async fn one_without_network_waits_after_it_was_wanted() {
     node.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_that_is_frozen_or_dies_costs_no_pod() {
-    let Some(node) = node_with(POOL).await else {
-        return;
-    };
+/// Freezes the generic container that waits and asks for a pod, which it would have become. Returns its id.
+async fn freeze_and_ask(node: &Node) -> String {
     node.waits("egress").await;
     let frozen = node.containers();
     node.docker(&["pause", &frozen]);
     let pod = simple(&node.master, "p1", SECRET);
     node.master
         .say(common::link::ToAgent::EnsurePod(Box::new(pod)));
+    frozen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_frozen_or_dies_costs_no_pod() {
+    let Some(node) = node_with(POOL).await else {
+        return;
+    };
+    freeze_and_ask(&node).await;
     let report = node.master.pod("p1", PodState::Ready).await;
     assert!(!report.cold.unwrap().warm, "{report:?}");
     assert_eq!(node.execute("p1", "{}").await.0, StatusCode::OK);
@@ -99,12 +105,7 @@ async fn one_that_is_removed_while_it_is_told_leaves_nothing() {
     let Some(node) = node_with(POOL).await else {
         return;
     };
-    node.waits("egress").await;
-    let frozen = node.containers();
-    node.docker(&["pause", &frozen]);
-    let pod = simple(&node.master, "p1", SECRET);
-    node.master
-        .say(common::link::ToAgent::EnsurePod(Box::new(pod)));
+    let frozen = freeze_and_ask(&node).await;
     until("it is this pod", || {
         node.agent.pod("p1").exists().then_some(())
     })

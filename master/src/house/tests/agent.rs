@@ -132,7 +132,7 @@ impl Agent {
             ToAgent::RemovePod { uid, .. } => {
                 self.pods.lock().retain(|pod| pod.uid != uid);
                 // As an agent that does not know the pod any more: by its uid only.
-                let gone = report(&uid, "", "", PodState::Gone);
+                let gone = PodReport::gone(&uid);
                 let _ = news.try_send(ToMaster::Pod(Box::new(gone)));
             }
             ToAgent::Build(order) => {
@@ -183,13 +183,13 @@ impl Agent {
         if !known {
             self.pods
                 .lock()
-                .push(report(&uid, &namespace, &name, PodState::Starting));
+                .push(PodReport::new(&uid, &namespace, &name, PodState::Starting));
         }
         let (agent, news) = (Arc::clone(self), news.clone());
         actix_web::rt::spawn(async move {
             agent.until_swift().await;
             agent.serve(&uid);
-            let ready = report(&uid, &namespace, &name, PodState::Ready);
+            let ready = PodReport::new(&uid, &namespace, &name, PodState::Ready);
             if let Some(pod) = agent.pods.lock().iter_mut().find(|pod| pod.uid == uid) {
                 *pod = ready.clone();
             }
@@ -228,21 +228,6 @@ impl Agent {
                 });
             }
         });
-    }
-}
-
-fn report(uid: &str, namespace: &str, name: &str, state: PodState) -> PodReport {
-    PodReport {
-        uid: uid.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        state,
-        reason: None,
-        message: None,
-        exit: None,
-        runtime_id: None,
-        started_at: None,
-        cold: None,
     }
 }
 
