@@ -1,9 +1,11 @@
 """One cluster for all tests: the real programs, the Step Functions API on loopback, boto3."""
 
+import http.server
 import itertools
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,6 +52,29 @@ def until(what, look, patience=PATIENCE):
             return found
         assert time.monotonic() < end, f"waited in vain for: {what}"
         time.sleep(0.05)
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with what it was sent, and with the status that the path ends in."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(int(self.path.rpartition("/")[2]))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def echo():
+    """The address of the one server that runs may send requests to."""
+    with http.server.HTTPServer(("127.0.0.1", HTTP_PORT), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{HTTP_PORT}"
+        server.shutdown()
 
 
 class Engine:

@@ -1,12 +1,11 @@
 """Tasks that somebody answers: workers of activities, holders of tokens, people with kubectl."""
 
-import http.server
 import json
 import signal
 import threading
 
 import pytest
-from conftest import HTTP_PORT, one, until
+from conftest import one, until
 
 
 def activity(engine):
@@ -139,28 +138,10 @@ def test_a_nested_execution_may_hold_the_token(engine):
     engine.client.send_task_success(taskToken=task["taskToken"], output="{}")
 
 
-class Orders(http.server.BaseHTTPRequestHandler):
-    """Answers with what it was sent, or with the status that the path names."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(int(self.path.rpartition("/")[2]))
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *words):
-        pass
-
-
-def test_a_run_calls_an_endpoint_that_is_allowed_and_no_other(engine):
+def test_a_run_calls_an_endpoint_that_is_allowed_and_no_other(engine, echo):
     state = lambda url: one({"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Parameters": {"ApiEndpoint": url, "Method": "POST", "RequestBody.$": "$"}})
-    with http.server.HTTPServer(("127.0.0.1", HTTP_PORT), Orders) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        here = f"http://127.0.0.1:{HTTP_PORT}"
-        good = engine.run(state(f"{here}/200"), {"a": 1})
-        bad = engine.run(state(f"{here}/409"), {"a": 1})
-        server.shutdown()
+    good = engine.run(state(f"{echo}/200"), {"a": 1})
+    bad = engine.run(state(f"{echo}/409"), {"a": 1})
     answer = json.loads(good["output"])
     assert (answer["StatusCode"], answer["ResponseBody"]) == (200, {"a": 1})
     assert (bad["status"], bad["error"]) == ("FAILED", "States.Http.StatusCode.409")
