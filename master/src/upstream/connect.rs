@@ -7,6 +7,7 @@ use common::pod_protocol::SOCKET_NAME;
 
 use super::NodeLink;
 use super::connection::Connection;
+use super::socket::PodSocket;
 
 /// Longest time a connection to a socket may take to stand.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -39,6 +40,9 @@ pub enum ConnectError {
         /// Why.
         source: std::io::Error,
     },
+    /// The system does not say what comes out of the socket.
+    #[error("watch the pod's socket")]
+    Watch(#[source] std::io::Error),
     /// The other side does not speak HTTP.
     #[error("begin HTTP with the pod")]
     Http(#[from] hyper::Error),
@@ -57,7 +61,8 @@ pub(super) async fn connect(
 ) -> Result<Connection, ConnectError> {
     let opened = async {
         let stream = common::socket::connect(directory, SOCKET_NAME, owners).await?;
-        Ok(Connection::begin(stream).await?)
+        let socket = PodSocket::new(stream).map_err(ConnectError::Watch)?;
+        Ok(Connection::begin(socket).await?)
     };
     let opened = tokio::time::timeout(CONNECT_DEADLINE, opened).await;
     opened.unwrap_or(Err(ConnectError::Deadline))

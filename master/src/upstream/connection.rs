@@ -2,12 +2,12 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use super::socket::PodSocket;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 
 type Request = http::Request<Full<Bytes>>;
 
@@ -19,15 +19,15 @@ pub(super) struct Connection {
 }
 
 /// The half that reads and writes; nothing when it has ended.
-struct Wire(Option<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>);
+struct Wire(Option<Box<http1::Connection<TokioIo<PodSocket>, Full<Bytes>>>>);
 
 impl Connection {
     /// Speaks HTTP/1.1 over this socket.
     ///
     /// # Errors
     /// When the socket fails at once.
-    pub(super) async fn begin(stream: UnixStream) -> hyper::Result<Self> {
-        let (sender, wire) = http1::handshake(TokioIo::new(stream)).await?;
+    pub(super) async fn begin(socket: PodSocket) -> hyper::Result<Self> {
+        let (sender, wire) = http1::handshake(TokioIo::new(socket)).await?;
         let wire = Wire(Some(Box::new(wire)));
         Ok(Self { sender, wire })
     }

@@ -13,6 +13,7 @@ mod endpoint;
 mod node;
 mod pool;
 mod shard;
+mod socket;
 mod stream;
 
 pub use arriving::Arriving;
