@@ -85,10 +85,11 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Vec<Server>, Ho
     Ok(servers)
 }
 
-/// Threads that serve the gateway.
+/// Threads that serve the gateway: half of the cores where the settings do not say. The other half is for the pods
+/// beside it, and calls that wait for the same pod are handed on without waking another thread.
 pub(super) fn gateway_workers(settings: &Settings) -> usize {
     match settings.gateway.workers {
-        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
         workers => workers,
     }
 }

@@ -60,7 +60,7 @@ pub struct GatewaySettings {
     pub local_pods_uid_first: u32,
     /// How many there are.
     pub local_pods_uid_count: u32,
-    /// Threads that serve requests. 0: one per core.
+    /// Threads that serve requests. 0: one for two cores.
     pub workers: usize,
 }
 
