@@ -10,7 +10,7 @@ sys.path.insert(0, str(HERE.parent))
 import load  # noqa: E402
 
 CLIENTS = (1, 16, 64)
-LOADS = {"computes": HERE.parent / "func_base" / "call.lua", "sleeps": HERE / "sleep.lua"}
+LOADS = {"computes": HERE.parent / "func_base" / "call.lua", "works": HERE / "work.lua", "sleeps": HERE / "sleep.lua"}
 
 
 def wrk(url, name, clients, seconds):
