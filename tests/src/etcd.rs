@@ -1,11 +1,9 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-
-use common::trust::{Authority, Identity};
 use tempfile::TempDir;
 
+use crate::certificates::write_certificates;
 use crate::{Process, eventually};
 
 /// A real etcd of one member in a directory of its own. It can be killed and started again.
@@ -149,23 +147,4 @@ fn command(home: &Path, client: &str, peer: &str, tls: bool) -> Command {
             .arg("--client-cert-auth");
     }
     command
-}
-
-/// Certificates of an etcd that wants TLS from both sides.
-fn write_certificates(home: &Path) {
-    let now = jiff::Timestamp::now();
-    let authority = Authority::load_or_create(&home.join("authority"), now).unwrap();
-    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let server = authority.issue_server(&names, now).unwrap();
-    let validity = Duration::from_secs(24 * 3600);
-    let client = authority
-        .issue_client("troupe", &[], validity, now)
-        .unwrap();
-    std::fs::write(home.join("ca.pem"), authority.ca_pem()).unwrap();
-    let save = |name: &str, identity: &Identity| {
-        std::fs::write(home.join(format!("{name}.pem")), &identity.cert_pem).unwrap();
-        std::fs::write(home.join(format!("{name}.key")), &identity.key_pem).unwrap();
-    };
-    save("server", &server);
-    save("client", &client);
 }

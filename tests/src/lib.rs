@@ -7,6 +7,7 @@
 //! cluster checks that nothing was left behind.
 
 mod api;
+mod certificates;
 mod cluster;
 mod command;
 mod engine;

@@ -1,10 +1,16 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use common::trust::{client_config, install_crypto};
 use reqwest::Method;
 use tempfile::TempDir;
 
+use crate::certificates::write_certificates;
 use crate::{Http, Master, Process, eventually};
+
+/// Longest wait for one answer.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The bucket that there is.
 const BUCKET: &str = "code";
@@ -18,14 +24,24 @@ pub struct S3 {
     /// The program.
     pub process: Process,
     home: TempDir,
-    address: String,
+    url: String,
     http: Http,
 }
 
 impl S3 {
-    /// Starts one.
+    /// Starts one that speaks plain http.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(false)
+    }
+
+    /// Starts one with a certificate, which comes from the authority in [`Self::ca_file`].
+    #[must_use]
+    pub fn start_with_tls() -> Self {
+        Self::with(true)
+    }
+
+    fn with(tls: bool) -> Self {
         let home = tempfile::Builder::new()
             .prefix("troupe-s3-")
             .tempdir()
@@ -33,18 +49,22 @@ impl S3 {
         let address = Master::free_address();
         let python =
             std::env::var("TROUPE_TEST_S3_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let own = address.clone();
+        let url = format!("{}://{address}", if tls { "https" } else { "http" });
+        let (http, path) = (client(&url, home.path(), tls), home.path().to_owned());
         let process = Process::start("moto", home.path().join("log"), move || {
-            let (host, port) = own.rsplit_once(':').unwrap_or_default();
+            let (host, port) = address.rsplit_once(':').unwrap_or_default();
             let mut command = Command::new(&python);
             command.args(["-m", "moto.server", "-H", host, "-p", port]);
+            if tls {
+                command.arg("-c").arg(path.join("server.pem"));
+                command.arg("-k").arg(path.join("server.key"));
+            }
             command
         });
-        let http = Http::new(&format!("http://{address}"));
         let mut s3 = Self {
             process,
             home,
-            address,
+            url,
             http,
         };
         s3.wait();
@@ -79,7 +99,13 @@ impl S3 {
     /// Where it is.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
+    }
+
+    /// The authority of its certificate, where it has one.
+    #[must_use]
+    pub fn ca_file(&self) -> PathBuf {
+        self.home.path().join("ca.pem")
     }
 
     /// A file with credentials that it takes.
@@ -148,4 +174,19 @@ impl S3 {
             });
         assert_eq!(answer.status, 200, "{answer:?}");
     }
+}
+
+/// A client of the server; with TLS it knows the authority whose certificates it writes.
+fn client(url: &str, home: &Path, tls: bool) -> Http {
+    if !tls {
+        return Http::new(url);
+    }
+    install_crypto();
+    write_certificates(home);
+    let pem = std::fs::read_to_string(home.join("ca.pem")).unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(DEADLINE)
+        .use_preconfigured_tls(client_config(&pem, None).unwrap());
+    Http::with(url, client.build().unwrap())
 }

@@ -232,8 +232,8 @@ impl Bucket {
     }
 }
 
-const ODD: &str = "it does not answer as it should; see that s3.endpoint and s3.region are right, that the store runs \
-                   and lets the master list, read, write and delete in the bucket; then start the master again";
+const ODD: &str = "it does not answer as it should; see that s3.endpoint, s3.region and s3.ca-file are right, that the \
+                   store runs and lets the master list, read, write and delete in the bucket; then start the master again";
 const GONE: &str = "there is no such bucket; make it, or name another one in blobs";
 
 /// What an operator does about a bucket that cannot be used.

@@ -1,7 +1,8 @@
 //! What only a bucket can do.
 
 use master::blobs::{BlobError, Blobs, Bucket, BucketTarget};
-use tests::{Master, runtime};
+use nix::sys::signal::Signal;
+use tests::{Master, S3, runtime};
 
 use super::{InBucket, target};
 use crate::suite::Subject as _;
@@ -62,4 +63,40 @@ fn while_the_store_is_away_every_call_ends_and_later_all_is_well() {
         assert_eq!(blobs.put("layer").await.unwrap(), digest);
         assert_eq!(blobs.bytes(&digest, 5).await.unwrap(), b"layer");
     });
+}
+
+#[test]
+fn a_store_that_takes_requests_and_answers_none_costs_no_call_its_end() {
+    let subject = InBucket::new();
+    let blobs: Blobs = subject.blobs();
+    let digest = runtime().block_on(blobs.put("layer")).unwrap();
+    subject.0.process.signal(Signal::SIGSTOP);
+    runtime().block_on(async {
+        let (size, read) = tokio::join!(blobs.size(&digest), blobs.read(&digest));
+        assert!(size.is_err());
+        assert!(read.is_err());
+    });
+    subject.0.process.signal(Signal::SIGCONT);
+    let found = runtime().block_on(blobs.bytes(&digest, 5)).unwrap();
+    assert_eq!(found, b"layer");
+}
+
+#[test]
+fn a_store_must_show_a_certificate_of_the_authority_that_is_named() {
+    let subject = InBucket(S3::start_with_tls());
+    let mut target = subject.target("s3://code");
+    assert_eq!(target.endpoint.scheme(), "https");
+    target.ca_file = Some(subject.0.ca_file());
+    let blobs = Blobs::new(Bucket::open(&target).unwrap());
+    let digest = runtime().block_on(blobs.put("layer")).unwrap();
+    let found = runtime().block_on(blobs.bytes(&digest, 5)).unwrap();
+    assert_eq!(found, b"layer");
+
+    let other = S3::start_with_tls();
+    target.ca_file = Some(other.ca_file());
+    let strange = refused(&target);
+    assert!(strange.contains("s3.ca-file"), "{strange}");
+    target.ca_file = Some("/nowhere".into());
+    let lacks = Bucket::open(&target).err().unwrap();
+    assert!(matches!(lacks, BlobError::File { .. }), "{lacks:?}");
 }
