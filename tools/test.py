@@ -220,7 +220,8 @@ def faults():
 
 def selected(wanted):
     """The arguments that choose test files of the crate `tests`, for a plain cargo test."""
-    names = sorted(file.stem for file in (ROOT / "tests" / "tests").glob("*.rs"))
+    tests = ROOT / "tests" / "tests"
+    names = sorted([file.stem for file in tests.glob("*.rs")] + [file.parent.name for file in tests.glob("*/main.rs")])
     return [word for name in names if wanted(name) for word in ("--test", name)]
 
 

@@ -23,6 +23,8 @@ pub struct Call {
     pub patience: Option<Duration>,
     /// Whether another pod may be tried after a pod died with the call: the caller can tell a repeat.
     pub repeatable: bool,
+    /// Whether it is on record: another master that leads makes it, too, so that only one that surely leads may.
+    pub recorded: bool,
 }
 
 /// What the function sees of its caller.

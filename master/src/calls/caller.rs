@@ -9,6 +9,7 @@ use super::reply::{Arrival, Read};
 use super::{Call, CallError, Reply, Timing};
 use crate::key::ObjectKey;
 use crate::router::{Admission, Permit, Refusal, Route, Routes};
+use crate::store::Tenure;
 use crate::supervisor::AskError;
 use crate::upstream::{Answer, Arriving, UpstreamError};
 
@@ -46,16 +47,23 @@ pub struct Calls {
     routes: Routes,
     directory: Arc<dyn Directory>,
     health: Arc<dyn PodHealth>,
+    tenure: Tenure,
 }
 
 impl Calls {
-    /// Calls over these routes.
+    /// Calls over these routes. Those on record are made within the `tenure`.
     #[must_use]
-    pub fn new(routes: Routes, directory: Arc<dyn Directory>, health: Arc<dyn PodHealth>) -> Self {
+    pub fn new(
+        routes: Routes,
+        directory: Arc<dyn Directory>,
+        health: Arc<dyn PodHealth>,
+        tenure: Tenure,
+    ) -> Self {
         Self {
             routes,
             directory,
             health,
+            tenure,
         }
     }
 
@@ -148,7 +156,7 @@ impl Calls {
         let mut tries = 0;
         loop {
             tries += 1;
-            let permit = self.admit(route, call, timing).await?;
+            let permit = self.admit_within_tenure(route, call, timing).await?;
             let endpoint = Arc::clone(permit.endpoint());
             let limit = route.settings().timeout;
             let limit = call.patience.map_or(limit, |patience| patience.min(limit));
@@ -173,6 +181,24 @@ impl Calls {
                 }
                 Err(_) => return Err(flight.time_out().await),
             }
+        }
+    }
+
+    /// A slot for the call, at a moment at which this master may make it.
+    async fn admit_within_tenure(
+        &self,
+        route: &Arc<Route>,
+        call: &Call,
+        timing: &mut Timing,
+    ) -> Result<Permit, CallError> {
+        loop {
+            let permit = self.admit(route, call, timing).await?;
+            if !call.recorded || self.tenure.is_sure() {
+                return Ok(permit);
+            }
+            // Others shall have the slot meanwhile.
+            drop(permit);
+            self.tenure.sure().await;
         }
     }
 

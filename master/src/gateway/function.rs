@@ -76,6 +76,7 @@ pub(super) async fn call(
         body,
         patience: None,
         repeatable,
+        recorded: false,
     };
     let result = tokio::select! {
         result = gateway.calls.reply(&call, &mut timing) => Some(result),

@@ -34,7 +34,7 @@ use crate::registry::{self, OwnRegistry};
 use crate::settings::{Settings, SettingsError};
 use crate::store::lead::Lead;
 use crate::store::migration::MigrationError;
-use crate::store::{Durability, Store, StoreCounts, StoreError, Txn};
+use crate::store::{Durability, Store, StoreCounts, StoreError, Tenure, Txn};
 use crate::supervisor::Fatal;
 
 /// The master cannot start, or ends for a reason.
@@ -132,6 +132,8 @@ pub(crate) struct Ground {
     doors: Doors,
     /// The lead over the store, where there may be several masters.
     lead: Option<Arc<Lead>>,
+    /// Until when this master is sure of it.
+    pub(crate) tenure: Tenure,
 }
 
 impl Ground {
@@ -156,6 +158,9 @@ impl Ground {
             None => (None, None),
         };
         let store = lead.as_ref().map_or(store, |lead| lead.fence());
+        let tenure = lead
+            .as_ref()
+            .map_or_else(Tenure::unlimited, |lead| lead.tenure());
         let authority = authority::open(&settings, &*store, clock.now()).await?;
         let keys = keyring::open(&settings, &*store).await?;
         let store = store::sealed(store, keys);
@@ -179,6 +184,7 @@ impl Ground {
             epoch,
             doors,
             lead,
+            tenure,
         })
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn lead(
             format!("https://{host}:{port}")
         },
     };
-    let (lead, caches) = match Lead::try_take(store, &me).await? {
+    let (lead, caches) = match Lead::try_take(store, &me, clock).await? {
         Some(lead) => (lead, None),
         None => wait(settings, doors, store, clock, &me).await?,
     };
@@ -77,7 +77,7 @@ async fn wait(
     me: &Leader,
 ) -> Result<(Lead, Option<Arc<Caches>>), HouseError> {
     let leaders = Leaders::default();
-    let mut taking = Box::pin(Lead::take(Arc::clone(store), me, &leaders));
+    let mut taking = Box::pin(Lead::take(Arc::clone(store), me, clock, &leaders));
     let found = tokio::select! {
         lead = &mut taking => return Ok((lead, None)),
         found = find(settings, store, clock) => found?,

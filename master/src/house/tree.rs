@@ -131,6 +131,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         routes.clone(),
         Arc::clone(&door) as _,
         Arc::clone(&door) as _,
+        ground.tenure.clone(),
     );
     let objects = &ground.objects;
     let clock = || Arc::clone(&ground.clock);
@@ -181,6 +182,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         counts: runs.clone(),
         objects: objects.clone(),
         clock: clock(),
+        tenure: ground.tenure.clone(),
         calls: calls.clone(),
         waiters: waiters.clone(),
         wait_for_function: settings.runs.wait_for_function,

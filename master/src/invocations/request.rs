@@ -62,6 +62,7 @@ impl Request {
             body,
             patience: None,
             repeatable: false,
+            recorded: true,
         }
     }
 }

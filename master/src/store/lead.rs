@@ -13,13 +13,17 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Changes, Condition, Durability, Entry, LeaseId, Listed, Page, Revision, Store, StoreError, Txn,
+    Changes, Condition, Durability, Entry, LeaseId, Listed, Page, Revision, Store, StoreError,
+    Tenure, Txn,
 };
+use crate::clock::Clock;
 
 /// The leader's key; its value says who it is.
 const KEY: &str = "/troupe/leader";
 /// How long a leader that says nothing is still the leader.
 pub const TTL: Duration = Duration::from_secs(5);
+/// How much earlier a leader stops being sure of it: clocks do not run alike.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// The lead over a store.
 pub struct Lead {
@@ -28,6 +32,9 @@ pub struct Lead {
     /// When the key was written.
     revision: Revision,
     deposed: watch::Sender<bool>,
+    clock: Arc<dyn Clock>,
+    /// Until when it is sure, by that clock.
+    until: watch::Sender<Duration>,
 }
 
 /// A master that leads, as others are told.
@@ -47,11 +54,16 @@ impl Lead {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn try_take(store: &Arc<dyn Store>, me: &Leader) -> Result<Option<Self>, StoreError> {
+    pub async fn try_take(
+        store: &Arc<dyn Store>,
+        me: &Leader,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Self>, StoreError> {
         if store.get(KEY).await?.is_some() {
             return Ok(None);
         }
         let text = serde_json::to_vec(me).map_err(|e| StoreError::failed("take the lead", e))?;
+        let asked = clock.monotonic();
         let lease = store.grant(TTL).await?;
         let taken = Txn::new(Durability::Durable).when(KEY, 0);
         match store.commit(taken.put_leased(KEY, text, lease)).await {
@@ -60,6 +72,8 @@ impl Lead {
                 lease,
                 revision,
                 deposed: watch::Sender::new(false),
+                clock: Arc::clone(clock),
+                until: watch::Sender::new(sure_until(asked)),
             })),
             // Another one was faster.
             Err(StoreError::Conflict { .. }) => {
@@ -73,9 +87,14 @@ impl Lead {
 
     /// Waits until nobody leads, however long the store is away meanwhile, and takes the lead. Says in `leaders` who
     /// leads.
-    pub async fn take(store: Arc<dyn Store>, me: &Leader, leaders: &Leaders) -> Self {
+    pub async fn take(
+        store: Arc<dyn Store>,
+        me: &Leader,
+        clock: &Arc<dyn Clock>,
+        leaders: &Leaders,
+    ) -> Self {
         loop {
-            match Self::look(&store, me, leaders).await {
+            match Self::look(&store, me, clock, leaders).await {
                 Ok(Some(lead)) => return lead,
                 Ok(None) => {}
                 Err(error) => {
@@ -90,6 +109,7 @@ impl Lead {
     async fn look(
         store: &Arc<dyn Store>,
         me: &Leader,
+        clock: &Arc<dyn Clock>,
         leaders: &Leaders,
     ) -> Result<Option<Self>, StoreError> {
         let listed = store.list(Page::all(KEY)).await?;
@@ -110,7 +130,7 @@ impl Lead {
             new
         });
         if vacant {
-            let lead = Self::try_take(store, me).await?;
+            let lead = Self::try_take(store, me, clock).await?;
             if lead.is_some() {
                 leaders.send_replace(Some(me.clone()));
             }
@@ -132,16 +152,25 @@ impl Lead {
         })
     }
 
+    /// Until when this master can be sure of the lead.
+    #[must_use]
+    pub fn tenure(&self) -> Tenure {
+        Tenure::limited(Arc::clone(&self.clock), self.until.subscribe())
+    }
+
     /// Says again and again that the leader lives, until the lead is lost.
     pub async fn keep(&self) {
         loop {
+            let asked = self.clock.monotonic();
             match self.store.keep_alive(self.lease).await {
                 Err(StoreError::LeaseGone(_)) => {
                     self.deposed.send_replace(true);
                     return;
                 }
                 Err(error) => tracing::warn!(%error, "could not keep the lead alive"),
-                Ok(()) => {}
+                Ok(()) => {
+                    self.until.send_replace(sure_until(asked));
+                }
             }
             sleep(TTL / 4).await;
         }
@@ -159,6 +188,11 @@ impl Lead {
             tracing::warn!(%error, "another master can take over when the lease ends");
         }
     }
+}
+
+/// Until when nobody else can lead, when the store heard that this one lives after `asked`.
+fn sure_until(asked: Duration) -> Duration {
+    asked + TTL.saturating_sub(MARGIN)
 }
 
 /// A store that takes a leader's commits as long as it leads.

@@ -28,6 +28,7 @@ pub mod migration;
 mod pages;
 mod reader;
 mod sealed;
+mod tenure;
 mod txn;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub use metrics::StoreCounts;
 pub use pages::{Pages, Shown};
 pub use reader::Reader;
 pub use sealed::Sealed;
+pub use tenure::Tenure;
 pub use txn::{Condition, Durability, MAX_OPERATIONS, MAX_VALUE_BYTES, Put, Txn};
 
 /// Counts the changes of a store.

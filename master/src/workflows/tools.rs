@@ -13,6 +13,7 @@ use crate::arn::Realm;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::objects::Objects;
+use crate::store::Tenure;
 
 /// What runs need.
 pub struct WorkflowsTools {
@@ -22,6 +23,8 @@ pub struct WorkflowsTools {
     pub objects: Objects,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Until when this master may do what tasks do outside.
+    pub tenure: Tenure,
     /// Makes the calls of tasks.
     pub calls: Calls,
     /// Those who wait for the end of runs.

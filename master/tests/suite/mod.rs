@@ -79,6 +79,7 @@ macro_rules! store_tests {
             a_key_that_is_written_anew_leaves_its_lease,
             limits_are_told,
             only_the_leader_writes_and_there_is_one,
+            a_leader_is_sure_of_its_lead_for_no_longer_than_it_has_it,
             random_histories_agree_with_a_model,
         );
     };

@@ -13,7 +13,7 @@ use crate::gateway::{Limits, configure};
 use crate::invocations::{Bounds, Ledger, Policy};
 use crate::objects::Objects;
 use crate::router::{DemandSink, Route, RouteSettings, Routes};
-use crate::store::{EmbeddedStore, Store};
+use crate::store::{EmbeddedStore, Store, Tenure};
 use crate::supervisor::AskError;
 use crate::workflows::RunWaiters;
 
@@ -59,7 +59,12 @@ fn gateway(directory: &std::path::Path, doorkeeper: Doorkeeper) -> Data<Gateway>
     };
     let one = Arc::new(OneFunction);
     Data::new(Gateway {
-        calls: Calls::new(Routes::default(), Arc::clone(&one) as _, one),
+        calls: Calls::new(
+            Routes::default(),
+            Arc::clone(&one) as _,
+            one,
+            Tenure::unlimited(),
+        ),
         objects: Objects::new(store, clock),
         waiters: RunWaiters::default(),
         invocations: ledger.with(bounds, Policy::default()),

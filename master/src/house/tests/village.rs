@@ -150,6 +150,7 @@ async fn make_call(calls: Calls, name: String) -> Result<Answer, CallError> {
         body: Bytes::from_static(b"{}"),
         patience: Some(DEADLINE),
         repeatable: false,
+        recorded: false,
     };
     calls.call(&call, &mut Timing::default()).await
 }

@@ -40,6 +40,7 @@ pub(super) async fn call(
         body: Bytes::from(wanted.payload.to_string()),
         patience: invocation.timeout,
         repeatable: false,
+        recorded: true,
     };
     match call_through(&tools.calls, &call, tools.wait_for_function).await {
         Ok((payload, length)) => TaskResult::Succeeded(invocation.function_result(Answer {

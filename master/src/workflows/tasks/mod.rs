@@ -52,6 +52,8 @@ pub(super) async fn carry_out(
     invocation: &Invocation,
     submitted: Submitted<'_>,
 ) -> Option<TaskResult> {
+    // A master that was silent for too long may have a successor, which carries the task out as well.
+    tools.tenure.sure().await;
     if invocation.resource.waits_for_token() {
         // Before anybody can hear of the token.
         waiting::ensure(tools, run, invocation).await;
