@@ -133,6 +133,12 @@ fn what_waits_with_a_leader_that_falls_silent_is_done_by_its_successor_only() {
     let long = accept(1, 3);
     cluster.await_began("one");
     let waits = accept(2, 0);
+    eventually("it waits for room", || {
+        match cluster.gateway().get(&waits).json() {
+            shown if shown["state"] == "Running" => Ok(()),
+            shown => Err(shown),
+        }
+    });
 
     cluster.master.signal(Signal::SIGSTOP);
     second.await_role("leader");
@@ -144,15 +150,21 @@ fn what_waits_with_a_leader_that_falls_silent_is_done_by_its_successor_only() {
             }
         });
     }
-    let began = || {
-        let log = second.kubectl().run(&["logs", "function/one"]);
-        log.matches("began 2").count()
-    };
-    assert_eq!(began(), 1);
     // Now there is room for the call that waits with the old leader.
     cluster.master.signal(Signal::SIGCONT);
     assert!(!cluster.master.wait().success());
-    assert_eq!(began(), 1);
+    // One more, after which all that began before is in the log.
+    let last = json!({ "n": 3, "s": 0 }).to_string();
+    second.gateway().post("/function/one", last).expect(200);
+    let log = eventually("the last call is in the log", || {
+        let log = second.kubectl().run(&["logs", "function/one"]);
+        if log.contains("began 3") {
+            Ok(log)
+        } else {
+            Err(log)
+        }
+    });
+    assert_eq!(log.matches("began 2").count(), 1, "{log}");
 }
 
 /// What clients saw who called again and again.
