@@ -19,17 +19,23 @@ impl Etcd {
     /// An etcd without TLS.
     #[must_use]
     pub fn start() -> Self {
-        Self::with(false)
+        Self::with(false, "info")
+    }
+
+    /// One whose log tells each request that it carries out, without the values.
+    #[must_use]
+    pub fn that_tells() -> Self {
+        Self::with(false, "debug")
     }
 
     /// An etcd that speaks TLS and wants a client's certificate. [`Self::file`] has `ca.pem`,
     /// `client.pem` and `client.key`.
     #[must_use]
     pub fn with_tls() -> Self {
-        Self::with(true)
+        Self::with(true, "info")
     }
 
-    fn with(tls: bool) -> Self {
+    fn with(tls: bool, level: &'static str) -> Self {
         let home = tempfile::Builder::new()
             .prefix("troupe-etcd-")
             .tempdir()
@@ -45,7 +51,11 @@ impl Etcd {
         let log = path.join("log");
         let client = format!("{}://{address}", if tls { "https" } else { "http" });
         let own_peer = peer.clone();
-        let process = Process::start("etcd", log, move || command(&path, &client, &own_peer, tls));
+        let process = Process::start("etcd", log, move || {
+            let mut command = command(&path, &client, &own_peer, tls);
+            command.args(["--log-level", level]);
+            command
+        });
         let mut etcd = Self {
             process,
             home,

@@ -12,14 +12,18 @@ pub(crate) struct Ensemble {
     pub(crate) api: String,
     pub(crate) settings: Vec<(&'static str, String)>,
     pub(crate) shared: tempfile::TempDir,
-    _etcd: Etcd,
+    pub(crate) etcd: Etcd,
 }
 
 impl Ensemble {
     pub(crate) fn begin() -> Self {
+        Self::on(Etcd::start())
+    }
+
+    pub(crate) fn on(etcd: Etcd) -> Self {
         let shared = tempfile::tempdir().unwrap();
         let blobs = shared.path().join("blobs").to_str().unwrap().to_owned();
-        Self::with(shared, vec![("blobs", blobs)])
+        Self::with(etcd, shared, vec![("blobs", blobs)])
     }
 
     /// Code and layers are in a bucket, and the masters share no directory.
@@ -32,7 +36,7 @@ impl Ensemble {
         ];
         let more = more.iter().map(|(key, value)| (*key, (*value).to_owned()));
         settings.extend(more);
-        Self::with(tempfile::tempdir().unwrap(), settings)
+        Self::with(Etcd::start(), tempfile::tempdir().unwrap(), settings)
     }
 
     /// Its masters reach pods by their sockets, in a directory that the test has yet to make.
@@ -44,11 +48,10 @@ impl Ensemble {
             ("gateway.local-pods-dir", named("pods")),
         ];
         let pods = shared.path().join("pods");
-        (Self::with(shared, settings), pods)
+        (Self::with(Etcd::start(), shared, settings), pods)
     }
 
-    fn with(shared: tempfile::TempDir, more: Vec<(&'static str, String)>) -> Self {
-        let etcd = Etcd::start();
+    fn with(etcd: Etcd, shared: tempfile::TempDir, more: Vec<(&'static str, String)>) -> Self {
         let mut settings = vec![
             (
                 "cluster-secret-file",
@@ -69,7 +72,7 @@ impl Ensemble {
             api,
             settings,
             shared,
-            _etcd: etcd,
+            etcd,
         }
     }
 

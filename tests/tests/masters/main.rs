@@ -2,6 +2,7 @@
 
 mod bucket;
 mod ensemble;
+mod fence;
 mod followed;
 mod standby;
 mod takeover;
