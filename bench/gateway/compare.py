@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Our gateway in front of one pod against nginx in front of the same pod and the pod itself, side by side.
 
-One cluster, one function, one pod; two loads: a call that computes and one that sleeps 50 ms. The gateway reaches
-the pod's Unix socket itself, as it does where both share a machine; nginx has that socket as its upstream, with kept
-connections and as many workers; the way straight to the pod is a second server of the same code on a TCP port,
-because wrk speaks no Unix sockets. With --across the pod is on another machine as far as both know: the gateway goes
-through the agent, and nginx through a second nginx, both over mutual TLS on loopback. Rounds measure all in turn,
-starting with another one each time, so that a ratio compares neighbours in time. The load is wrk's.
+One cluster, one function, one pod; three loads: a call that adds two numbers, one with a millisecond of work, one that
+sleeps 50 ms. The gateway reaches the pod's Unix socket itself, as it does where both share a machine; nginx has that
+socket as its upstream, with kept connections and one worker for each core, as packages ship it; the way straight to
+the pod is a second server of the same code on a TCP port, because wrk speaks no Unix sockets. With --across the pod
+is on another machine as far as both know: the gateway goes through the agent, and nginx through a second nginx, both
+over mutual TLS on loopback. Rounds measure all in turn, starting with another one each time, so that a ratio compares
+neighbours in time. The load is wrk's.
 
 Figures count only from a machine that does nothing else: run it alone, with a release build.
 """
