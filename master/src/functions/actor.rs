@@ -3,21 +3,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WeakAddr, WrapFuture,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
 };
-use common::resources::{Access, Function, Pod};
+use common::resources::{Function, Pod};
 use jiff::Timestamp;
 
 use super::plan::{Effect, Event, NO_CAPACITY, Plan, Summary};
 use super::starts::Starts;
-use super::{Load, Resting, Wanted, launch, objects};
-use crate::clock::Clock;
+use super::{Load, Tools, Wanted, launch, objects};
 use crate::key::ObjectKey;
-use crate::nodes::NodeBook;
-use crate::objects::{EventKind, Objects};
-use crate::router::{Publish, Route, RouteSettings, Router, Routes};
-use crate::scheduler::Scheduler;
-use crate::supervisor::{Guard, Mailbox};
+use crate::objects::EventKind;
+use crate::router::{Publish, Route};
+use crate::supervisor::Guard;
 use crate::upstream::Endpoint;
 
 /// What people are told is written so much later: a start that calls wait for comes first, and most are
@@ -27,47 +24,6 @@ const TELL_AFTER: Duration = Duration::from_millis(50);
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks for a node that is not linked.
 const REACH_PAUSE: Duration = Duration::from_millis(100);
-
-/// What the actors of functions use to carry out their plans.
-pub struct Tools {
-    /// The API's objects.
-    pub objects: Objects,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Publishes routes.
-    pub router: Mailbox<Router>,
-    /// The routes as published.
-    pub routes: Routes,
-    /// Places pods.
-    pub scheduler: Mailbox<Scheduler>,
-    /// How nodes are reached.
-    pub nodes: NodeBook,
-    /// Longest time a call may wait for a pod.
-    pub hold: Duration,
-    /// Most calls that wait for one function.
-    pub queue_limit: usize,
-    /// Largest request body, in bytes.
-    pub max_body_bytes: u64,
-    /// Who could give way to others.
-    pub resting: Resting<WeakAddr<FunctionActor>>,
-}
-
-impl Tools {
-    /// Longest wait for another room's answer.
-    pub(super) const ASK_DEADLINE: Duration = Duration::from_secs(5);
-
-    /// What the gateway must know of a function.
-    #[must_use]
-    pub(super) fn route_settings(&self, function: &Function) -> RouteSettings {
-        RouteSettings {
-            timeout: Duration::from_secs(u64::from(function.spec.timeout_seconds())),
-            hold: self.hold,
-            queue_limit: self.queue_limit,
-            open: function.spec.access == Some(Access::Open),
-            retry: function.spec.retry,
-        }
-    }
-}
 
 /// The actor of one function: a shell around its [`Plan`].
 pub struct FunctionActor {

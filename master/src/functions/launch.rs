@@ -11,7 +11,7 @@ use common::resources::{
 };
 
 use super::Revision;
-use super::actor::Tools;
+use super::Tools;
 use super::plan::{Event, PodStage, PodView};
 use crate::nodes::ASSIGNMENT_ANNOTATION;
 use crate::platform::Platform;

@@ -12,12 +12,14 @@ mod resting;
 mod revision;
 mod scaling;
 mod starts;
+mod tools;
 mod wanted;
 
-pub use actor::{FunctionActor, Tools};
+pub use actor::FunctionActor;
 pub use launch::POD_FINALIZER;
 pub use registry::{Demanded, Find, Functions, ReadySooner, Report};
 pub use resting::Resting;
 pub use revision::{PlatformLayer, RegistryImage, Revision, build_id};
 pub use scaling::{Decision, Load, Rule, Scaler};
+pub use tools::Tools;
 pub use wanted::{Build, Wanted};

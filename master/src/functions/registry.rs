@@ -4,9 +4,8 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use common::resources::{FUNCTION_LABEL, Function, Pod, REVISION_LABEL, Resource as _};
 
-use super::actor::{
-    FunctionActor, PodChanged, PodReady, PodRemoved, Removed, Tools, Updated, Wake,
-};
+use super::Tools;
+use super::actor::{FunctionActor, PodChanged, PodReady, PodRemoved, Removed, Updated, Wake};
 use super::objects::replica_set_uid;
 use super::plan::Event;
 use crate::key::ObjectKey;
