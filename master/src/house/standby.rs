@@ -86,7 +86,7 @@ async fn wait(
     let store = store::sealed(Arc::new(Reader::new(Arc::clone(store))), keys);
     let objects = Objects::new(store, Arc::clone(clock));
     let shared = Shared {
-        me: me.id.as_str().into(),
+        me: Arc::new(me.clone()),
         tls: tree::master_tls(&authority, clock.now(), b"http/1.1")?,
         leaders: leaders.subscribe(),
     };
@@ -126,7 +126,7 @@ struct Standing(Vec<ServerHandle>);
 /// What the ports share.
 #[derive(Clone)]
 struct Shared {
-    me: Arc<str>,
+    me: Arc<Leader>,
     tls: Arc<ClientConfig>,
     leaders: watch::Receiver<Option<Leader>>,
 }

@@ -17,8 +17,8 @@ const MOST: usize = 4096;
 pub struct Relay {
     /// The port that it serves.
     pub(super) entrance: Entrance,
-    /// The id of this master among the leaders.
-    me: Arc<str>,
+    /// This master as a leader.
+    me: Arc<Leader>,
     /// Who leads.
     pub(super) leaders: watch::Receiver<Option<Leader>>,
     /// Trust and the master's own certificate.
@@ -30,12 +30,11 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Hands on what comes in by a port of the master with the id `me`, to whoever leads. `tls` carries the masters'
-    /// certificate.
+    /// Hands on what comes in by a port of the master `me`, to whoever leads. `tls` carries the masters' certificate.
     #[must_use]
     pub fn new(
         entrance: Entrance,
-        me: Arc<str>,
+        me: Arc<Leader>,
         leaders: watch::Receiver<Option<Leader>>,
         tls: Arc<ClientConfig>,
     ) -> Self {
@@ -49,16 +48,20 @@ impl Relay {
         }
     }
 
-    /// Who leads; waits for one until a time.
+    /// Who leads; waits for one until a time. An earlier life of this master, whose lease still runs, is nobody: at its
+    /// address there is this one.
     pub(super) async fn leader(&self, until: Instant) -> Option<Leader> {
         let mut leaders = self.leaders.clone();
-        let known = leaders.wait_for(|leader| leader.as_ref().is_some_and(|l| !l.url.is_empty()));
+        let leads = |leader: &Leader| {
+            !leader.url.is_empty() && (self.is_own(leader) || leader.url != self.me.url)
+        };
+        let known = leaders.wait_for(|leader| leader.as_ref().is_some_and(leads));
         timeout_at(until, known).await.ok()?.ok()?.clone()
     }
 
     /// Whether the leader is this very master: then its ports are served by others now.
     pub(super) fn is_own(&self, leader: &Leader) -> bool {
-        *leader.id == *self.me
+        leader.id == self.me.id
     }
 
     /// Ends when somebody else leads.

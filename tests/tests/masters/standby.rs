@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 use tests::{Http, Identity, Master, Node, eventually};
 
-use super::Ensemble;
+use super::{Ensemble, await_first};
 
 #[test]
 fn a_master_that_stands_by_serves_as_the_leader_does() {
@@ -129,6 +129,42 @@ fn a_master_that_stands_by_serves_as_the_leader_does() {
                 .body("{}")
         });
         assert_eq!(token.status, 403, "{token:?}");
+    }
+}
+
+/// The lease of its earlier life runs on for a while, with its own address as the leader's.
+#[test]
+fn a_master_that_was_killed_takes_requests_as_soon_as_it_is_started_again() {
+    let mut ensemble = Ensemble::begin();
+    let cluster = &mut ensemble.cluster;
+    cluster.master.kill();
+    cluster.master.start_again();
+    await_first(cluster, "standby");
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let api = cluster.api().as_admin();
+            std::thread::spawn(move || {
+                let path = "/api/v1/namespaces/default/configmaps";
+                let mut number = 0;
+                loop {
+                    let name = format!("m-{writer}-{number}");
+                    let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } });
+                    let answer = api.send(Method::POST, path, |request| {
+                        let json = request.header("content-type", "application/json");
+                        json.body(body.to_string())
+                    });
+                    assert_eq!(answer.status, 201, "{name}: {answer:?}");
+                    number += 1;
+                    let role = api.get("/healthz");
+                    if number >= 20 && role.header("x-troupe-role") == Some("leader") {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().unwrap();
     }
 }
 
