@@ -39,6 +39,8 @@ enum Try {
     Unsent(String, Body),
     /// It may have been carried out.
     Broken(String),
+    /// It may have been carried out, and the leader leads no more.
+    Succeeded,
 }
 
 /// Sends a request to whoever leads, and gives his answer.
@@ -84,10 +86,18 @@ pub(super) async fn send(
             Try::Broken(error) => {
                 // Connections that were kept have most likely ended with it.
                 relay.idle.borrow_mut().clear();
-                if !repeatable {
+                // When this master has just taken the lead, its ports close what they took last as a standby's.
+                if !repeatable && !(relay.is_own(&leader) && whole.is_some()) {
                     return lost(&error);
                 }
                 why = error;
+            }
+            Try::Succeeded => {
+                relay.idle.borrow_mut().clear();
+                "another master leads now".clone_into(&mut why);
+                if !repeatable {
+                    return lost(&why);
+                }
             }
         }
         if Instant::now() >= until {
@@ -122,7 +132,7 @@ async fn attempt(
 ) -> Try {
     let answer = tokio::select! {
         answer = sender.try_send_request(request) => answer,
-        () = relay.succeeded(leader) => return Try::Broken("another master leads now".to_owned()),
+        () = relay.succeeded(leader) => return Try::Succeeded,
     };
     match answer {
         Ok(answer) => Try::Answered(sender, answer),

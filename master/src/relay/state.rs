@@ -48,13 +48,10 @@ impl Relay {
         }
     }
 
-    /// Who leads; waits for one until a time. An earlier life of this master, whose lease still runs, is nobody: at its
-    /// address there is this one.
+    /// Who leads and can be asked; waits for one until a time.
     pub(super) async fn leader(&self, until: Instant) -> Option<Leader> {
         let mut leaders = self.leaders.clone();
-        let leads = |leader: &Leader| {
-            !leader.url.is_empty() && (self.is_own(leader) || leader.url != self.me.url)
-        };
+        let leads = |leader: &Leader| can_be_asked(leader, &self.me);
         let known = leaders.wait_for(|leader| leader.as_ref().is_some_and(leads));
         timeout_at(until, known).await.ok()?.ok()?.clone()
     }
@@ -79,5 +76,29 @@ impl Relay {
             () = self.succeeded(leader) => {}
             () = tokio::time::sleep(at_most) => {}
         }
+    }
+}
+
+/// Whether `me` finds the leader at its address. An earlier life of this master, whose lease still runs, is not there:
+/// this one is.
+fn can_be_asked(leader: &Leader, me: &Leader) -> bool {
+    !leader.url.is_empty() && (leader.id == me.id || leader.url != me.url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_life_of_this_master_is_not_asked() {
+        let master = |id: &str, url: &str| Leader {
+            id: id.to_owned(),
+            url: url.to_owned(),
+        };
+        let me = master("second life", "https://a:6443");
+        assert!(!can_be_asked(&master("first life", "https://a:6443"), &me));
+        assert!(!can_be_asked(&master("old version", ""), &me));
+        assert!(can_be_asked(&master("other", "https://b:6443"), &me));
+        assert!(can_be_asked(&me, &me));
     }
 }

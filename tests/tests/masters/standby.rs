@@ -140,7 +140,7 @@ fn a_master_that_was_killed_takes_requests_as_soon_as_it_is_started_again() {
     cluster.master.kill();
     cluster.master.start_again();
     await_first(cluster, "standby");
-    let writers: Vec<_> = (0..8)
+    let writers: Vec<_> = (0..32)
         .map(|writer| {
             let api = cluster.api().as_admin();
             std::thread::spawn(move || {
