@@ -87,7 +87,8 @@ pub(super) async fn send(
                 // Connections that were kept have most likely ended with it.
                 relay.idle.borrow_mut().clear();
                 // When this master has just taken the lead, its ports close what they took last as a standby's.
-                if !repeatable && !(relay.is_own(&leader) && whole.is_some()) {
+                let by_own_ports = relay.is_own(&leader) && whole.is_some();
+                if !repeatable && !by_own_ports {
                     return lost(&error);
                 }
                 why = error;
