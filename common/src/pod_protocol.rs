@@ -6,8 +6,11 @@
 pub const READY_PATH: &str = "/_troupe/ready";
 /// `GET {CALLS_PATH}{invocation}?wait=MS`: whether a timed-out call's thread has ended.
 pub const CALLS_PATH: &str = "/_troupe/calls/";
-/// `POST`: gives a server that was started generic its function, once: 202.
+/// `POST`: gives a server that was started generic its function, once: 202. With `?wait=SECONDS` it answers as
+/// [`READY_PATH`] does.
 pub const SPECIALIZE_PATH: &str = "/_troupe/specialize";
+/// `GET`: `{"monotonicNs"}`, the time by the pod's `CLOCK_MONOTONIC`.
+pub const CLOCK_PATH: &str = "/_troupe/clock";
 /// Everything the platform itself says on the socket lives beneath this path.
 pub const RESERVED_PREFIX: &str = "/_troupe/";
 
@@ -15,6 +18,9 @@ pub const RESERVED_PREFIX: &str = "/_troupe/";
 pub const INVOCATION_ID: &str = "x-invocation-id";
 /// Milliseconds the caller still waits.
 pub const DEADLINE_MS: &str = "x-troupe-deadline-ms";
+/// The time by `CLOCK_MONOTONIC`, in nanoseconds, after which the pod must not begin the call any more: it answers
+/// [`OUTCOME_LATE`] then.
+pub const BEGIN_BY: &str = "x-troupe-begin-by";
 /// [`CALL_HTTP`] or [`CALL_EVENT`].
 pub const CALL_KIND: &str = "x-troupe-call";
 /// An HTTP request from the gateway.
@@ -40,6 +46,8 @@ pub const OUTCOME_OK: &str = "ok";
 pub const OUTCOME_ERROR: &str = "error";
 /// The function ran past its deadline.
 pub const OUTCOME_TIMEOUT: &str = "timeout";
+/// The call's turn came after [`BEGIN_BY`]: it was not begun.
+pub const OUTCOME_LATE: &str = "late";
 
 /// File name of the pod's socket inside its run directory.
 pub const SOCKET_NAME: &str = "http.sock";

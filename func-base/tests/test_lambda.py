@@ -2,6 +2,8 @@
 
 import base64
 
+import pytest
+
 SHOW = {"app.py": "def handler(event, context):\n    return {'event': event}\n"}
 EVENT = {"X-Troupe-Call": "event"}
 
@@ -89,3 +91,17 @@ def test_an_exception_looks_as_on_aws(start):
         "requestId": "i7",
         "stackTrace": ['  File "/var/task/handler.py", line 2, in handler\n    raise Exception(\'because\')\n'],
     }
+
+
+@pytest.mark.parametrize("text", ["a\\rb", "a\\nb", "a\\0b", "a\\x01b", "a\\x7fb"])
+def test_a_header_that_no_reader_takes_is_not_sent(start, text):
+    pod = start({"app.py": f"def handler(env):\n    return {{'statusCode': 200, 'headers': {{'X-Echo': '{text}'}}}}\n"})
+    answer = pod.call()
+    assert (answer.status, answer.outcome) == (500, "unserializable") and "X-Echo" in answer.json["errorMessage"]
+
+
+@pytest.mark.parametrize("headers", ["{str(n): '1' for n in range(200)}", "{'X': 'x' * 70000}"])
+def test_a_head_has_its_bounds(start, headers):
+    pod = start({"app.py": f"def handler(env):\n    return {{'statusCode': 200, 'headers': {headers}}}\n"})
+    answer = pod.call()
+    assert (answer.status, answer.outcome) == (500, "unserializable") and "at most" in answer.json["errorMessage"]

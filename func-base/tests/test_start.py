@@ -192,6 +192,21 @@ def test_a_generic_pod_takes_the_environment_of_a_plain_start(start, tmp_path):
     assert pod.call().json == [[], "XYZ", "warm"]
 
 
+@pytest.mark.parametrize(
+    ("code", "seconds", "status", "says"),
+    [
+        ("import time\ntime.sleep(0.2)\n", 30, 200, {"ready": True}),
+        ("import time\ntime.sleep(5)\n", 0.05, 503, {"ready": False, "reason": "importing"}),
+        ("import no_such_module\n", 30, 503, {"ready": False, "errorType": "ModuleNotFoundError"}),
+    ],
+)
+def test_who_specializes_may_wait_for_the_import(start, tmp_path, code, seconds, status, says):
+    (tmp_path / "func.py").write_text(code + MAIN)
+    pod = start({}, wait=False, TROUPE_GENERIC="1")
+    answer = pod.call(f"/_troupe/specialize?wait={seconds}", {"functionDir": str(tmp_path)})
+    assert answer.status == status and says.items() <= answer.json.items()
+
+
 def test_specialize_is_not_for_others(start):
     pod = start(MAIN)
     assert specialize(pod, functionDir="/").status == 409

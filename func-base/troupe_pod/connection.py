@@ -6,25 +6,33 @@ import socket
 import struct
 
 from troupe_pod import control, logs
-from troupe_pod.http_answer import control_answer, status
+from troupe_pod.http_answer import closing, control_answer, status
 from troupe_pod.http_body import Truncated, read_body
 from troupe_pod.http_request import MAX_HEAD, BadRequest, Request
 from troupe_pod.invocation import invoke
 
 BETWEEN_BYTES = 30
 """Seconds that a request once begun may stand still; also for an answer that is not taken."""
+LONG = 1024 * 1024
+"""Bytes. A longer answer is the last on a lane: its reader may take his time, and nobody is to wait behind him."""
 LINGER = struct.pack("ll", 1, 0)
 LINGER_BYTES = 16 * 1024 * 1024
+LATE = control_answer(503, status(503, "Late", "the call's turn came after the time at which it was to begin"), outcome=b"late")
+LATE_HEAD = LATE[: LATE.index(b"\r\n\r\n") + 4]
 _TIMEVAL = struct.pack("ll", BETWEEN_BYTES, 0)
 
 
 class Connection:
-    """`busy` from a request's first byte to its answer: what a drain waits for."""
+    """`busy` from a request's first byte to its answer: what a drain waits for.
+
+    `is_lane` once its client asked for the clock: it sends calls before those ahead of them are answered.
+    """
 
     def __init__(self, pod, sock):
         self.pod = pod
         self.sock = sock
         self.busy = False
+        self.is_lane = False
 
     def serve(self) -> None:
         sock = self.sock
@@ -73,11 +81,16 @@ class Connection:
                 self._refuse(error)
                 return
             if request.target.startswith(b"/_troupe/"):
-                answer = control.handle(pod, request)
+                answer = control.handle(pod, self, request)
+            elif request.is_late():
+                answer = LATE_HEAD if request.method == b"HEAD" else LATE
             else:
                 answer = invoke(pod, self, request)
             if answer is None:
                 return
+            if self.is_lane and request.keep and len(answer) > LONG:
+                request.keep = False
+                answer = closing(answer)
             sock.sendall(answer)
             if not request.keep:
                 return

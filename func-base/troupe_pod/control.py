@@ -13,15 +13,18 @@ MAX_WAIT = 600.0
 POLL = 0.005
 
 
-def handle(pod, request) -> bytes:
+def handle(pod, connection, request) -> bytes:
     path, _, query = request.target.partition(b"?")
     name = path[len(b"/_troupe/") :]
     if name == b"ready":
         code, document = _ready(pod, _wait(query))
     elif name.startswith(b"calls/"):
         code, document = _ended(pod, name[len(b"calls/") :].decode("latin-1"), _wait(query) / 1e3)
+    elif name == b"clock":
+        connection.is_lane = True
+        code, document = 200, {"monotonicNs": time.monotonic_ns()}
     elif name == b"specialize":
-        code, document = _specialize(pod, request)
+        code, document = _specialize(pod, request, _wait(query))
     else:
         code, document = _refusal(404, "NotFound", f"there is no {path.decode('latin-1')}")
     request.keep = request.keep and not pod.draining
@@ -72,8 +75,8 @@ def _ended(pod, id: str, seconds: float):
         time.sleep(POLL)
 
 
-def _specialize(pod, request):
-    """202: the import has begun, /_troupe/ready tells its end."""
+def _specialize(pod, request, seconds: float):
+    """202: the import has begun, /_troupe/ready tells its end. Who waits for it is told here what /_troupe/ready would say."""
     if request.method != b"POST":
         return _refusal(405, "MethodNotAllowed", "wanted POST")
     try:
@@ -87,4 +90,4 @@ def _specialize(pod, request):
             return _refusal(409, "Conflict", "this pod has its function already")
     except (ValueError, RecursionError, SettingsError) as error:
         return _refusal(400, "BadRequest", f"specialize: {error}")
-    return 202, {"accepted": True}
+    return _ready(pod, seconds) if seconds > 0 else (202, {"accepted": True})

@@ -60,6 +60,11 @@ def answer(code: int, headers: bytes, body: bytes, outcome: bytes, run_ms: float
     )
 
 
+def closing(answer: bytes) -> bytes:
+    """The same answer on a connection that is closed after it."""
+    return answer.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
+
 def control_answer(code: int, document, keep: bool = True, outcome: bytes = b"") -> bytes:
     """Answers of the server itself; `outcome` where the request was to be a call."""
     body = json_bytes(document)

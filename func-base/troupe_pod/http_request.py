@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 MAX_HEAD = 64 * 1024
 LEADING = re.compile(rb"([!#-'*+\-.^-z|~0-9A-Z]{1,32}) ([!-~\x80-\xff]+) HTTP/1\.([01])(?:\r\n|\Z)")
@@ -74,6 +75,11 @@ class Request:
             raise BadRequest("the request target cannot be read")
         _, slash, path = rest.partition(b"/")
         return slash + path or b"/"
+
+    def is_late(self) -> bool:
+        """Whether its sender wanted it begun before now, by the clock that clock_gettime(2) calls CLOCK_MONOTONIC, or not at all."""
+        begin_by = self.fields.get(b"x-troupe-begin-by")
+        return begin_by is not None and begin_by.isdigit() and time.monotonic_ns() > int(begin_by)
 
     def text(self, name: bytes) -> str | None:
         value = self.fields.get(name)

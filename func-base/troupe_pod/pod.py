@@ -200,6 +200,7 @@ class Pod:
 
     def _drain(self) -> None:
         until = time.monotonic() + self.settings.drain
+        time.sleep(DRAIN_TICK)  # A request that has come may not have been seen yet.
         while time.monotonic() < until and any(connection.busy for connection in list(self.connections)):
             time.sleep(DRAIN_TICK)
         if not self.loaded.is_set():

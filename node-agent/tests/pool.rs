@@ -45,7 +45,7 @@ fn generic(agent: &Agent) -> std::path::PathBuf {
         let name = path.file_name().unwrap().to_string_lossy();
         name.starts_with("generic-")
     });
-    names.next().unwrap()
+    names.next().unwrap_or_default()
 }
 
 async fn ready(master: &FakeMaster, assignment: common::link::PodAssignment) -> PodReport {
@@ -91,6 +91,19 @@ async fn one_that_waits_becomes_the_functions_pod() {
     let left = std::fs::read_dir(agent.data.join("pods")).unwrap().count();
     assert_eq!(left, 0);
     assert!(processes_with(agent.data.to_str().unwrap()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_memory_is_short_none_waits_and_pods_start_from_nothing() {
+    let short: Vec<_> = [SIZE, &[("POOL__MIN_FREE", "1000Gi")]].concat();
+    let (master, mut agent, data) = started(&short).await;
+    let report = ready(&master, simple(&master, "p1", ENVIRONMENT)).await;
+    assert!(!report.cold.unwrap().warm, "{report:?}");
+    let line = "troupe_node_pool_size{kind=\"process\"}";
+    assert_eq!(metric(&master, &data, line).await.unwrap_or(0.0), 0.0);
+    let pods = std::fs::read_dir(agent.data.join("pods")).unwrap();
+    assert_eq!(pods.count(), 1, "the function's");
+    assert!(agent.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,6 +171,57 @@ fn pids_of(agent: &Agent, id: &str) -> Vec<i32> {
     all.filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
         .filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == place))
         .collect()
+}
+
+/// What a process counts when cores are short, in shares of 1024; `None` where this machine weighs none.
+fn shares(pid: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let mut places = text.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (parts.next()?, parts.next()?);
+        let tree = if controllers.is_empty() { "" } else { "/cpu" };
+        let mine = path.contains("/troupe-");
+        mine.then(|| format!("/sys/fs/cgroup{tree}{path}"))
+    });
+    let number = |file: String| std::fs::read_to_string(file).ok()?.trim().parse().ok();
+    places.find_map(|place| {
+        let weight = || number(format!("{place}/cpu.weight")).map(|weight: u64| weight * 26);
+        number(format!("{place}/cpu.shares")).or_else(weight)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_being_started_comes_behind_calls() {
+    let (master, mut agent, data) = started(SIZE).await;
+    filled(&master, &data).await;
+    let weighed = || {
+        let id = generic(&agent).file_name()?.to_string_lossy().into_owned();
+        let mut pids = pids_of(&agent, &id).into_iter();
+        pids.find_map(|pid| Some((pid, shares(pid)?)))
+    };
+    let Some((mut pid, waiting)) = weighed() else {
+        eprintln!("skipped: no control groups can be made here");
+        return;
+    };
+    assert!((1000..1100).contains(&waiting), "it waits: {waiting}");
+    // Each one that is found too late makes room for the next.
+    let mut tries = 20;
+    let slow = loop {
+        tries -= 1;
+        assert!(tries > 0, "none is behind while it starts");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        let (next, found) = until("another one starts", || {
+            weighed().filter(|(next, _)| *next != pid)
+        })
+        .await;
+        if found < 100 {
+            break next;
+        }
+        pid = next;
+    };
+    filled(&master, &data).await;
+    assert_eq!(shares(slow), Some(waiting), "it waits");
+    assert!(agent.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

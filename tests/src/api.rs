@@ -3,11 +3,10 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::trust::client_config;
-
 pub use common::trust::Identity;
 
-use crate::{Http, runtime};
+use crate::Http;
+use crate::http::tls_client;
 
 /// The API's port, for requests that no kubectl makes.
 pub struct Api {
@@ -23,7 +22,6 @@ impl Api {
     /// When it lacks something.
     #[must_use]
     pub fn of(kubeconfig: &Path) -> Self {
-        runtime();
         let text = fs::read_to_string(kubeconfig).unwrap();
         let field = |name: &str| {
             let found = text
@@ -83,10 +81,7 @@ impl Api {
     }
 
     fn client(&self, identity: Option<&Identity>) -> Http {
-        let tls = client_config(&self.authority, identity).unwrap();
-        let client = reqwest::Client::builder()
-            .use_preconfigured_tls(tls)
-            .no_proxy();
+        let client = tls_client(&self.authority, identity);
         Http::with(&self.server, client.build().unwrap())
     }
 }

@@ -48,7 +48,12 @@ impl Cluster {
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
         let path = home.path().to_owned();
         let [api, gateway] = free_addresses();
-        let settings = Arc::new(Mutex::new(options.master.clone()));
+        let mut settings = options.master.clone();
+        if options.near {
+            let pods = path.join("node-1/pods").display().to_string();
+            settings.push(master_variable("gateway.local-pods-dir", &pods));
+        }
+        let settings = Arc::new(Mutex::new(settings));
         let master = {
             let (data, api) = (path.join("master"), api.clone());
             let gateway = gateway.replace("127.0.0.1", options.gateway_host);

@@ -1,9 +1,14 @@
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder};
+use common::trust::{Identity, client_config};
+use reqwest::{ClientBuilder, Method, RequestBuilder};
 use serde_json::Value;
 use tokio::runtime::Runtime;
+
+use crate::eventually;
 
 /// The runtime that the harness's clients share; tests themselves are plain threads.
 ///
@@ -88,6 +93,49 @@ impl Http {
         })
     }
 
+    /// POST of a call or a run whose outcome is not waited for.
+    ///
+    /// # Panics
+    /// When it is not accepted.
+    #[track_caller]
+    #[must_use]
+    pub fn accepted(&self, path: &str, body: &str) -> Reply {
+        let answer = self.post_with(path, "prefer", "respond-async", body);
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer
+    }
+
+    /// What came of an accepted call, once something has.
+    #[must_use]
+    pub fn outcome(&self, location: &str) -> Reply {
+        eventually("the call is over", || {
+            let answer = self.get(location);
+            let state = answer.json()["state"].clone();
+            if state == "Succeeded" || state == "Failed" {
+                Ok(answer)
+            } else {
+                Err(answer)
+            }
+        })
+    }
+
+    /// POST whose answer is not read. Dropping the connection is leaving.
+    ///
+    /// # Panics
+    /// When it cannot be sent, or the server does not speak plain HTTP.
+    #[must_use]
+    pub fn unanswered(&self, path: &str, body: &str) -> TcpStream {
+        let address = self.base.strip_prefix("http://").unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(
+            client,
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        client
+    }
+
     /// Any request.
     ///
     /// # Panics
@@ -134,7 +182,24 @@ impl Http {
     }
 }
 
+/// The beginnings of a client that trusts an authority (PEM), and shows an identity where it has one.
+pub(crate) fn tls_client(authority: &str, identity: Option<&Identity>) -> ClientBuilder {
+    runtime();
+    reqwest::Client::builder()
+        .use_preconfigured_tls(client_config(authority, identity).unwrap())
+        .no_proxy()
+}
+
 impl Reply {
+    /// Where its outcome will be.
+    ///
+    /// # Panics
+    /// When it does not say.
+    #[must_use]
+    pub fn location(&self) -> String {
+        self.header("location").unwrap().to_owned()
+    }
+
     /// The body as text.
     #[must_use]
     pub fn text(&self) -> String {

@@ -4,6 +4,7 @@ pub struct Options {
     pub(crate) agents: usize,
     pub(crate) more_masters: String,
     pub(crate) gateway_host: &'static str,
+    pub(crate) near: bool,
     pub(crate) master: Vec<(String, String)>,
     pub(crate) agent: Vec<(String, String)>,
 }
@@ -20,6 +21,7 @@ impl Default for Options {
             agents: 1,
             more_masters: String::new(),
             gateway_host: "127.0.0.1",
+            near: false,
             master: Vec::new(),
             agent,
         }
@@ -38,6 +40,13 @@ impl Options {
     #[must_use]
     pub fn open_to_others(mut self) -> Self {
         self.gateway_host = "0.0.0.0";
+        self
+    }
+
+    /// The gateway goes to the first agent's pods itself, as it may where both share a machine.
+    #[must_use]
+    pub fn near(mut self) -> Self {
+        self.near = true;
         self
     }
 

@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use common::trust::{client_config, install_crypto};
 use reqwest::Method;
 use tempfile::TempDir;
 
 use crate::certificates::write_certificates;
+use crate::http::tls_client;
 use crate::{Http, Master, Process, eventually};
 
 /// Longest wait for one answer.
@@ -181,12 +181,8 @@ fn client(url: &str, home: &Path, tls: bool) -> Http {
     if !tls {
         return Http::new(url);
     }
-    install_crypto();
     write_certificates(home);
     let pem = std::fs::read_to_string(home.join("ca.pem")).unwrap();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(DEADLINE)
-        .use_preconfigured_tls(client_config(&pem, None).unwrap());
+    let client = tls_client(&pem, None).timeout(DEADLINE);
     Http::with(url, client.build().unwrap())
 }

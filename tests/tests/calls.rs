@@ -1,8 +1,5 @@
 //! One call: what comes back, whatever goes wrong.
 
-use std::io::Write as _;
-use std::net::TcpStream;
-
 use reqwest::Method;
 use serde_json::json;
 use tests::{Cluster, Options, eventually, params, waits_for};
@@ -174,19 +171,8 @@ fn a_client_that_goes_away_frees_its_slot() {
         json!("done")
     );
 
-    let address = cluster
-        .gateway()
-        .base()
-        .trim_start_matches("http://")
-        .to_owned();
-    let mut client = TcpStream::connect(address).unwrap();
-    let body = r#"{"n": 60000}"#;
-    let length = body.len();
-    write!(
-        client,
-        "POST /function/one HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
+    let gateway = cluster.gateway();
+    let client = gateway.unanswered("/function/one", r#"{"n": 60000}"#);
     eventually("the long call has begun", || {
         let log = cluster.kubectl().run(&["logs", "function/one"]);
         if log.matches("began").count() == 2 {

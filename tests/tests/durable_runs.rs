@@ -21,13 +21,9 @@ fn apply(cluster: &Cluster, name: &str, definition: &Value) {
 
 /// Starts a run: the name of its object.
 fn begin(cluster: &Cluster, machine: &str, input: &Value) -> String {
-    let reply = cluster.gateway().post_with(
-        &format!("/state_machine/{machine}"),
-        "Prefer",
-        "respond-async",
-        &input.to_string(),
-    );
-    let run = reply.expect(202)["run"].as_str().unwrap().to_owned();
+    let path = format!("/state_machine/{machine}");
+    let reply = cluster.gateway().accepted(&path, &input.to_string());
+    let run = reply.json()["run"].as_str().unwrap().to_owned();
     run.trim_start_matches("default/").to_owned()
 }
 

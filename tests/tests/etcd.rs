@@ -187,6 +187,40 @@ fn the_seeds_work_on_etcd_and_while_it_is_away_running_pods_answer_and_nothing_i
 }
 
 #[test]
+fn pods_that_die_while_etcd_is_away_for_long_are_replaced_once_it_is_back() {
+    let mut etcd = Etcd::start();
+    let options = Options::default()
+        .master("store", &store(&etcd))
+        .master("blobs", "local")
+        .master("etcd.patience", "1s");
+    let cluster = Cluster::with(options);
+    let code = params("params['n'] + 1");
+    cluster.apply("steady", &code, "scaling: { minReplicas: 2 }");
+    let before = cluster.ready_pods("steady", 2);
+    etcd.process.kill();
+    cluster.nodes[0].kill_pods();
+    // Several times as long as the master waits before a write fails.
+    std::thread::sleep(Duration::from_secs(4));
+    etcd.start_again();
+    eventually("both pods are replaced, and the function says so", || {
+        let failed = |pod: &&serde_json::Value| pod["status"]["phase"] == "Failed";
+        let pods = cluster.pods("steady");
+        let (failed, fresh): (Vec<_>, Vec<_>) = pods.iter().partition(failed);
+        let uid = |pod: &serde_json::Value| pod["metadata"]["uid"].clone();
+        let old = |pod: &&serde_json::Value| before.iter().any(|old| uid(old) == uid(pod));
+        let function = cluster.kubectl().json(&["get", "function", "steady"]);
+        let shown = function["status"]["readyReplicas"] == 2;
+        if failed.iter().all(old) && fresh.len() == 2 && !fresh.iter().any(old) && shown {
+            Ok(())
+        } else {
+            Err((pods.clone(), function))
+        }
+    });
+    let answer = cluster.gateway().post("/function/steady", r#"{"n": 1}"#);
+    assert_eq!(answer.expect(200), json!(2));
+}
+
+#[test]
 fn a_cluster_moves_to_etcd_with_its_functions_and_runs() {
     let etcd = Etcd::start();
     let mut cluster = Cluster::start();

@@ -3,35 +3,16 @@
 use std::fs;
 
 use serde_json::json;
-use tests::{Cluster, Http, Reply, eventually, params, waits_for};
+use tests::{Cluster, Http, params, waits_for};
 
 /// Calls without waiting; where its outcome will be.
 #[track_caller]
 fn accepted(gateway: &Http, function: &str, body: &str) -> String {
-    let answer = gateway.post_with(
-        &format!("/function/{function}"),
-        "prefer",
-        "respond-async",
-        body,
-    );
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let location = answer.header("location").unwrap().to_owned();
+    let answer = gateway.accepted(&format!("/function/{function}"), body);
+    let location = answer.location();
     let id = location.strip_prefix("/invocations/").unwrap();
     assert_eq!(answer.header("x-invocation-id"), Some(id));
     location
-}
-
-/// What came of a call, once something has.
-fn outcome(gateway: &Http, location: &str) -> Reply {
-    eventually("the call is over", || {
-        let answer = gateway.get(location);
-        let state = answer.json()["state"].clone();
-        if state == "Succeeded" || state == "Failed" {
-            Ok(answer)
-        } else {
-            Err(answer)
-        }
-    })
 }
 
 #[test]
@@ -40,12 +21,14 @@ fn an_accepted_call_is_made_and_its_result_is_kept() {
     cluster.apply("twice", &params("params['n'] * 2"), "");
     let gateway = cluster.gateway();
     let location = accepted(&gateway, "twice", r#"{"n": 21}"#);
-    let found = outcome(&gateway, &location).expect(200);
+    let found = gateway.outcome(&location).expect(200);
     assert_eq!(found["result"], 42, "{found}");
     let id = cluster
         .kubectl()
         .run(&["execute", "twice", r#"{"n": 4}"#, "--async"]);
-    let found = outcome(&gateway, &format!("/invocations/{}", id.trim())).expect(200);
+    let found = gateway
+        .outcome(&format!("/invocations/{}", id.trim()))
+        .expect(200);
     assert_eq!(found["result"], 8, "{found}");
     assert_eq!(
         gateway
@@ -70,7 +53,7 @@ fn no_accepted_call_is_lost_with_the_master() {
     cluster.crash_master();
     fs::write(&gate, "").unwrap();
     for (n, location) in locations.iter().enumerate() {
-        let found = outcome(&gateway, location).json();
+        let found = gateway.outcome(location).json();
         assert_eq!(
             (&found["state"], &found["result"]),
             (&json!("Succeeded"), &json!(n))
@@ -89,7 +72,7 @@ fn what_failed_is_listed_and_begun_again() {
     let (gateway, kubectl) = (cluster.gateway(), cluster.kubectl());
     let location = accepted(&gateway, "frail", "{}");
     let id = location.rsplit('/').next().unwrap();
-    let found = outcome(&gateway, &location);
+    let found = gateway.outcome(&location);
     assert!(found.is_stamped(), "{:?}", found.headers);
     let found = found.json();
     assert_eq!(
@@ -107,7 +90,7 @@ fn what_failed_is_listed_and_begun_again() {
     fs::write(&mended, "").unwrap();
     let said = kubectl.run(&["redrive", "--failed", "--function", "frail"]);
     assert_eq!(said.trim(), format!("invocation/{id} redriven"));
-    let found = outcome(&gateway, &location).expect(200);
+    let found = gateway.outcome(&location).expect(200);
     assert_eq!(
         (&found["state"], &found["result"]),
         (&json!("Succeeded"), &json!("done"))
@@ -157,7 +140,7 @@ fn thousands_that_wait_cost_little_memory_and_go_on_after_a_crash() {
     cluster.crash_master();
     let settings = ["scale", "function/paused", "--replicas=auto"];
     cluster.kubectl().run(&settings);
-    assert_eq!(outcome(&gateway, &first).json()["state"], "Succeeded");
+    assert_eq!(gateway.outcome(&first).json()["state"], "Succeeded");
 }
 
 #[test]

@@ -37,9 +37,9 @@ fn a_burst_on_a_cold_function_neither_storms_nor_queues_behind_one_pod() {
                 }
             }
         });
-        let pids = calls.into_iter().map(|call| call.join().unwrap()).collect();
+        let answers: Vec<_> = calls.into_iter().map(|call| call.join()).collect();
         over.store(true, Ordering::SeqCst);
-        pids
+        answers.into_iter().map(Result::unwrap).collect()
     });
     assert!(pids.len() >= 2, "all behind one pod");
     let made = seen.lock().unwrap().len();

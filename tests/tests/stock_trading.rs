@@ -93,14 +93,8 @@ fn a_trade_is_approved_or_turned_down_with_kubectl() {
 fn a_trade_is_approved_over_http() {
     let cluster = trading();
     let gateway = cluster.gateway();
-    let accepted = gateway.post_with(
-        "/state_machine/stock_trading",
-        "prefer",
-        "respond-async",
-        r#"{"symbol": "ACME"}"#,
-    );
-    assert_eq!(accepted.status, 202, "{accepted:?}");
-    let location = accepted.header("location").unwrap().to_owned();
+    let accepted = gateway.accepted("/state_machine/stock_trading", r#"{"symbol": "ACME"}"#);
+    let location = accepted.location();
     let run = location.rsplit('/').next().unwrap().to_owned();
 
     let api = cluster.api().as_admin();

@@ -207,9 +207,7 @@ fn a_run_is_followed_by_its_location() {
         .kubectl()
         .run_with(&["apply", "-f", "-"], &chain("far", "{}", &["id"]));
     let gateway = cluster.gateway();
-    let accepted = gateway.post_with("/workflow/far", "prefer", "respond-async", r#"{"a": 1}"#);
-    assert_eq!(accepted.status, 202, "{accepted:?}");
-    let location = accepted.header("location").unwrap().to_owned();
+    let location = gateway.accepted("/workflow/far", r#"{"a": 1}"#).location();
     eventually("the run has succeeded", || {
         let run = gateway.get(&location);
         if run.text().contains("Succeeded") {

@@ -10,7 +10,10 @@ from troupe_pod.http_request import HOP_BY_HOP
 from troupe_pod.json_input import is_json
 
 NAME = re.compile(r"[!#-'*+\-.^-z|~0-9A-Z]+\Z")
-UNSAFE = re.compile(r"[\r\n\0]")
+UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no value of a field may hold (RFC 9110, 5.5)."""
+MOST_LINES = 100
+LONGEST_LINES = 64 * 1024
 
 
 def is_shaped(value) -> bool:
@@ -52,7 +55,10 @@ def shaped_answer(value: dict):
         lines.append(f"{name}: {text}\r\n".encode("utf-8", "replace"))
     if not typed:
         lines.append(kind)
-    return code, b"".join(lines), body
+    head = b"".join(lines)
+    if len(lines) > MOST_LINES or len(head) > LONGEST_LINES:
+        raise Unserializable(f"headers: {len(lines)} lines of {len(head)} bytes, at most {MOST_LINES} of {LONGEST_LINES} can be sent")
+    return code, head, body
 
 
 def _pairs(value: dict):

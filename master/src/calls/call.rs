@@ -3,7 +3,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::pod_protocol as pod;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http_body_util::Full;
 
 use super::InvocationId;
 use crate::key::ObjectKey;
@@ -45,7 +44,7 @@ pub enum CallKind {
 
 impl Call {
     /// The request for a pod, which has `time_left`.
-    pub(super) fn request(&self, time_left: Duration) -> http::Request<Full<Bytes>> {
+    pub(super) fn request(&self, time_left: Duration) -> http::Request<Bytes> {
         let (method, uri, mut headers, word) = match &self.kind {
             CallKind::Http {
                 method,
@@ -75,7 +74,7 @@ impl Call {
             HeaderName::from_static(pod::DEADLINE_MS),
             HeaderValue::from(left),
         );
-        let mut request = http::Request::new(Full::new(self.body.clone()));
+        let mut request = http::Request::new(self.body.clone());
         *request.method_mut() = method;
         // The path came in as part of a valid URI.
         *request.uri_mut() = uri.parse().unwrap_or_else(|_| http::Uri::from_static("/"));

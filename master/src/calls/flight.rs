@@ -4,7 +4,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::pod_protocol as pod;
 use http::HeaderMap;
-use http_body_util::Full;
 use tokio::time::Instant;
 
 use super::{Call, CallError, InvocationId, PodHealth};
@@ -124,7 +123,7 @@ impl Drop for Flight {
 
 async fn thread_ended(endpoint: &Endpoint, id: &InvocationId) -> bool {
     let wait = STUCK_AFTER.as_millis();
-    let mut request = http::Request::new(Full::new(Bytes::new()));
+    let mut request = http::Request::new(Bytes::new());
     let Ok(uri) = format!("{}{id}?wait={wait}", pod::CALLS_PATH).parse() else {
         return false;
     };

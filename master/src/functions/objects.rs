@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::launch::labels;
 use super::plan::Summary;
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{ObjectError, Objects, insist};
 use crate::store::Durability::Eventual;
 
 /// Replica sets of older revisions that are kept.
@@ -20,14 +20,15 @@ const HISTORY: usize = 2;
 /// The gateway's port in services; they are reached through it only.
 const SERVICE_PORT: u16 = 80;
 
-/// Writes what the summary says; what cannot be written now is written with the next summary.
+/// Writes what the summary says.
 pub(super) async fn show(
     objects: &Objects,
     function: &Function,
     summary: &Summary,
     now: Timestamp,
 ) {
-    if let Err(error) = try_show(objects, function, summary, now).await {
+    let write = || try_show(objects, function, summary, now);
+    if let Err(error) = insist("show a function's state", write).await {
         let function = &function.metadata.name;
         tracing::warn!(function, %error, "could not show a function's state");
     }

@@ -132,8 +132,6 @@ pub(crate) struct Ground {
     doors: Doors,
     /// The lead over the store, where there may be several masters.
     lead: Option<Arc<Lead>>,
-    /// Until when this master is sure of it.
-    pub(crate) tenure: Tenure,
 }
 
 impl Ground {
@@ -158,9 +156,6 @@ impl Ground {
             None => (None, None),
         };
         let store = lead.as_ref().map_or(store, |lead| lead.fence());
-        let tenure = lead
-            .as_ref()
-            .map_or_else(Tenure::unlimited, |lead| lead.tenure());
         let authority = authority::open(&settings, &*store, clock.now()).await?;
         let keys = keyring::open(&settings, &*store).await?;
         let store = store::sealed(store, keys);
@@ -184,8 +179,13 @@ impl Ground {
             epoch,
             doors,
             lead,
-            tenure,
         })
+    }
+
+    /// Until when this master is sure of its lead.
+    pub(crate) fn tenure(&self) -> Tenure {
+        let lead = self.lead.as_deref();
+        lead.map_or_else(Tenure::unlimited, Lead::tenure)
     }
 }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use common::metrics::Metrics;
 use common::trust::{Authority, MASTERS, client_config};
 use jiff::Timestamp;
+use lane::LaneCounts;
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
@@ -131,7 +132,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         routes.clone(),
         Arc::clone(&door) as _,
         Arc::clone(&door) as _,
-        ground.tenure.clone(),
+        ground.tenure(),
     );
     let objects = &ground.objects;
     let clock = || Arc::clone(&ground.clock);
@@ -182,7 +183,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         counts: runs.clone(),
         objects: objects.clone(),
         clock: clock(),
-        tenure: ground.tenure.clone(),
+        tenure: ground.tenure(),
         calls: calls.clone(),
         waiters: waiters.clone(),
         wait_for_function: settings.runs.wait_for_function,
@@ -216,6 +217,7 @@ pub(super) fn grow(ground: &Ground, fatal: mpsc::Sender<Fatal>) -> Result<Tree, 
         .with(InvocationMetrics::new(ledger.clone()))
         .with(ground.store_counts.clone())
         .with(Role::Leader)
+        .with(LaneCounts)
         .with(pods)
         .with(builds)
         .with(runs);

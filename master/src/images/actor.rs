@@ -2,12 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use common::resources::{Condition, Function, Node, set_condition, timestamp};
 
 use super::job::{Job, JobKey};
 use super::log::BuildLogs;
-use super::messages::{Again, Gone, Offer, Relook, Seen, Told};
+use super::messages::{Again, Gone, LookAgain, Offer, Relook, Seen, Told};
 use super::metrics::BuildCounts;
 use super::need::{Ground, Grounds, need, schedulable, verdict};
 use super::pushes::Push;
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
 use crate::nodes::{Bases, Nodes, is_ready};
-use crate::objects::{Change, EventKind, Objects};
+use crate::objects::{Change, EventKind, Objects, insist};
 use crate::platform::Platform;
 use crate::store::Durability::Durable;
 use crate::supervisor::{Guard, Mailbox, follow};
@@ -68,6 +68,8 @@ pub struct Images {
     pub(super) pushes: BTreeMap<String, Push>,
     /// Failed builds that will be looked at again.
     again: BTreeSet<String>,
+    /// Functions whose state could not be shown.
+    unshown: BTreeSet<ObjectKey>,
     /// Functions that may lack something when the nodes change.
     depend_on_nodes: BTreeSet<ObjectKey>,
     relooking: bool,
@@ -84,6 +86,7 @@ impl Images {
             jobs: BTreeMap::new(),
             pushes: BTreeMap::new(),
             again: BTreeSet::new(),
+            unshown: BTreeSet::new(),
             depend_on_nodes: BTreeSet::new(),
             relooking: false,
             _guard: guard,
@@ -259,7 +262,7 @@ impl Images {
         if shown.as_ref().map(said) == place.as_ref().map(said) {
             return;
         }
-        let tools = Arc::clone(&self.tools);
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let key = ObjectKey::of(function);
         let show = async move {
             let now = timestamp(tools.clock.now());
@@ -289,6 +292,9 @@ impl Images {
                 (Ok(_), _) => {}
                 (Err(error), _) => {
                     tracing::warn!(function = %key, %error, "could not show a function's place");
+                    if error.is_passing() {
+                        addr.do_send(LookAgain(key));
+                    }
                 }
             }
         };
@@ -302,7 +308,7 @@ impl Images {
         built: Condition,
         ctx: &mut Context<Self>,
     ) {
-        let tools = Arc::clone(&self.tools);
+        let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let show = async move {
             let now = timestamp(tools.clock.now());
             let write = |function: &mut Function| {
@@ -315,6 +321,9 @@ impl Images {
                 .await;
             if let Err(error) = shown {
                 tracing::warn!(function = %key, %error, "could not show a build's state");
+                if error.is_passing() {
+                    addr.do_send(LookAgain(key));
+                }
             }
         };
         ctx.spawn(show.into_actor(self));
@@ -342,13 +351,13 @@ impl Images {
 
 /// A function as it stands; `None` when it is gone. Asks until the store answers.
 pub(super) async fn look_up(objects: &Objects, key: &ObjectKey) -> Option<Box<Function>> {
-    loop {
-        match objects.get::<Function>(&key.namespace, &key.name).await {
-            Ok(function) => return function.map(Box::new),
-            Err(error) => tracing::warn!(function = %key, %error, "could not read a function"),
-        }
-        tokio::time::sleep(RETRY_AFTER).await;
-    }
+    let get = || objects.get::<Function>(&key.namespace, &key.name);
+    insist("read a function", get)
+        .await
+        .inspect_err(|error| tracing::error!(function = %key, %error, "could not read a function"))
+        .ok()
+        .flatten()
+        .map(Box::new)
 }
 
 impl Actor for Images {
@@ -377,6 +386,28 @@ impl Handler<Relook> for Images {
 
     fn handle(&mut self, Relook(function): Relook, ctx: &mut Self::Context) {
         self.consider(*function, ctx);
+    }
+}
+
+impl Handler<LookAgain> for Images {
+    type Result = ();
+
+    fn handle(&mut self, LookAgain(key): LookAgain, ctx: &mut Self::Context) {
+        if !self.unshown.insert(key.clone()) {
+            return;
+        }
+        let (tools, name) = (Arc::clone(&self.tools), key.clone());
+        let look = async move {
+            tokio::time::sleep(RETRY_AFTER).await;
+            look_up(&tools.objects, &name).await
+        };
+        ctx.spawn(look.into_actor(self).map(move |function, images, ctx| {
+            images.unshown.remove(&key);
+            if let Some(function) = function {
+                // By now another state may be due.
+                images.consider(*function, ctx);
+            }
+        }));
     }
 }
 

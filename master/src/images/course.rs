@@ -14,7 +14,7 @@ use super::offer::{OfferResult, offer, tell};
 use super::record::{self, BuildPart};
 use crate::key::ObjectKey;
 use crate::nodes::BuildTarget;
-use crate::objects::EventKind;
+use crate::objects::{EventKind, insist};
 use crate::platform::Platform;
 
 /// What a function that waits for any node says.
@@ -52,8 +52,9 @@ impl Images {
         let (tools, addr, id) = (Arc::clone(&self.tools), ctx.address(), id.to_owned());
         let finish = async move {
             let store = &**tools.objects.store();
-            if let Err(error) = record::save(store, &key.build, &part).await {
-                tracing::warn!(build = id, %error, "could not keep a build's outcome");
+            let save = async || Ok(record::save(store, &key.build, &part).await?);
+            if let Err(error) = insist("keep a build's outcome", save).await {
+                tracing::error!(build = id, %error, "could not keep a build's outcome");
             }
             tools.logs.end(&id);
             for function in &functions {

@@ -39,6 +39,11 @@ pub(super) enum Seen {
 #[rtype(result = "()")]
 pub(super) struct Relook(pub(super) Box<Function>);
 
+/// The state of a function could not be shown: look at it again in a while.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct LookAgain(pub(super) ObjectKey);
+
 /// Offer a build to a node.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -15,7 +15,7 @@ use crate::blobs::BlobError;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
 use crate::nodes::{BuildTarget, Dispatch};
-use crate::objects::EventKind;
+use crate::objects::{EventKind, ObjectError, insist};
 use crate::platform::Platform;
 use crate::store::Durability::Durable;
 
@@ -110,12 +110,15 @@ async fn any_settles(
 
 /// Shows where a build stands in a function that still wants it.
 pub(super) async fn tell(tools: &ImagesTools, key: &ObjectKey, build: &str) {
-    let parts = match record::load(&**tools.objects.store(), build).await {
-        Ok(parts) => parts,
-        Err(error) => return tracing::warn!(function = %key, %error, "could not read a build"),
-    };
+    if let Err(error) = insist("show a build", || try_tell(tools, key, build)).await {
+        tracing::error!(function = %key, %error, "could not show a build");
+    }
+}
+
+async fn try_tell(tools: &ImagesTools, key: &ObjectKey, build: &str) -> Result<(), ObjectError> {
+    let parts = record::load(&**tools.objects.store(), build).await?;
     let Some(stand) = Stand::of(&parts) else {
-        return;
+        return Ok(());
     };
     let now = timestamp(tools.clock.now());
     let mut changed = false;
@@ -129,11 +132,10 @@ pub(super) async fn tell(tools: &ImagesTools, key: &ObjectKey, build: &str) {
         .objects
         .modify::<Function>(namespace, name, Durable, write)
         .await;
-    match shown {
-        Ok(Some(function)) if changed => announce(tools, &function, &stand).await,
-        Ok(_) => {}
-        Err(error) => tracing::warn!(function = %key, %error, "could not show a build"),
+    if let (Some(function), true) = (shown?, changed) {
+        announce(tools, &function, &stand).await;
     }
+    Ok(())
 }
 
 async fn announce(tools: &ImagesTools, function: &Function, stand: &Stand) {

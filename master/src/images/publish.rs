@@ -1,5 +1,6 @@
 //! From layers and bases to an image in the registry.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::digest::Digest;
@@ -14,7 +15,7 @@ use super::stand::Stand;
 use super::store::Image;
 use crate::functions::build_id;
 use crate::key::ObjectKey;
-use crate::objects::EventKind;
+use crate::objects::{EventKind, insist};
 use crate::platform::Platform;
 use crate::registry::Content;
 use crate::store::{Durability, Store, StoreError, Txn};
@@ -219,7 +220,7 @@ pub(super) async fn show(tools: &ImagesTools, key: &ObjectKey, build: &str, publ
             Condition::new("Pushed", false, "PushFailed", message)
         }
     };
-    let mut changed = false;
+    let changed = Cell::new(false);
     let write = |function: &mut Function| {
         let wanted = build_id(&key.namespace, function.metadata.generation, &function.spec);
         if wanted.as_deref() != Some(build) {
@@ -231,28 +232,28 @@ pub(super) async fn show(tools: &ImagesTools, key: &ObjectKey, build: &str, publ
             function.status.image_architectures = record.manifests.keys().cloned().collect();
         }
         set_condition(&mut function.status.conditions, condition.clone(), &now);
-        changed = function.status != before;
-        changed
+        changed.set(function.status != before);
+        changed.get()
     };
     let (namespace, name) = (&key.namespace, &key.name);
-    let durable = Durability::Durable;
-    let shown = tools
-        .objects
-        .modify::<Function>(namespace, name, durable, write)
-        .await;
+    let show = || {
+        let objects = &tools.objects;
+        objects.modify::<Function>(namespace, name, Durability::Durable, write)
+    };
+    let shown = insist("show an image", show).await;
     let (kind, reason, message) = match published {
         Published::Done(record) => (EventKind::Normal, "Pushed", record.reference.clone()),
         Published::Failed(message) => (EventKind::Warning, "PushFailed", message.clone()),
         Published::Waits(_) => return,
     };
     match shown {
-        Ok(Some(function)) if changed => {
+        Ok(Some(function)) if changed.get() => {
             tools
                 .objects
                 .record(&function, kind, "images", reason, &message)
                 .await;
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(function = %key, %error, "could not show an image"),
+        Err(error) => tracing::error!(function = %key, %error, "could not show an image"),
     }
 }

@@ -57,6 +57,15 @@ pub enum ObjectError {
 }
 
 impl ObjectError {
+    /// Whether the same may succeed later: the store is away or overloaded.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::Busy | StoreError::Failed { .. })
+        )
+    }
+
     pub(crate) fn conflict(kind: &Kind, name: &str, why: impl Into<String>) -> Self {
         Self::Conflict {
             kind: kind.plural,

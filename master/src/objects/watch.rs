@@ -1,16 +1,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::resources::Resource;
 use futures_util::StreamExt as _;
 
 use super::handle::read;
+use super::insist::backoff;
 use super::key::prefix;
 use crate::store::{self, Changes, Pages, Shown, Store};
-
-/// Shortest and longest wait after a failure.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// Every change of a kind's objects. It never ends: after a loss it lists again and says so.
 pub struct Watch<R> {
@@ -127,7 +124,7 @@ impl<R: Resource> Watch<R> {
                 }
             };
             self.stage = Stage::Fresh;
-            let wait = backoff(self.failures);
+            let wait = backoff(self.failures, rand::random());
             self.failures = self.failures.saturating_add(1);
             tracing::warn!(prefix = self.prefix, error = %failure, ?wait, "watch failed");
             tokio::time::sleep(wait).await;
@@ -157,11 +154,4 @@ fn readable<R: Resource>(entry: &store::Entry) -> Option<R> {
     read(entry)
         .inspect_err(|error| tracing::error!(%error, "an object is left out of a watch"))
         .ok()
-}
-
-pub(super) fn backoff(failures: u32) -> Duration {
-    BACKOFF
-        .0
-        .saturating_mul(1 << failures.min(10))
-        .min(BACKOFF.1)
 }

@@ -37,10 +37,12 @@ enum Try {
     Answered(Sender, http::Response<Incoming>),
     /// Nothing reached the leader.
     Unsent(String, Body),
-    /// It may have been carried out.
-    Broken(String),
-    /// It may have been carried out, and the leader leads no more.
-    Succeeded,
+    /// It may have been carried out; unless `by_own_ports`: when this master has just taken the lead, its ports close
+    /// what they took last as a standby's.
+    Broken {
+        why: String,
+        by_own_ports: bool,
+    },
 }
 
 /// Sends a request to whoever leads, and gives his answer.
@@ -83,22 +85,16 @@ pub(super) async fn send(
                 why = error;
                 coming = whole.is_none().then_some(unsent);
             }
-            Try::Broken(error) => {
+            Try::Broken {
+                why: error,
+                by_own_ports,
+            } => {
                 // Connections that were kept have most likely ended with it.
                 relay.idle.borrow_mut().clear();
-                // When this master has just taken the lead, its ports close what they took last as a standby's.
-                let by_own_ports = relay.is_own(&leader) && whole.is_some();
-                if !repeatable && !by_own_ports {
+                if !(repeatable || by_own_ports && whole.is_some()) {
                     return lost(&error);
                 }
                 why = error;
-            }
-            Try::Succeeded => {
-                relay.idle.borrow_mut().clear();
-                "another master leads now".clone_into(&mut why);
-                if !repeatable {
-                    return lost(&why);
-                }
             }
         }
         if Instant::now() >= until {
@@ -133,7 +129,10 @@ async fn attempt(
 ) -> Try {
     let answer = tokio::select! {
         answer = sender.try_send_request(request) => answer,
-        () = relay.succeeded(leader) => return Try::Succeeded,
+        () = relay.succeeded(leader) => return Try::Broken {
+            why: "another master leads now".to_owned(),
+            by_own_ports: false,
+        },
     };
     match answer {
         Ok(answer) => Try::Answered(sender, answer),
@@ -142,7 +141,10 @@ async fn attempt(
             let text = crate::explain(&error.into_error());
             match unsent {
                 Some(request) => Try::Unsent(text, request.into_body()),
-                None => Try::Broken(text),
+                None => Try::Broken {
+                    why: text,
+                    by_own_ports: relay.is_own(leader),
+                },
             }
         }
     }

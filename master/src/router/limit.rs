@@ -23,6 +23,9 @@ const EPOCH_CALLS: u32 = 16;
 /// Epochs between two trials: at first, and after many that changed nothing.
 const REST: u32 = 2;
 const LONGEST_REST: u32 = 64;
+/// A trial of less that loses at least this share of what a proportional loss would be shows that calls which take
+/// long wait for something else than each other.
+const APART: f64 = 0.75;
 /// A call is overdue after so many times the usual time, and never before this.
 const OVERDUE_TIMES: u32 = 4;
 const OVERDUE_AFTER: Duration = Duration::from_millis(10);
@@ -234,6 +237,12 @@ impl Limiter {
                 ..trial
             })),
             (false, _) => {
+                let long = self.usual.is_some_and(|usual| usual > OVERDUE_AFTER);
+                let apart = throughput <= trial.base * (1.0 + APART * change);
+                if long && apart && change < 0.0 {
+                    // Slots that stand empty cost such calls more than others, and noise shows less in them.
+                    self.patience = LONGEST_REST;
+                }
                 self.downward = !self.downward;
                 self.rest = self.patience;
                 self.patience = (self.patience * 2).min(LONGEST_REST);

@@ -24,7 +24,7 @@ impl Answer {
 /// No answer came.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// Nothing reached the pod: the call may go to another one.
+    /// The pod has not begun the call and never will: it may go to another one.
     #[error("send the call to the pod")]
     NotSent(#[from] ConnectError),
     /// The pod died or closed the connection with the call in hand.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::pod_protocol::SOCKET_NAME;
+use lane::PodSocket;
 
 use super::NodeLink;
-use super::connection::Connection;
-use super::socket::PodSocket;
 
 /// Longest time a connection to a socket may take to stand.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -54,16 +53,13 @@ pub enum ConnectError {
     Deadline,
 }
 
-/// Opens a connection to a pod's socket on this machine.
-pub(super) async fn connect(
+/// Opens a pod's socket on this machine.
+pub(super) async fn open(
     directory: &Path,
     owners: &[RangeInclusive<u32>],
-) -> Result<Connection, ConnectError> {
-    let opened = async {
-        let stream = common::socket::connect(directory, SOCKET_NAME, owners).await?;
-        let socket = PodSocket::new(stream).map_err(ConnectError::Watch)?;
-        Ok(Connection::begin(socket).await?)
-    };
+) -> Result<PodSocket, ConnectError> {
+    let opened = common::socket::connect(directory, SOCKET_NAME, owners);
     let opened = tokio::time::timeout(CONNECT_DEADLINE, opened).await;
-    opened.unwrap_or(Err(ConnectError::Deadline))
+    let stream = opened.map_err(|_| ConnectError::Deadline)??;
+    PodSocket::new(stream).map_err(ConnectError::Watch)
 }

@@ -3,11 +3,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use common::pod_protocol::RESERVED_PREFIX;
 use http_body_util::Full;
+use lane::{Answered, Pace};
 
 use super::arriving::Arriving;
 use super::call::{Answer, UpstreamError};
-use super::connect::{ConnectError, Reach, connect};
+use super::connect::{ConnectError, Reach, open};
+use super::connection::Connection;
 use super::node::NodeLink;
 use super::pool::Pool;
 
@@ -26,6 +29,7 @@ pub struct Endpoint {
     pub node: String,
     reach: Reach,
     pool: Arc<Pool>,
+    pace: Pace,
 }
 
 impl Endpoint {
@@ -38,18 +42,17 @@ impl Endpoint {
             node,
             reach,
             pool: Arc::default(),
+            pace: Pace::default(),
         }
     }
 
     /// Sends a request (origin-form path, the pod's view of it); the answer's body comes later. Dropping the
-    /// future, or the answer, closes the connection or its share of one, which tells the pod to cancel the call.
+    /// future, or the answer, cancels the call: the pod learns it by the end of the connection or of its share of one,
+    /// on a lane as soon as nobody else waits there.
     ///
     /// # Errors
-    /// [`UpstreamError::NotSent`] when no byte of it reached the pod.
-    pub async fn open(
-        &self,
-        request: http::Request<Full<Bytes>>,
-    ) -> Result<Arriving, UpstreamError> {
+    /// [`UpstreamError::NotSent`] when the pod has not begun the call and never will.
+    pub async fn open(&self, request: http::Request<Bytes>) -> Result<Arriving, UpstreamError> {
         match &self.reach {
             Reach::Local { directory, owners } => self.open_here(directory, owners, request).await,
             Reach::Node(node) => self.open_there(node, request).await,
@@ -60,7 +63,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`Self::open`], and when the answer is larger than the platform holds.
-    pub async fn call(&self, request: http::Request<Full<Bytes>>) -> Result<Answer, UpstreamError> {
+    pub async fn call(&self, request: http::Request<Bytes>) -> Result<Answer, UpstreamError> {
         self.open(request).await?.whole().await
     }
 
@@ -76,8 +79,32 @@ impl Endpoint {
         &self,
         directory: &Path,
         owners: &[RangeInclusive<u32>],
-        mut request: http::Request<Full<Bytes>>,
+        request: http::Request<Bytes>,
     ) -> Result<Arriving, UpstreamError> {
+        let control = request.uri().path().starts_with(RESERVED_PREFIX);
+        let lane = self.pool.lane();
+        let called = lane.call(&self.pace, directory, owners, &request);
+        match called.await {
+            Some(Answered::Whole(head, body)) => return Ok(Arriving::read(head, body)),
+            Some(Answered::Long(head, body)) => return Ok(Arriving::on_lane(head, body)),
+            Some(Answered::Broken(why)) => return Err(UpstreamError::Broken(why.into())),
+            None => {}
+        }
+        let arriving = self.open_alone(directory, owners, request).await?;
+        if !control {
+            self.pace.note(&arriving.headers);
+        }
+        Ok(arriving)
+    }
+
+    /// Sends a request on a connection on which there is no other.
+    async fn open_alone(
+        &self,
+        directory: &Path,
+        owners: &[RangeInclusive<u32>],
+        request: http::Request<Bytes>,
+    ) -> Result<Arriving, UpstreamError> {
+        let mut request = request.map(Full::new);
         loop {
             let (mut connection, kept) = match self.pool.take() {
                 Some(connection) => (connection, true),
@@ -104,12 +131,12 @@ impl Endpoint {
     async fn open_there(
         &self,
         node: &NodeLink,
-        request: http::Request<Full<Bytes>>,
+        request: http::Request<Bytes>,
     ) -> Result<Arriving, UpstreamError> {
         let path = request.uri().path_and_query();
         let path = path.map_or("/", |path| path.as_str());
         let path = format!("/pods/{}/call{path}", self.uid);
-        let answer = Arriving::new(node.send(&path, request).await?, None);
+        let answer = Arriving::new(node.send(&path, request.map(Full::new)).await?, None);
         match answer.headers.get(PROXY_ERROR) {
             Some(word) if word == POD_GONE => Err(ConnectError::Gone.into()),
             Some(word) => Err(UpstreamError::Broken(
@@ -118,4 +145,11 @@ impl Endpoint {
             None => Ok(answer),
         }
     }
+}
+
+async fn connect(
+    directory: &Path,
+    owners: &[RangeInclusive<u32>],
+) -> Result<Connection, ConnectError> {
+    Ok(Connection::begin(open(directory, owners).await?).await?)
 }

@@ -13,7 +13,6 @@ mod endpoint;
 mod node;
 mod pool;
 mod shard;
-mod socket;
 mod stream;
 
 pub use arriving::Arriving;

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use lane::LaneSlot;
 use parking_lot::Mutex;
 
 use super::connection::Connection;
@@ -11,9 +12,13 @@ const MOST_IDLE: usize = 64;
 /// How long one is kept that no call needs, while others are used.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
 
-/// Idle connections to one pod's socket.
+/// Connections to one pod's socket.
 #[derive(Default)]
-pub(super) struct Pool([Mutex<VecDeque<Idle>>; SHARDS]);
+pub(super) struct Pool {
+    /// Those of each thread.
+    idle: [Mutex<VecDeque<Idle>>; SHARDS],
+    lane: LaneSlot,
+}
 
 struct Idle {
     connection: Connection,
@@ -21,9 +26,15 @@ struct Idle {
 }
 
 impl Pool {
+    /// The place of the lane. All threads share one: to wake another thread costs less than a second lane, by which the
+    /// pod's threads would fight.
+    pub(super) fn lane(&self) -> &LaneSlot {
+        &self.lane
+    }
+
     /// An idle connection of this thread, the last one used.
     pub(super) fn take(&self) -> Option<Connection> {
-        let idle = self.0[shard()].lock().pop_back();
+        let idle = self.idle[shard()].lock().pop_back();
         idle.map(|idle| idle.connection)
     }
 
@@ -31,12 +42,12 @@ impl Pool {
     pub(super) fn keep(&self, connection: Connection) {
         let since = Instant::now();
         let old = |idle: &Idle| since.duration_since(idle.since) > LONGEST_IDLE;
-        let mut shard = self.0[shard()].lock();
-        while shard.front().is_some_and(old) {
-            shard.pop_front();
+        let mut kept = self.idle[shard()].lock();
+        while kept.front().is_some_and(old) {
+            kept.pop_front();
         }
-        if shard.len() < MOST_IDLE && connection.is_open() {
-            shard.push_back(Idle { connection, since });
+        if kept.len() < MOST_IDLE && connection.is_open() {
+            kept.push_back(Idle { connection, since });
         }
     }
 }

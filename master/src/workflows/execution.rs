@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::start::{NewRun, StartError, Target, run_name, start};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{ObjectError, Objects, insist};
 use crate::store::Durability::Durable;
 
 /// An execution cannot be started.
@@ -81,11 +81,9 @@ pub(super) async fn stop_run(objects: &Objects, namespace: &str, name: &str) {
         let over = run.status.phase.is_some_and(RunPhase::is_final);
         !over && !std::mem::replace(&mut run.spec.stop, true)
     };
-    let stopped = objects
-        .modify::<WorkflowRun>(namespace, name, Durable, change)
-        .await;
-    if let Err(error) = stopped {
-        tracing::warn!(run = name, %error, "could not stop a run that nobody waits for any more");
+    let stop = || objects.modify::<WorkflowRun>(namespace, name, Durable, change);
+    if let Err(error) = insist("stop a run", stop).await {
+        tracing::error!(run = name, %error, "could not stop a run that nobody waits for any more");
     }
 }
 

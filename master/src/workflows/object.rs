@@ -10,8 +10,8 @@ use crate::key::ObjectKey;
 use crate::objects::{ObjectError, Objects};
 use crate::store::Durability;
 
-/// Shows a run's progress or end in its object, and an end in the workflow's object too. Answers the
-/// run's object, or `None` when it was deleted.
+/// Shows the progress or end of `run`, as its actor knows it, in its object, and an end in the workflow's object too.
+/// Answers the run's object, or `None` when it was deleted.
 pub(super) async fn write(
     objects: &Objects,
     run: &WorkflowRun,
@@ -22,8 +22,10 @@ pub(super) async fn write(
     let (namespace, name) = (&run.metadata.namespace, &run.metadata.name);
     // The journal is on disk: a master that was killed reads there what to show.
     let durability = Durability::Eventual;
+    let asked = run.spec.redrives;
     let change = |object: &mut WorkflowRun| {
-        object.metadata.uid == run.metadata.uid && super::show::run(object, progress, outcome, now)
+        let same = object.metadata.uid == run.metadata.uid;
+        same && super::show::run(object, asked, progress, outcome, now)
     };
     let written = objects
         .modify::<WorkflowRun>(namespace, name, durability, change)

@@ -51,9 +51,10 @@ impl Progress {
     }
 }
 
-/// Writes how far a run came into its object.
+/// Writes how far a run came into its object; `asked` are the redrives that were asked for when it came there.
 pub(super) fn run(
     object: &mut WorkflowRun,
+    asked: u32,
     progress: &Progress,
     outcome: Option<&Outcome>,
     now: Timestamp,
@@ -78,8 +79,8 @@ pub(super) fn run(
         status.steps = progress.steps.iter().map(step).collect();
     }
     if let Some(outcome) = outcome {
-        // A redrive that the engine did not take is not asked for again.
-        status.redrives = status.redrives.max(object.spec.redrives);
+        // A redrive that the engine did not take is not asked for again; one that was asked for since is.
+        status.redrives = status.redrives.max(asked);
         end(object, outcome, now);
     }
     object.status != before

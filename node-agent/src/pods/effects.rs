@@ -49,7 +49,7 @@ pub(super) struct Parts {
 
 /// Longest time until a generic pod has taken the word.
 const WORD: Duration = Duration::from_secs(2);
-/// Who was told its function is asked at once whether it takes calls; an import that takes longer than
+/// Who is told its function says at once whether it takes calls; an import that takes longer than
 /// this is waited for as that of any pod.
 const QUICK: Duration = Duration::from_millis(250);
 
@@ -233,20 +233,21 @@ impl PodRoom {
         let run = self.premises.layout.run(&pod.assignment.uid);
         let told = async {
             let stream = server::connect(&run, owner).await;
-            server::tell(stream, &environment).await
+            server::tell(stream, &environment, QUICK).await
         };
-        let mut told = match tokio::time::timeout(WORD, told).await {
+        let told = match tokio::time::timeout(WORD, told).await {
             Ok(told) => told.map_err(|error| error.to_string())?,
             Err(_) => return Err("it does not take the word".to_owned()),
         };
-        let took = self.clock.now() - before;
-        Ok(
-            match tokio::time::timeout(QUICK, server::ask_same(&mut told)).await {
-                Ok(Ok(Readiness::Ready { import_ms })) => Some(Told { took, import_ms }),
-                // Whatever else it is, who asks it next finds out.
-                Ok(_) | Err(_) => None,
-            },
-        )
+        let import = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
+        Ok(match told {
+            Readiness::Ready { import_ms } => Some(Told {
+                took: (self.clock.now() - before).saturating_sub(import(import_ms)),
+                import_ms,
+            }),
+            // Whatever else it is, who asks it next finds out.
+            _ => None,
+        })
     }
 
     /// Asks a pod until it is ready or says that it never will be; tells each step.

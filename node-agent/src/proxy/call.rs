@@ -3,17 +3,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
+use lane::{Answered, Head, LARGEST_BODY, LongBody};
 
-use super::connections::{CallError, Connections};
+use super::connections::{CallError, Way};
 use super::metrics::Flight;
 use super::server::ProxyRoom;
-use super::status::{Body, PROXY_ERROR, refuse, undeliverable};
+use super::status::{Body, PROXY_ERROR, full, refuse, undeliverable};
 use crate::pods::Target;
 
 /// Headers that speak of one connection only.
@@ -36,29 +40,30 @@ pub(super) async fn forward(
     parts.version = Version::HTTP_11;
     strip(&mut parts.headers);
     parts.headers.insert(HOST, HeaderValue::from_static("pod"));
-    let body = body.map_err(Into::into).boxed_unsync();
-    let request = Request::from_parts(parts, body);
+    let length = body.size_hint().exact();
+    let body = if length.is_some_and(|length| length <= LARGEST_BODY as u64) {
+        match body.collect().await {
+            Ok(body) => Coming::Whole(body.to_bytes()),
+            Err(error) => {
+                let text = format!("the request broke off: {error}");
+                return refuse(StatusCode::BAD_REQUEST, "BadRequest", &text);
+            }
+        }
+    } else {
+        Coming::InPieces(body.map_err(Into::into).boxed_unsync())
+    };
     let flight = room.counts.begin();
-    match room.connections.send(uid, target, request).await {
-        Ok((response, sender)) => {
+    match send(&room.connections.to(uid), target, parts, body).await {
+        Ok(mut answer) => {
             room.counts.forwarded();
-            let (mut parts, body) = response.into_parts();
-            parts.version = Version::default();
-            strip(&mut parts.headers);
+            strip(answer.headers_mut());
             // Only this agent says what became of a call.
-            parts.headers.remove(PROXY_ERROR);
-            let connections = Arc::clone(&room.connections);
-            let uid = uid.to_owned();
-            let answer = Answer {
+            answer.headers_mut().remove(PROXY_ERROR);
+            let answer = answer.map(|body| Counted {
                 body,
-                home: Some(Home {
-                    connections,
-                    uid,
-                    sender,
-                }),
                 _flight: flight,
-            };
-            Response::from_parts(parts, BodyExt::boxed_unsync(answer))
+            });
+            answer.map(BodyExt::boxed_unsync)
         }
         Err(error) => {
             let reason = match error {
@@ -76,6 +81,57 @@ pub(super) async fn forward(
     }
 }
 
+/// A request's body.
+enum Coming {
+    Whole(Bytes),
+    InPieces(Body),
+}
+
+async fn send(
+    way: &Arc<Way>,
+    target: &Target,
+    mut head: Parts,
+    body: Coming,
+) -> Result<Response<Body>, CallError> {
+    let request = match body {
+        Coming::InPieces(body) => Request::from_parts(head, body),
+        Coming::Whole(body) => {
+            // HTTP/1.1 is told the length by what is sent.
+            head.headers.remove(CONTENT_LENGTH);
+            let request = Request::from_parts(head, body);
+            match way.call(target, &request).await {
+                Some(Answered::Whole(head, body)) => return Ok(answer(head, full(body))),
+                Some(Answered::Long(head, body)) => return Ok(answer(head, pieces(body))),
+                Some(Answered::Broken(why)) => return Err(CallError::Died(why)),
+                None => request.map(full),
+            }
+        }
+    };
+    let (answer, sender) = way.send(target, request).await?;
+    let (mut head, body) = answer.into_parts();
+    head.version = Version::default();
+    let home = Some((Arc::clone(way), sender));
+    Ok(Response::from_parts(
+        head,
+        Answer { body, home }.boxed_unsync(),
+    ))
+}
+
+fn answer(head: Head, body: Body) -> Response<Body> {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = head.status;
+    *answer.headers_mut() = head.headers;
+    answer
+}
+
+fn pieces(body: LongBody) -> Body {
+    let pieces = futures_util::stream::try_unfold(body, |mut body| async {
+        let piece = body.piece().await?;
+        Ok(piece.map(|piece| (Frame::data(piece), body)))
+    });
+    StreamBody::new(pieces).boxed_unsync()
+}
+
 fn strip(headers: &mut HeaderMap) {
     for name in HOP {
         headers.remove(name);
@@ -85,28 +141,42 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// A pod's answer; its connection is kept when it was read to the end, else closed.
-struct Answer {
-    body: Incoming,
-    home: Option<Home>,
+/// An answer's body that counts as a call until its end.
+struct Counted {
+    body: Body,
     _flight: Flight,
 }
 
-struct Home {
-    connections: Arc<Connections>,
-    uid: String,
-    sender: SendRequest<Body>,
+impl hyper::body::Body for Counted {
+    type Data = Bytes;
+    type Error = <Body as hyper::body::Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A pod's answer; its connection is kept when it was read to the end, else closed.
+struct Answer {
+    body: Incoming,
+    home: Option<(Arc<Way>, SendRequest<Body>)>,
 }
 
 impl Answer {
     fn at_end(&mut self) {
-        if let Some(Home {
-            connections,
-            uid,
-            sender,
-        }) = self.home.take()
-        {
-            connections.keep(&uid, sender);
+        if let Some((way, sender)) = self.home.take() {
+            way.keep(sender);
         }
     }
 }

@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use common::pod_protocol::SOCKET_NAME;
+use bytes::Bytes;
+use common::pod_protocol::{RESERVED_PREFIX, SOCKET_NAME};
 use common::socket;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use lane::{Answered, LaneSlot, Pace};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -18,10 +20,16 @@ use crate::runtime::netns;
 /// Idle connections kept per pod.
 const KEPT: usize = 32;
 
-/// Kept connections to pods' sockets.
+/// Kept connections to pods.
 #[derive(Default)]
-pub struct Connections {
-    idle: Mutex<HashMap<String, Vec<SendRequest<Body>>>>,
+pub struct Connections(Mutex<HashMap<String, Arc<Way>>>);
+
+/// Those to one pod.
+#[derive(Default)]
+pub(super) struct Way {
+    idle: Mutex<Vec<SendRequest<Body>>>,
+    lane: LaneSlot,
+    pace: Pace,
 }
 
 /// A call got no answer.
@@ -36,64 +44,78 @@ pub enum CallError {
 }
 
 impl Connections {
-    /// Sends a request to a pod. The answer's body carries the connection back.
+    /// The way to a pod.
+    pub(super) fn to(&self, uid: &str) -> Arc<Way> {
+        let mut ways = self.0.lock();
+        if let Some(way) = ways.get(uid) {
+            return Arc::clone(way);
+        }
+        Arc::clone(ways.entry(uid.to_owned()).or_default())
+    }
+
+    /// Forgets pods that are not there any more.
+    pub fn retain(&self, known: impl Fn(&str) -> bool) {
+        self.0.lock().retain(|uid, way| {
+            way.idle.lock().retain(|sender| !sender.is_closed());
+            known(uid)
+        });
+    }
+}
+
+impl Way {
+    /// Makes a call on a lane, if the pod's calls are short. `None`: it was not made.
+    pub(super) async fn call(&self, target: &Target, request: &Request<Bytes>) -> Option<Answered> {
+        let Target::Socket { run, owner } = target else {
+            return None;
+        };
+        let owners = [*owner..=*owner];
+        self.lane.call(&self.pace, run, &owners, request).await
+    }
+
+    /// Sends a request on a connection of its own. The answer's body carries the connection back.
     pub(super) async fn send(
-        self: &Arc<Self>,
-        uid: &str,
+        &self,
         target: &Target,
         mut request: Request<Body>,
     ) -> Result<(Response<Incoming>, SendRequest<Body>), CallError> {
-        // A kept connection may have been closed by the pod meanwhile; then nothing was sent.
-        while let Some(mut kept) = self.take(uid) {
-            match kept.try_send_request(request).await {
-                Ok(response) => return Ok((response, kept)),
+        let control = request.uri().path().starts_with(RESERVED_PREFIX);
+        let sent = loop {
+            // A kept connection may have been closed by the pod meanwhile; then nothing was sent.
+            let (mut sender, kept) = match self.take() {
+                Some(sender) => (sender, true),
+                None => (connect(target).await?, false),
+            };
+            match sender.try_send_request(request).await {
+                Ok(response) => break (response, sender),
                 Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
+                    Some(unsent) if kept => request = unsent,
+                    Some(_) => return Err(CallError::Gone(error.into_error().to_string())),
                     None => return Err(CallError::Died(error.into_error().to_string())),
                 },
             }
+        };
+        if !control {
+            self.pace.note(sent.0.headers());
         }
-        let mut sender = connect(target).await?;
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok((response, sender)),
-            Err(mut error) => {
-                let unsent = error.take_message().is_some();
-                let text = error.into_error().to_string();
-                Err(if unsent {
-                    CallError::Gone(text)
-                } else {
-                    CallError::Died(text)
-                })
-            }
+        Ok(sent)
+    }
+
+    /// Keeps a connection whose answer was read to its end.
+    pub(super) fn keep(&self, sender: SendRequest<Body>) {
+        let mut kept = self.idle.lock();
+        if kept.len() < KEPT && !sender.is_closed() {
+            kept.push(sender);
         }
     }
 
-    fn take(&self, uid: &str) -> Option<SendRequest<Body>> {
-        let mut idle = self.idle.lock();
-        let kept = idle.get_mut(uid)?;
+    fn take(&self) -> Option<SendRequest<Body>> {
+        let mut kept = self.idle.lock();
         loop {
             let sender = kept.pop()?;
             if sender.is_ready() {
                 return Some(sender);
             }
         }
-    }
-
-    /// Keeps a connection whose answer was read to its end.
-    pub(super) fn keep(&self, uid: &str, sender: SendRequest<Body>) {
-        let mut idle = self.idle.lock();
-        let kept = idle.entry(uid.to_owned()).or_default();
-        if kept.len() < KEPT && !sender.is_closed() {
-            kept.push(sender);
-        }
-    }
-
-    /// Forgets pods that are not there any more.
-    pub fn retain(&self, known: impl Fn(&str) -> bool) {
-        self.idle.lock().retain(|uid, kept| {
-            kept.retain(|sender| !sender.is_closed());
-            known(uid) && !kept.is_empty()
-        });
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::metrics::{CONTENT_TYPE, Collector, DescriptorEncoder, Metrics, counters, gauges};
 use http::header::{CONTENT_TYPE as HEADER, HeaderValue};
 use http::{Response, StatusCode};
+use lane::LaneCounts;
 
 use super::status::{Body, full, refuse};
 use crate::pods::Pods;
@@ -112,6 +113,7 @@ pub(super) fn metrics(calls: &CallCounts, pods: &Pods, pool: &Pool) -> Response<
     let metrics = Metrics::default()
         .with(calls.clone())
         .with(PodStates(pods.clone()))
+        .with(LaneCounts)
         .with(starts)
         .with(waiting);
     match metrics.text() {

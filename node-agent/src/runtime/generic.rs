@@ -87,6 +87,11 @@ pub const LIMITS: Limits = Limits {
     tasks: 0,
 };
 
+/// Weight of a generic pod while it is being started, so that calls come first.
+pub const BEHIND: u32 = 64;
+/// Weight of all others.
+pub const USUAL: u32 = 1024;
+
 /// Whether a pod's limits are those that generic pods are started with.
 #[must_use]
 pub fn has_usual_limits(pod: &PodAssignment) -> bool {

@@ -138,6 +138,21 @@ impl Groups {
         }
     }
 
+    /// Sets what the group's processes count beside those of others when cores are short: 2 to 262144, 1024 as a rule.
+    ///
+    /// # Errors
+    /// When it cannot be set.
+    pub fn weigh(&self, shares: u64) -> io::Result<()> {
+        match self.version {
+            // As OCI runtimes convert the one into the other: 1 to 10000.
+            Version::V2 => {
+                let weight = 1 + (shares.saturating_sub(2) * 9999) / 262_142;
+                self.set("cpu.weight", &weight.to_string())
+            }
+            Version::V1 => self.set("cpu.shares", &shares.to_string()),
+        }
+    }
+
     fn has(&self, file: &str) -> bool {
         self.directories.iter().any(|path| path.join(file).exists())
     }
@@ -209,6 +224,24 @@ mod tests {
         let read = |file: &str| fs::read_to_string(place.path().join(file)).unwrap();
         assert_eq!(read("memory.max"), (64 << 20).to_string());
         assert_eq!(read("cpu.max"), "25000 100000");
+    }
+
+    #[test]
+    fn a_weight_is_set_in_both_versions() {
+        for (version, file, behind, usual) in [
+            (Version::V1, "cpu.shares", "64", "1024"),
+            (Version::V2, "cpu.weight", "3", "39"),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let path = place.path().join(file);
+            let groups = Groups::new(version, vec![place.path().to_owned()]);
+            assert!(groups.weigh(64).is_err(), "there is no {file}");
+            for (shares, wanted) in [(64, behind), (1024, usual)] {
+                fs::write(&path, "").unwrap();
+                groups.weigh(shares).unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), wanted);
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,6 @@ mod ready;
 mod request;
 mod word;
 
-pub use ready::{Readiness, ask, ask_any, ask_now, ask_same, connect};
-pub use request::{Problem, Talk};
+pub use ready::{Readiness, ask, ask_any, ask_now, connect};
+pub use request::Problem;
 pub use word::{needs_a_fresh_process, tell};

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::request::{Problem, Talk, request};
+use super::request::{Problem, request};
 
 /// Between two looks for the socket, at first and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
@@ -85,20 +85,15 @@ pub async fn ask_now(stream: UnixStream) -> Result<Readiness, Problem> {
     ask_for(stream, 0).await
 }
 
-/// Asks over a connection that was used before, waiting for the import.
-///
-/// # Errors
-/// When there is no answer, or none of func-base's.
-pub async fn ask_same(talk: &mut Talk) -> Result<Readiness, Problem> {
-    let path = format!("{READY_PATH}?wait={WAIT_SECONDS}");
-    let (_, body) = talk.request(Method::GET, &path, Bytes::new()).await?;
-    Ok(read(&serde_json::from_slice::<Answer>(&body)?))
-}
-
 async fn ask_for(stream: UnixStream, seconds: u32) -> Result<Readiness, Problem> {
     let path = format!("{READY_PATH}?wait={seconds}");
     let (_, body) = request(stream, Method::GET, &path, Bytes::new()).await?;
-    Ok(read(&serde_json::from_slice::<Answer>(&body)?))
+    read_body(&body)
+}
+
+/// What a server says of itself in an answer's body.
+pub(super) fn read_body(body: &[u8]) -> Result<Readiness, Problem> {
+    Ok(read(&serde_json::from_slice::<Answer>(body)?))
 }
 
 /// Asks once a server that knows nothing of this platform: it takes calls when it answers HTTP and

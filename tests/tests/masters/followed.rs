@@ -161,21 +161,15 @@ fn runs_and_asynchronous_calls_begun_by_a_standby_end_by_another_leader() {
     let accepted: Vec<String> = (0..5)
         .map(|n| {
             let body = json!({ "n": n }).to_string();
-            let answer = gateway.post_with("/function/f", "prefer", "respond-async", &body);
-            assert_eq!(answer.status, 202, "{answer:?}");
-            answer.header("location").unwrap().to_owned()
+            gateway.accepted("/function/f", &body).location()
         })
         .collect();
 
     cluster.master.kill();
     second.await_role("leader");
     for (n, location) in accepted.iter().enumerate() {
-        eventually("the asynchronous call has a result", || {
-            match gateway.get(location).json() {
-                shown if shown["state"] == "Succeeded" => Ok(()),
-                shown => Err((n, shown)),
-            }
-        });
+        let shown = gateway.outcome(location).json();
+        assert_eq!(shown["state"], "Succeeded", "{n}: {shown}");
     }
     let described = eventually("the execution has ended", || {
         match ask("DescribeExecution", execution.clone()) {

@@ -1,9 +1,6 @@
-use std::io::Write as _;
-use std::net::TcpStream;
-
 use reqwest::Method;
 use serde_json::json;
-use tests::{Http, Identity, Master, Node, eventually};
+use tests::{Http, Identity, Master, Node};
 
 use super::{Ensemble, await_first};
 
@@ -40,20 +37,9 @@ fn a_master_that_stands_by_serves_as_the_leader_does() {
     let answer = gateway.post("/function/f", json!({ "text": text }).to_string());
     assert!(answer.is_stamped(), "{answer:?}");
     assert_eq!(answer.expect(200), json!(text.len()));
-    let accepted = gateway.post_with(
-        "/function/f",
-        "prefer",
-        "respond-async",
-        r#"{"text": "abc"}"#,
-    );
-    assert_eq!(accepted.status, 202, "{accepted:?}");
-    let location = accepted.header("location").unwrap().to_owned();
-    eventually("the asynchronous call has a result", || {
-        match gateway.get(&location).json() {
-            shown if shown["state"] == "Succeeded" => Ok(()),
-            shown => Err(shown),
-        }
-    });
+    let accepted = gateway.accepted("/function/f", r#"{"text": "abc"}"#);
+    let shown = gateway.outcome(&accepted.location()).json();
+    assert_eq!(shown["state"], "Succeeded", "{shown}");
     let log = kubectl.run(&["logs", "function/f"]);
     assert!(log.contains("heard"), "{log}");
     let real = second.real_kubectl();
@@ -191,15 +177,7 @@ fn a_client_that_leaves_a_standby_frees_its_slot_with_the_leader() {
         "timeoutSeconds: 600\nconcurrency: 1\nscaling: { maxReplicas: 1 }",
     );
     let gateway = second.gateway();
-    let address = gateway.base().trim_start_matches("http://").to_owned();
-    let mut client = TcpStream::connect(address).unwrap();
-    let body = r#"{"n": 60000}"#;
-    let length = body.len();
-    write!(
-        client,
-        "POST /function/one HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
+    let client = gateway.unanswered("/function/one", r#"{"n": 60000}"#);
     cluster.await_began("one");
     drop(client);
     // There is one slot only: an answer means that the first call was ended.

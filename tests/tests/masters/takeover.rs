@@ -46,13 +46,8 @@ fn a_second_master_takes_over_and_the_old_leader_changes_nothing() {
     cluster.master.kill();
     second.await_role("leader");
     call(second.gateway(), 2);
-    let pods = second
-        .kubectl()
-        .items(&["get", "pods", "-l", "troupe.dev/function=f"]);
-    assert!(
-        pods.iter().any(|pod| pod["metadata"]["uid"] == before),
-        "the pod runs on: {pods:?}"
-    );
+    let after = uids(&second.kubectl());
+    assert!(after.contains(&before), "the pod runs on: {after:?}");
 
     // The first comes back, stands by, and leads again when the second is paused; which then wakes up.
     cluster.master.start_again();
@@ -124,11 +119,10 @@ fn what_waits_with_a_leader_that_falls_silent_is_done_by_its_successor_only() {
     let cluster = &mut ensemble.cluster;
     let accept = |n: u32, s: u32| {
         let body = json!({ "n": n, "s": s }).to_string();
-        let answer = cluster
+        cluster
             .gateway()
-            .post_with("/function/one", "prefer", "respond-async", &body);
-        assert_eq!(answer.status, 202, "{answer:?}");
-        answer.header("location").unwrap().to_owned()
+            .accepted("/function/one", &body)
+            .location()
     };
     let long = accept(1, 3);
     cluster.await_began("one");
@@ -143,12 +137,8 @@ fn what_waits_with_a_leader_that_falls_silent_is_done_by_its_successor_only() {
     cluster.master.signal(Signal::SIGSTOP);
     second.await_role("leader");
     for location in [long, waits] {
-        eventually("the call has a result", || {
-            match second.gateway().get(&location).json() {
-                shown if shown["state"] == "Succeeded" => Ok(()),
-                shown => Err(shown),
-            }
-        });
+        let shown = second.gateway().outcome(&location).json();
+        assert_eq!(shown["state"], "Succeeded", "{shown}");
     }
     // Now there is room for the call that waits with the old leader.
     cluster.master.signal(Signal::SIGCONT);

@@ -8,9 +8,12 @@ mod backoff;
 mod ceiling;
 mod effect;
 mod event;
+mod launch;
 mod leaving;
 mod moving;
+mod note;
 mod outlook;
+mod replicas;
 mod state;
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! Every kind of actor panics in mid-work, and the work goes on.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use asl::{EventKind, Record};
 use common::resources::{ObjectMeta, Resource as _, RunPhase, Workflow, WorkflowRun};
 use serde_json::json;
 
 use super::village::Village;
-use super::{eventually, is_ok};
+use super::{DEADLINE, eventually, is_ok};
 use crate::house::tree::Tree;
 use crate::invocations::State;
-use crate::store::Durability::Durable;
+use crate::objects::Change;
+use crate::store::Durability::{Durable, Eventual};
 use crate::supervisor::{Crash, CrashChild};
+use crate::workflows::Journal;
 
 #[actix_web::test]
 async fn a_call_held_while_its_functions_actor_falls_is_answered() {
@@ -154,6 +158,55 @@ async fn the_end_of_a_run_that_only_its_journal_has_is_shown() {
     assert_eq!(shown.status.output, ended.status.output);
     let answered = village.agent.answered.load(Ordering::SeqCst);
     assert_eq!(answered, 3, "no step is repeated");
+}
+
+/// The actor that wrote the end still ends itself then.
+#[actix_web::test]
+async fn a_run_that_is_redriven_the_moment_it_fails_goes_on() {
+    let village = Village::build().await.unwrap();
+    let objects = &village.ground.objects;
+    let mut run = WorkflowRun::with_metadata(ObjectMeta::named("default", "r"));
+    let definition = json!({ "StartAt": "No", "States": { "No": { "Type": "Fail" } } });
+    run.spec.definition = Some(definition);
+    let mut seen = objects.watch::<WorkflowRun>();
+    assert_eq!(seen.next().await, Change::Restarted(Vec::new()));
+    objects.create(run, Durable).await.unwrap();
+    for redrives in 0..50 {
+        // Not [`ended_run`], which looks now and then: the moment counts.
+        let failed = async {
+            loop {
+                if let Change::Applied(run) = seen.next().await
+                    && run.status.phase == Some(RunPhase::Failed)
+                    && run.status.redrives == redrives
+                {
+                    return run.metadata.uid;
+                }
+            }
+        };
+        let failed = tokio::time::timeout(DEADLINE, failed).await;
+        let uid = failed.unwrap_or_else(|_| panic!("end {redrives} was waited for in vain"));
+        let journal = Journal::load(Arc::clone(objects.store()), &uid).await;
+        let again = |record: &Record| {
+            let kind = record.event.as_ref().map(|event| &event.kind);
+            matches!(kind, Some(EventKind::ExecutionRedriven { .. }))
+        };
+        let again = journal
+            .unwrap()
+            .1
+            .iter()
+            .filter(|record| again(record))
+            .count();
+        assert_eq!(
+            again, redrives as usize,
+            "what is shown stands in the journal"
+        );
+        let redrive = |run: &mut WorkflowRun| {
+            run.spec.redrives += 1;
+            true
+        };
+        let redriven = objects.modify::<WorkflowRun>("default", "r", Eventual, redrive);
+        redriven.await.unwrap().unwrap();
+    }
 }
 
 #[actix_web::test]

@@ -2,7 +2,9 @@
 
 mod agent;
 mod falls;
+mod faulty;
 mod lives;
+mod outages;
 mod platforms;
 mod pushes;
 mod village;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::DEADLINE;
 use super::agent::Agent;
+use super::faulty::Faulty;
 use crate::calls::{Call, CallError, CallKind, Calls, InvocationId, Timing};
 use crate::house::doors::Doors;
 use crate::house::tree::{self, Tree};
@@ -15,6 +16,7 @@ use crate::house::{Ground, HouseError};
 use crate::images::{ImageStore, LayersOnly};
 use crate::invocations::{Id, Request, Terms};
 use crate::key::ObjectKey;
+use crate::objects::Objects;
 use crate::settings::Settings;
 use crate::store::Durability::Durable;
 use crate::upstream::Answer;
@@ -24,6 +26,8 @@ pub(super) struct Village {
     pub(super) ground: Ground,
     pub(super) tree: Tree,
     pub(super) agent: Arc<Agent>,
+    /// The store, as all actors have it.
+    pub(super) faults: Arc<Faulty>,
     directory: tempfile::TempDir,
 }
 
@@ -46,6 +50,8 @@ impl Village {
         let doors = Doors::bind(&settings)?;
         let mut ground = Ground::lay(settings, doors).await?;
         ground.images = images;
+        let faults = Arc::new(Faulty::new(Arc::clone(ground.objects.store())));
+        ground.objects = Objects::new(Arc::clone(&faults) as _, Arc::clone(&ground.clock));
         let (fatal, mut fell) = mpsc::channel(1);
         actix_web::rt::spawn(async move {
             if let Some(fatal) = fell.recv().await {
@@ -60,6 +66,7 @@ impl Village {
             ground,
             tree,
             agent,
+            faults,
             directory,
         })
     }

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{ActorContext, AsyncContext, Context, Handler, WrapFuture};
+use actix::{ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use common::resources::{Condition, DISRUPTION, Pod, Taint};
 use jiff::Timestamp;
 
 use super::stay::departure;
 use super::{Detach, Leave, NodeActor, runs};
-use crate::nodes::write::{State, mark_pod, remove_pod, write_node};
+use crate::nodes::write::{State, mark_pod, remove_pod};
+use crate::objects::insist;
 
 /// Wait before pods that did not leave are looked through again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -60,7 +61,7 @@ impl NodeActor {
     }
 
     /// A taint ends a pod's stay: with an agent it moves, without one it is given up.
-    fn drive_away(&self, pod: &Arc<Pod>, taint: &Taint, ctx: &mut Context<Self>) {
+    fn drive_away(&mut self, pod: &Arc<Pod>, taint: &Taint, ctx: &mut Context<Self>) {
         if self.session.is_some() {
             let why = format!("its node has the taint {taint}");
             self.send_away(pod, "DeletionByTaintManager", &why, ctx);
@@ -70,44 +71,53 @@ impl NodeActor {
     }
 
     /// Says that a pod shall leave; its function replaces it first.
-    fn send_away(&self, pod: &Arc<Pod>, reason: &str, why: &str, ctx: &mut Context<Self>) {
+    fn send_away(&mut self, pod: &Arc<Pod>, reason: &str, why: &str, ctx: &mut Context<Self>) {
         if pod.disruption().is_some() {
             return;
         }
-        let (tools, pod, addr) = (Arc::clone(&self.tools), Arc::clone(pod), ctx.address());
+        let (tools, sent) = (Arc::clone(&self.tools), Arc::clone(pod));
         let mark = Condition::new(DISRUPTION, true, reason, why);
-        let write = async move {
-            if let Err(error) = mark_pod(&tools, &pod, mark).await {
-                tracing::warn!(pod = pod.metadata.name, %error, "could not send a pod away");
-                tokio::time::sleep(AGAIN).await;
-                addr.do_send(LookAgain);
+        let send = async move {
+            let write = || mark_pod(&tools, &sent, mark.clone());
+            if let Err(error) = insist("send a pod away", write).await {
+                tracing::error!(pod = sent.metadata.name, %error, "could not send a pod away");
             }
         };
-        ctx.spawn(write.into_actor(self));
+        self.depart(pod, send, ctx);
     }
 
-    fn give_up(&self, pod: &Arc<Pod>, ctx: &mut Context<Self>) {
-        let (tools, pod) = (Arc::clone(&self.tools), Arc::clone(pod));
+    fn give_up(&mut self, pod: &Arc<Pod>, ctx: &mut Context<Self>) {
+        let (tools, given) = (Arc::clone(&self.tools), Arc::clone(pod));
         let remove = async move {
-            if let Err(error) = remove_pod(&tools, &pod).await {
-                tracing::warn!(pod = pod.metadata.name, %error, "could not give a pod up");
+            let remove = || remove_pod(&tools, &given);
+            if let Err(error) = insist("give a pod up", remove).await {
+                tracing::error!(pod = given.metadata.name, %error, "could not give a pod up");
             }
         };
-        ctx.spawn(remove.into_actor(self));
+        self.depart(pod, remove, ctx);
+    }
+
+    /// Writes that a pod leaves, unless that is being written.
+    fn depart(
+        &mut self,
+        pod: &Pod,
+        write: impl Future<Output = ()> + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        let uid = pod.metadata.uid.clone();
+        if self.departing.insert(uid.clone()) {
+            let write = write.into_actor(self);
+            ctx.spawn(write.map(move |(), actor, _| {
+                actor.departing.remove(&uid);
+            }));
+        }
     }
 
     /// The agent ends: no new pods, and those that are there move while it waits for them.
     pub(super) fn close(&mut self, ctx: &mut Context<Self>) {
         self.closing = true;
-        let (tools, name, addr) = (Arc::clone(&self.tools), self.name.clone(), ctx.address());
-        let write = async move {
-            // First the node, so that no replacement is placed there.
-            if let Err(error) = write_node(&tools, &name, &State::Closing).await {
-                tracing::warn!(node = name, %error, "could not write a node's state");
-            }
-            addr.do_send(LookAgain);
-        };
-        ctx.spawn(write.into_actor(self));
+        // First the node, so that no replacement is placed there; then its pods.
+        self.write_node(State::Closing, ctx);
     }
 
     /// Gives the pods of a deleted node up until none is left.
@@ -119,8 +129,8 @@ impl NodeActor {
             ctx.stop();
             return;
         }
-        for pod in self.pods.values() {
-            self.give_up(pod, ctx);
+        for pod in self.pods.values().cloned().collect::<Vec<_>>() {
+            self.give_up(&pod, ctx);
         }
         ctx.run_later(AGAIN, Self::leave);
     }
@@ -138,27 +148,13 @@ impl NodeActor {
             if actor.absence != absence {
                 return;
             }
-            // Once more, should the store have been away; and pods of a node without an object.
-            actor.write_node(State::Missed, ctx);
+            // Pods of a node without an object.
             if actor.node.is_none() {
-                for pod in actor.pods.values() {
-                    actor.give_up(pod, ctx);
+                for pod in actor.pods.values().cloned().collect::<Vec<_>>() {
+                    actor.give_up(&pod, ctx);
                 }
             }
         });
-    }
-}
-
-/// Look again which pods leave.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-struct LookAgain;
-
-impl Handler<LookAgain> for NodeActor {
-    type Result = ();
-
-    fn handle(&mut self, _: LookAgain, ctx: &mut Self::Context) {
-        self.review(ctx);
     }
 }
 

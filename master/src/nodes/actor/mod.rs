@@ -7,7 +7,7 @@ mod orders;
 mod reports;
 mod stay;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler, SpawnHandle};
@@ -20,6 +20,7 @@ pub(super) use messages::{Attach, Detach, Keep, Leave, NodeSeen, Order, PodSeen,
 pub(super) use stay::{NOT_READY, UNREACHABLE};
 
 use super::registry::NodesTools;
+use crate::nodes::write::State;
 use crate::supervisor::Guard;
 
 /// The actor of one node.
@@ -31,6 +32,10 @@ pub struct NodeActor {
     session: Option<Session>,
     /// Reports being written, and for each pod the one to write next.
     writing: HashMap<String, Option<PodReport>>,
+    /// A write of the node's state that is under way, and the state that comes next.
+    writing_node: Option<Option<State>>,
+    /// Pods of which it is being written that they leave, by uid.
+    departing: HashSet<String>,
     /// Pods the agent was told to run in this session.
     told: BTreeSet<String>,
     /// Counts the times the agent came or went, so that a clock set in one absence does not strike in
@@ -72,6 +77,8 @@ impl NodeActor {
             node,
             session: None,
             writing: HashMap::new(),
+            writing_node: None,
+            departing: HashSet::new(),
             told: BTreeSet::new(),
             absence: 0,
             began: tools.clock.now(),

@@ -12,7 +12,7 @@ use crate::images::BuildNews;
 use crate::nodes::registry::FromAgent;
 use crate::nodes::report;
 use crate::nodes::write::{State, write_node, write_report};
-use crate::objects::ObjectError;
+use crate::objects::{ObjectError, insist};
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -21,6 +21,10 @@ struct Written {
     /// Whether the pod outlives its end.
     result: Result<bool, ObjectError>,
 }
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct NodeWritten;
 
 impl NodeActor {
     /// Writes a report into its pod's status: reports of one pod one after the other, the newest
@@ -35,19 +39,27 @@ impl NodeActor {
         let node = self.name.clone();
         let write = async move {
             let uid = report.uid.clone();
-            let result = write_report(&tools, &node, &report).await;
+            let write = || write_report(&tools, &node, &report);
+            let result = insist("write a pod's state", write).await;
             addr.do_send(Written { uid, result });
         };
         ctx.spawn(write.into_actor(self));
     }
 
-    /// Writes how the node stands.
-    pub(super) fn write_node(&self, state: State, ctx: &mut Context<Self>) {
-        let (tools, name) = (Arc::clone(&self.tools), self.name.clone());
+    /// Writes how the node stands: one state after the other, the newest last.
+    pub(super) fn write_node(&mut self, state: State, ctx: &mut Context<Self>) {
+        if let Some(next) = &mut self.writing_node {
+            *next = Some(state);
+            return;
+        }
+        self.writing_node = Some(None);
+        let (tools, name, addr) = (Arc::clone(&self.tools), self.name.clone(), ctx.address());
         let write = async move {
-            if let Err(error) = write_node(&tools, &name, &state).await {
-                tracing::warn!(node = name, %error, "could not write a node's state");
+            let write = || write_node(&tools, &name, &state);
+            if let Err(error) = insist("write a node's state", write).await {
+                tracing::error!(node = name, %error, "could not write a node's state");
             }
+            addr.do_send(NodeWritten);
         };
         ctx.spawn(write.into_actor(self));
     }
@@ -96,6 +108,18 @@ impl Handler<Written> for NodeActor {
         }
         if let Some(Some(next)) = self.writing.remove(&uid) {
             self.write(next, ctx);
+        }
+    }
+}
+
+impl Handler<NodeWritten> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, _: NodeWritten, ctx: &mut Self::Context) {
+        match self.writing_node.take().flatten() {
+            Some(next) => self.write_node(next, ctx),
+            // Pods of a node that closes move once no replacement can be placed there.
+            None => self.review(ctx),
         }
     }
 }

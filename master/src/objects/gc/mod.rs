@@ -16,8 +16,8 @@ use futures_util::StreamExt as _;
 pub use graph::{Graph, Ident, Task};
 
 use super::Objects;
+use super::insist::backoff;
 use super::key::REGISTRY;
-use super::watch::backoff;
 use crate::store::{Change, Page, StoreError};
 
 /// How soon work that failed is tried again.
@@ -35,7 +35,7 @@ pub async fn run(objects: Objects) {
                 failures += 1;
             }
         }
-        tokio::time::sleep(backoff(failures)).await;
+        tokio::time::sleep(backoff(failures, rand::random())).await;
     }
 }
 

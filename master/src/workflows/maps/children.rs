@@ -9,7 +9,7 @@ use common::resources::{
     ObjectMeta, Resource as _, RunPhase, StateMachineType, WorkflowRun, WorkflowRunSpec,
 };
 
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{ObjectError, Objects, insist};
 use crate::store::Durability::{Durable, Eventual};
 use crate::workflows::start::owner;
 use crate::workflows::{WorkflowsTools, run_name, stop_run};
@@ -119,10 +119,8 @@ pub(in crate::workflows) async fn forget(
     index: u32,
 ) {
     let name = child_name(parent, map, index);
-    let deleted = objects
-        .delete::<WorkflowRun>(&parent.metadata.namespace, &name, None)
-        .await;
-    if let Err(error) = deleted {
-        tracing::warn!(run = name, %error, "could not remove a child of a Map");
+    let delete = || objects.delete::<WorkflowRun>(&parent.metadata.namespace, &name, None);
+    if let Err(error) = insist("remove a child of a Map", delete).await {
+        tracing::error!(run = name, %error, "could not remove a child of a Map");
     }
 }

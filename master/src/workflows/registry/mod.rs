@@ -39,6 +39,8 @@ pub struct Workflows {
     unseen: HashSet<String>,
     /// Other runs that have not ended, by uid.
     runs: HashMap<String, Arc<WorkflowRun>>,
+    /// Those of them that go on again while the actor that ended them still ends itself, by uid.
+    again: HashSet<String>,
     /// Workflows whose run is being started, and the generation.
     starting: HashMap<ObjectKey, i64>,
     /// The run that each workflow shows as its last.
@@ -75,6 +77,7 @@ impl Workflows {
             waking: HashSet::new(),
             unseen: HashSet::new(),
             runs: HashMap::new(),
+            again: HashSet::new(),
             starting: HashMap::new(),
             shown: HashMap::new(),
             ended: HashMap::new(),
@@ -134,6 +137,7 @@ impl Handler<ChildDown> for Workflows {
                 ctx.notify_later(Restart(down.id), delay);
             }
             Down::Escalate => ctx.terminate(),
+            Down::Stopped if self.again.remove(&down.id) => self.ensure_child(&down.id, ctx),
             Down::Stale | Down::Stopped => {}
         }
     }

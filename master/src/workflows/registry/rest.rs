@@ -6,8 +6,9 @@ use std::sync::Arc;
 use actix::{AsyncContext, Context, Handler, Message, WrapFuture};
 use common::resources::{Task, WorkflowRun};
 
-use super::{RETRY_AFTER, Workflows};
+use super::Workflows;
 use crate::key::ObjectKey;
+use crate::objects::insist;
 use crate::workflows::run::{Removed, Rests};
 use crate::workflows::tasks;
 
@@ -42,16 +43,15 @@ impl Workflows {
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let wake = async move {
             for (key, uid) in due {
-                let run = loop {
-                    match tools.objects.get(&key.namespace, &key.name).await {
-                        Ok(run) => break run,
-                        Err(error) => tracing::warn!(run = %key, %error, "could not read a run"),
-                    }
-                    tokio::time::sleep(RETRY_AFTER).await;
-                };
+                let get = || tools.objects.get(&key.namespace, &key.name);
                 let same = |run: &WorkflowRun| run.metadata.uid == uid;
-                if let Some(run) = run.filter(same) {
-                    addr.do_send(Woken(Box::new(run)));
+                match insist("read a run", get).await {
+                    Ok(run) => {
+                        if let Some(run) = run.filter(same) {
+                            addr.do_send(Woken(Box::new(run)));
+                        }
+                    }
+                    Err(error) => tracing::error!(run = %key, %error, "could not read a run"),
                 }
             }
         };

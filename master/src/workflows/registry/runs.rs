@@ -6,9 +6,9 @@ use std::sync::Arc;
 use actix::{Actor, AsyncContext, Context, WrapFuture};
 use common::resources::WorkflowRun;
 
-use super::{RETRY_AFTER, Workflows};
+use super::Workflows;
 use crate::key::ObjectKey;
-use crate::objects::Part;
+use crate::objects::{Part, insist};
 use crate::workflows::journal::Journal;
 use crate::workflows::retention::{self, Ended};
 use crate::workflows::run::{Removed, Said, Updated, WorkflowRunActor};
@@ -50,6 +50,7 @@ impl Workflows {
         if let Some(ended) = Ended::of(&run) {
             // Its actor ends by itself once the end is written.
             self.runs.remove(&uid);
+            self.again.remove(&uid);
             self.parked.remove(&uid);
             self.waking.remove(&uid);
             self.ended.insert(uid, ended);
@@ -79,24 +80,27 @@ impl Workflows {
     pub(super) fn go_on(&mut self, run: WorkflowRun, ctx: &mut Context<Self>) {
         let uid = run.metadata.uid.clone();
         let run = Arc::new(run);
-        let fresh = self.runs.insert(uid.clone(), Arc::clone(&run)).is_none();
-        if let (true, Some(machine)) = (fresh, &run.spec.state_machine) {
+        let before = self.runs.insert(uid.clone(), Arc::clone(&run));
+        if let (None, Some(machine)) = (&before, &run.spec.state_machine) {
             let key = ObjectKey::new(&run.metadata.namespace, machine);
             self.last_runs.insert(key, run.metadata.name.clone());
         }
-        match self
-            .children
-            .as_ref()
-            .and_then(|children| children.get(&uid))
-        {
+        // Only what has ended is redriven, although its end may not have been seen here.
+        let begins = before.is_none_or(|before| before.spec.redrives < run.spec.redrives);
+        let children = self.children.as_ref();
+        match children.and_then(|children| children.get(&uid)) {
+            Some(_) if begins => {
+                self.again.insert(uid);
+            }
             Some(child) => child.do_send(Updated(run)),
-            None if fresh => self.ensure_child(&uid, ctx),
+            None if begins => self.ensure_child(&uid, ctx),
             None => {}
         }
     }
 
     fn run_removed(&mut self, uid: &str) {
         self.runs.remove(uid);
+        self.again.remove(uid);
         self.parked.remove(uid);
         self.waking.remove(uid);
         self.ended.remove(uid);
@@ -114,9 +118,8 @@ impl Workflows {
     fn adopt(&self, run: WorkflowRun, ctx: &mut Context<Self>) {
         let tools = Arc::clone(&self.tools);
         let adopt = async move {
-            while let Err(error) = adopt::adopt(&tools, &run).await {
-                tracing::warn!(run = run.metadata.name, %error, "could not take a run on");
-                tokio::time::sleep(RETRY_AFTER).await;
+            if let Err(error) = insist("take a run on", || adopt::adopt(&tools, &run)).await {
+                tracing::error!(run = run.metadata.name, %error, "could not take a run on");
             }
         };
         ctx.spawn(adopt.into_actor(self));
@@ -127,11 +130,14 @@ impl Workflows {
         let tools = Arc::clone(&self.tools);
         let clean_up = async move {
             let (name, uid) = (&run.metadata.name, &run.metadata.uid);
-            if let Err(error) = Journal::remove(&**tools.objects.store(), uid).await {
-                tracing::warn!(run = name, %error, "could not remove a deleted run's journal");
+            let store = &**tools.objects.store();
+            let remove = async || Ok(Journal::remove(store, uid).await?);
+            if let Err(error) = insist("remove a deleted run's journal", remove).await {
+                tracing::error!(run = name, %error, "could not remove a deleted run's journal");
             }
-            if let Err(error) = begin::forget(&tools, &run).await {
-                tracing::warn!(run = name, %error, "could not take a deleted run off its workflow");
+            let forget = || begin::forget(&tools, &run);
+            if let Err(error) = insist("take a deleted run off its workflow", forget).await {
+                tracing::error!(run = name, %error, "could not take a deleted run off its workflow");
             }
         };
         ctx.spawn(clean_up.into_actor(self));
@@ -141,10 +147,11 @@ impl Workflows {
     fn sweep_journals(&self, ctx: &mut Context<Self>) {
         let tools = Arc::clone(&self.tools);
         let sweep = async move {
-            match sweep::journals(&tools.objects).await {
+            let sweep = || sweep::journals(&tools.objects);
+            match insist("look for journals without a run", sweep).await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "removed journals of deleted runs"),
-                Err(error) => tracing::warn!(%error, "could not look for journals without a run"),
+                Err(error) => tracing::error!(%error, "could not look for journals without a run"),
             }
         };
         ctx.spawn(sweep.into_actor(self));

@@ -7,7 +7,7 @@ use common::resources::{RunPhase, Workflow};
 
 use super::{RETRY_AFTER, Workflows};
 use crate::key::ObjectKey;
-use crate::objects::{Change, ObjectError};
+use crate::objects::{Change, ObjectError, insist};
 use crate::workflows::{begin, object};
 
 #[derive(Message)]
@@ -15,6 +15,14 @@ use crate::workflows::{begin, object};
 struct Begun {
     workflow: Workflow,
     result: Result<(), ObjectError>,
+}
+
+/// The last run of a state machine is still to be shown.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct NotShown {
+    machine: ObjectKey,
+    run: String,
 }
 
 impl Workflows {
@@ -50,8 +58,9 @@ impl Workflows {
         let tools = Arc::clone(&self.tools);
         let show = async move {
             for (key, run) in open {
-                if let Err(error) = begin::show_end(&tools, &key, &run).await {
-                    tracing::warn!(workflow = %key, %error, "could not show the end of a run");
+                let show = || begin::show_end(&tools, &key, &run);
+                if let Err(error) = insist("show the end of a run", show).await {
+                    tracing::error!(workflow = %key, %error, "could not show the end of a run");
                 }
             }
         };
@@ -86,14 +95,27 @@ impl Workflows {
             return;
         }
         let (tools, last) = (Arc::clone(&self.tools), std::mem::take(&mut self.last_runs));
+        let addr = ctx.address();
         let show = async move {
-            for (key, run) in last {
-                if let Err(error) = object::show_last_run(&tools.objects, &key, &run).await {
-                    tracing::warn!(state_machine = %key, %error, "could not show the last run");
+            for (machine, run) in last {
+                if let Err(error) = object::show_last_run(&tools.objects, &machine, &run).await {
+                    tracing::warn!(state_machine = %machine, %error, "could not show the last run");
+                    if error.is_passing() {
+                        addr.do_send(NotShown { machine, run });
+                    }
                 }
             }
         };
         ctx.spawn(show.into_actor(self));
+    }
+}
+
+impl Handler<NotShown> for Workflows {
+    type Result = ();
+
+    fn handle(&mut self, NotShown { machine, run }: NotShown, _: &mut Self::Context) {
+        // A newer one may have come meanwhile.
+        self.last_runs.entry(machine).or_insert(run);
     }
 }
 

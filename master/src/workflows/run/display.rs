@@ -7,7 +7,8 @@ use actix::{AsyncContext, Context, WrapFuture};
 use asl::Outcome;
 use common::resources::WorkflowRun;
 
-use super::{RETRY_AFTER, Shown, WorkflowRunActor};
+use super::{Shown, WorkflowRunActor};
+use crate::objects::insist;
 use crate::workflows::show::Progress;
 use crate::workflows::{WorkflowsTools, object};
 
@@ -35,9 +36,12 @@ impl WorkflowRunActor {
         }));
     }
 
-    /// Shows the run in its object; one write at a time.
+    /// Shows the run in its object; one write at a time. While a decision is being written the engine is ahead of the
+    /// journal, and an end or a rest that the journal does not have is not shown.
     fn show(&mut self, ctx: &mut Context<Self>) {
-        if self.showing || !self.stale {
+        let outcome = self.engine.outcome().cloned();
+        let early = outcome.is_some() && self.journal.is_none();
+        if self.showing || !self.stale || early {
             return;
         }
         (self.showing, self.stale) = (true, false);
@@ -47,8 +51,8 @@ impl WorkflowRunActor {
             Arc::clone(&self.run),
             ctx.address(),
         );
-        let outcome = self.engine.outcome().cloned();
-        let progress = self.progress.clone().resting(self.engine.rest());
+        self.shown_rest = self.resting();
+        let progress = self.progress.clone().resting(self.shown_rest.clone());
         let show = async move {
             let now = tools.clock.now();
             let ended = show(&tools, &run, &progress, outcome.as_ref(), now).await;
@@ -83,25 +87,20 @@ async fn show(
     outcome: Option<&Outcome>,
     now: jiff::Timestamp,
 ) -> bool {
-    loop {
-        match object::write(&tools.objects, run, progress, outcome, now).await {
-            Ok(Some(written)) => {
-                if outcome.is_some() {
-                    tools.waiters.ended(&written);
-                    if let Some(phase) = written.status.phase {
-                        tools.counts.ended(phase);
-                    }
+    let write = || object::write(&tools.objects, run, progress, outcome, now);
+    match insist("show a run's state", write).await {
+        Ok(Some(written)) => {
+            if outcome.is_some() {
+                tools.waiters.ended(&written);
+                if let Some(phase) = written.status.phase {
+                    tools.counts.ended(phase);
                 }
-                return outcome.is_some();
-            }
-            Ok(None) => return true,
-            Err(error) => {
-                tracing::warn!(run = run.metadata.name, %error, "could not show a run's state");
-                if outcome.is_none() {
-                    return false;
-                }
-                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
+        Ok(None) => return true,
+        Err(error) => {
+            tracing::error!(run = run.metadata.name, %error, "could not show a run's state");
+        }
     }
+    outcome.is_some()
 }

@@ -12,7 +12,7 @@ use actix::{
     Actor, ActorContext, AsyncContext, Context, Handler, Recipient, SpawnHandle, WrapFuture,
 };
 use asl::run::MapRunId;
-use asl::{Command, Decision, Invocation, Moment, Program, Run, TaskId, TimerId};
+use asl::{Command, Decision, Invocation, Moment, Program, Rest, Run, TaskId, TimerId};
 use common::resources::{StateMachineType, Task, WorkflowRun};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -64,6 +64,8 @@ pub struct WorkflowRunActor {
     /// The next one, when it is not time yet.
     show_later: Option<SpawnHandle>,
     shown: Option<Instant>,
+    /// What the object says that the run waits for.
+    shown_rest: Option<Rest>,
     /// Who is told when there is nothing to do.
     room: Recipient<Rests>,
     guard: Guard,
@@ -102,6 +104,7 @@ impl WorkflowRunActor {
             showing: false,
             show_later: None,
             shown: None,
+            shown_rest: None,
             room,
             guard,
         }
@@ -163,19 +166,24 @@ impl WorkflowRunActor {
         ctx.spawn(append.into_actor(self));
     }
 
+    /// What the run waits for when it has nothing else to do, once the journal says so and the tasks that somebody
+    /// answers are there to be answered.
+    fn resting(&self) -> Option<Rest> {
+        if self.journal.is_none() || !self.commands.is_empty() || self.is_express() {
+            return None;
+        }
+        let told = |rest: &Rest| rest.tasks.iter().all(|task| self.said.contains_key(task));
+        self.engine.rest().filter(told)
+    }
+
     /// Tells the room when the run only waits, for long, and its object says so.
     fn rest(&self) {
-        let shown = !self.stale && !self.showing && self.journal.is_some();
-        if !shown || !self.commands.is_empty() || self.is_express() {
-            return;
-        }
-        let now = self.tools.clock.now();
-        let Some(rest) = self.engine.rest() else {
+        let shown = !self.stale && !self.showing;
+        let idle = self.tasks.values().all(|flight| flight.work.is_finished());
+        let Some(rest) = self.resting().filter(|_| shown && idle) else {
             return;
         };
-        let idle = self.tasks.values().all(|flight| flight.work.is_finished());
-        let told = rest.tasks.iter().all(|task| self.said.contains_key(task));
-        if idle && told && parked::is_worth(rest.until, now) {
+        if parked::is_worth(rest.until, self.tools.clock.now()) {
             self.room.do_send(Rests {
                 run: Arc::clone(&self.run),
                 until: rest.until,
@@ -320,8 +328,12 @@ impl Handler<Said> for WorkflowRunActor {
         for command in tasks::commands(before.as_deref(), &task) {
             self.command(command, ctx);
         }
-        // The run may have waited for nothing but this word, and not be shown again.
-        ctx.run_later(REST_AFTER, |actor, _| actor.rest());
+        // The run may have waited for nothing but this word.
+        ctx.run_later(REST_AFTER, |actor, ctx| {
+            actor.stale |= actor.resting() != actor.shown_rest;
+            actor.show_in_time(ctx);
+            actor.rest();
+        });
     }
 }
 

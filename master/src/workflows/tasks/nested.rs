@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Submitted, TaskResult, failed};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
-use crate::objects::Objects;
+use crate::objects::{Objects, insist};
 use crate::workflows::{
     Execution, ExecutionError, StartError, WorkflowsTools, execution_arn, execution_name,
     execution_status, find_execution, start_execution, stop_run,
@@ -196,13 +196,13 @@ pub(in crate::workflows) async fn stop(
         return;
     };
     let key = ObjectKey::new(&run.metadata.namespace, &machine);
-    let found = find_execution(objects, &key, &nested_name(run, invocation)).await;
-    let own = started_by(run, invocation);
-    let nested = match found {
+    let (own, name) = (started_by(run, invocation), nested_name(run, invocation));
+    let find = || find_execution(objects, &key, &name);
+    let nested = match insist("find a run to stop", find).await {
         Ok(Some(nested)) if nested.spec.started_by.as_ref() == Some(&own) => nested,
         Ok(_) => return,
         Err(error) => {
-            tracing::warn!(run = run.metadata.name, %error, "could not find a run to stop");
+            tracing::error!(run = run.metadata.name, %error, "could not find a run to stop");
             return;
         }
     };

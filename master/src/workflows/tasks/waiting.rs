@@ -10,7 +10,7 @@ use common::resources::{
 };
 
 use super::{TaskResult, failed};
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{ObjectError, Objects, insist};
 use crate::store::Durability::{Durable, Eventual};
 use crate::workflows::WorkflowsTools;
 use crate::workflows::start::owner;
@@ -115,8 +115,9 @@ pub(in crate::workflows) fn commands(before: Option<&Task>, task: &Task) -> Vec<
 
 /// Takes away the object of a task that nobody waits for any more.
 pub(in crate::workflows) async fn forget(objects: &Objects, namespace: &str, name: &str) {
-    if let Err(error) = objects.delete::<Task>(namespace, name, None).await {
-        tracing::warn!(task = name, %error, "could not remove a task");
+    let delete = || objects.delete::<Task>(namespace, name, None);
+    if let Err(error) = insist("remove a task", delete).await {
+        tracing::error!(task = name, %error, "could not remove a task");
     }
 }
 

@@ -84,9 +84,6 @@ pub(super) fn pod(options: &DockerOptions, image: &str, pod: PodStart<'_>) -> Co
     }
 }
 
-/// Weight of a container that is being started ahead, of 1024.
-const BEHIND: i64 = 64;
-
 /// A container that waits for its function, behind all others until it does. What is put over
 /// [`FUNCTION_PLACE`] and [`PACKAGES_PLACE`] in its directory later appears inside.
 pub(super) fn generic(
@@ -128,7 +125,7 @@ pub(super) fn generic(
         labels: Some(labels),
         stop_signal: Some("SIGTERM".to_owned()),
         host_config: Some(HostConfig {
-            cpu_shares: Some(BEHIND),
+            cpu_shares: Some(generic::BEHIND.into()),
             ..host(options, limits, network, mounts)
         }),
         ..ContainerCreateBody::default()
@@ -143,7 +140,7 @@ pub(super) fn update(limits: Limits) -> ContainerUpdateBody {
         memory: Some(memory),
         memory_swap: Some(memory),
         nano_cpus: Some(number(limits.cpu_milli * 1_000_000)),
-        cpu_shares: Some(1024),
+        cpu_shares: Some(generic::USUAL.into()),
         ..ContainerUpdateBody::default()
     }
 }

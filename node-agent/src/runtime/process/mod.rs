@@ -24,6 +24,7 @@ use super::{
     Adopted, Facts, Generic, GenericStart, Image, Kind, Limits, LogOptions, PodStart, Runtime,
     RuntimeError, Step, StepEnd, Unfit, function_environment, generic, plain_environment,
 };
+use crate::runtime::groups::Groups;
 use crate::server::needs_a_fresh_process;
 use crate::supervisor::{self, Private, Task, may_be_private};
 
@@ -185,6 +186,13 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Where it is refused, starts ahead slow calls down a little.
+fn weigh(groups: Option<&Groups>, shares: u32) {
+    if let Some(Err(error)) = groups.map(|groups| groups.weigh(shares.into())) {
+        tracing::debug!(%error, "weigh a generic pod");
+    }
+}
+
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
@@ -261,14 +269,20 @@ impl Runtime for ProcessRuntime {
             uid: start.user,
             ..self.task(start.id, start.directory, limits)
         };
+        let groups = self.cgroups.groups(start.id);
+        weigh(groups.as_ref(), generic::BEHIND);
         let pid = self.run(start.id, &task).await?;
         Ok(Generic {
             id: start.id.to_owned(),
             kind: start.kind,
             user: start.user,
             runtime_id: format!("process://{pid}"),
-            groups: self.cgroups.groups(start.id),
+            groups,
         })
+    }
+
+    async fn settle(&self, generic: &Generic) {
+        weigh(generic.groups.as_ref(), generic::USUAL);
     }
 
     async fn specialise(

@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 /// A pod's socket that is watched for what comes out of it and, only once it was full, for room to write.
 ///
-/// tokio's own would be watched for both from the beginning: whenever the pod reads a request the master would be
+/// tokio's own would be watched for both from the beginning: whenever the pod reads a request the sender would be
 /// woken to hear that there is room again, once more for each call.
-pub(super) struct PodSocket {
+pub struct PodSocket {
     readable: AsyncFd<UnixStream>,
     writable: Option<AsyncFd<UnixStream>>,
 }
@@ -21,12 +21,28 @@ impl PodSocket {
     ///
     /// # Errors
     /// When it cannot be watched.
-    pub(super) fn new(stream: tokio::net::UnixStream) -> io::Result<Self> {
+    pub fn new(stream: tokio::net::UnixStream) -> io::Result<Self> {
         let stream = stream.into_std()?;
         Ok(Self {
             readable: watched(stream, Interest::READABLE)?,
             writable: None,
         })
+    }
+
+    /// Reads what there is, whether or not the system has said so.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing.
+    pub(crate) fn read_now(&self, room: &mut [u8]) -> io::Result<usize> {
+        self.readable.get_ref().read(room)
+    }
+
+    /// Writes what there is room for.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none.
+    pub(crate) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.readable.get_ref().write(bytes)
     }
 
     /// Writes, or waits for room.
