@@ -26,7 +26,7 @@ use crate::premises::Premises;
 use crate::proxy::{CallCounts, Connections, ProxyRoom, serve};
 use crate::registry::{self, Grants, Registry};
 use crate::runtime::docker::ImageSource;
-use crate::runtime::{Runtime, Uids, choose};
+use crate::runtime::{Claims, Runtime, Uids, choose};
 use crate::settings::Settings;
 
 /// An agent could not start.
@@ -86,10 +86,12 @@ impl Agent {
             address,
             grants: grants.clone(),
         };
-        let user = uids.first();
+        // To try things out with.
+        let user = uids.take().map_err(failed)?;
         let runtime = choose::choose(&settings, &layout, &server, &node_id, user, source, &chance)
             .await
             .map_err(failed)?;
+        uids.give_back(user);
         report_runtime(runtime.as_ref());
         let masters = Arc::new(Masters::new(&settings).map_err(failed)?);
         let credentials = match join(&settings, &layout, &masters, &chance).await {
@@ -303,9 +305,12 @@ async fn tend(premises: Premises) {
 }
 
 fn uids(settings: &Settings, chance: &Chance) -> Uids {
-    let root = nix::unistd::geteuid().is_root();
+    if !nix::unistd::geteuid().is_root() {
+        return Uids::none();
+    }
     let (first, count) = (settings.pods.uid_first, settings.pods.uid_count);
-    Uids::new(first, count, chance.below(count), root)
+    let claims = Claims::at(settings.pods.uid_claims.clone());
+    Uids::new(first, count, chance.below(count), claims)
 }
 
 /// Tells this agent's cgroups and containers from others' on the machine.

@@ -50,12 +50,19 @@ impl Gate {
     /// # Panics
     /// When nobody ever does.
     pub fn reached(&self) {
-        eventually("the gate is reached", || {
+        self.reached_by(1);
+    }
+
+    /// Waits until so many wait at it.
+    ///
+    /// # Panics
+    /// When they never do.
+    pub fn reached_by(&self, count: usize) {
+        eventually(&format!("the gate is reached by {count}"), || {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.waiting.is_empty() {
-                Err("nobody")
-            } else {
-                Ok(())
+            match state.waiting.len() {
+                waiting if waiting < count => Err(waiting),
+                _ => Ok(()),
             }
         });
     }

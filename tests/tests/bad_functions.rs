@@ -1,7 +1,7 @@
 //! Functions that misbehave: their caller is told, everybody else notices nothing.
 
 use serde_json::json;
-use tests::{Cluster, eventually, mentioning, params};
+use tests::{Cluster, Options, eventually, mentioning, params};
 
 /// A cluster with a function of this code, `bad`, beside one that behaves.
 fn with(code: &str, spec: &str) -> Cluster {
@@ -134,4 +134,29 @@ fn one_that_eats_memory_is_ended_and_its_neighbour_is_not() {
         cluster.gateway().post("/function/bad", "{}").expect(200),
         json!("fed")
     );
+}
+
+#[test]
+fn ones_that_never_start_do_not_fill_their_node() {
+    let options = Options::default().agent("pods.max", "2");
+    let cluster = Cluster::with(options);
+    for name in ["one", "two"] {
+        cluster.apply(
+            name,
+            "raise RuntimeError('broken')\ndef main(params):\n    pass\n",
+            "",
+        );
+        eventually("two of its pods have failed", || {
+            let _ = cluster.gateway().post(&format!("/function/{name}"), "{}");
+            let pods = cluster.pods(name);
+            let failed = pods.iter().filter(|pod| pod["status"]["phase"] == "Failed");
+            if failed.count() == 2 {
+                Ok(())
+            } else {
+                Err(pods.len())
+            }
+        });
+    }
+    cluster.apply("good", &params("params"), "");
+    still_well(&cluster);
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -199,4 +200,26 @@ fn a_task_whose_node_vanishes_is_tried_again() {
             Err(run["status"].clone())
         }
     });
+}
+
+#[test]
+fn calls_wait_for_an_agent_that_is_started_again() {
+    let mut cluster = Cluster::start();
+    cluster.apply("f", &params("'here'"), "scaling: { pinned: 1 }");
+    let _ = cluster.ready_pods("f", 1);
+    let gateway = cluster.gateway();
+    assert_eq!(gateway.post("/function/f", "{}").expect(200), json!("here"));
+    cluster.nodes[0].process.kill();
+    let calls: Vec<_> = (0..4)
+        .map(|_| {
+            let gateway = cluster.gateway();
+            std::thread::spawn(move || gateway.post("/function/f", "{}"))
+        })
+        .collect();
+    // Longer than an agent takes to be there again.
+    std::thread::sleep(Duration::from_secs(3));
+    cluster.nodes[0].process.start_again();
+    for call in calls {
+        assert_eq!(call.join().unwrap().expect(200), json!("here"));
+    }
 }

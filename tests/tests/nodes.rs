@@ -1,11 +1,13 @@
 //! Nodes that come and go, and what people do with them.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
-use tests::{Cluster, Options, eventually, params, waits_for};
+use tests::{Cluster, Gate, Options, eventually, params, waits_for};
 
 fn node_of(pod: &Value) -> &str {
     pod["spec"]["nodeName"].as_str().unwrap_or_default()
@@ -392,4 +394,58 @@ fn pods_that_were_replaced_while_their_node_was_cut_off_end_when_it_is_back() {
         let of = |line: &String| line.split(' ').next() == Some(&pid.to_string());
         assert!(serving.iter().any(of), "{pid} is not of {serving:?}");
     }
+}
+
+#[test]
+fn agents_of_one_machine_do_not_end_each_others_pods() {
+    // As many users as there are pods, and one for the build.
+    let options = Options::default()
+        .agents(3)
+        .agent("pods.uid-first", "300000")
+        .agent("pods.uid-count", "7")
+        .agent("pods.max", "2")
+        .agent("builds.parallel", "1");
+    let mut cluster = Cluster::with(options);
+    let gate = Gate::closed();
+    let code = format!("def main(params):\n    {}    return 'done'\n", gate.wait());
+    let spec = "timeoutSeconds: 120\nconcurrency: 1\nscaling: { pinned: 6 }";
+    cluster.apply("six", &code, spec);
+    let _ = cluster.ready_pods("six", 6);
+    let users = |cluster: &Cluster| {
+        let pods = cluster.nodes.iter().flat_map(|node| {
+            let pods = std::fs::read_dir(node.data().join("pods")).unwrap();
+            pods.map(|pod| pod.unwrap().path().join("run").metadata().unwrap().uid())
+        });
+        let users: Vec<_> = pods.collect();
+        assert_eq!(users.len(), 6, "{users:?}");
+        users.into_iter().collect::<BTreeSet<_>>()
+    };
+    let own = users(&cluster);
+    assert_eq!(own.len(), 6, "two pods run under one user: {own:?}");
+
+    // An agent that was away still knows whom its pods run under.
+    cluster.nodes[0].process.kill();
+    cluster.nodes[0].process.start_again();
+    let _ = cluster.ready_pods("six", 6);
+    assert_eq!(users(&cluster), own);
+
+    // When the pods of one agent end, it ends all that runs under their users.
+    let calls: Vec<_> = (0..6)
+        .map(|_| {
+            let gateway = cluster.gateway();
+            std::thread::spawn(move || gateway.post("/function/six", "{}").status)
+        })
+        .collect();
+    gate.reached_by(6);
+    cluster.nodes[0].kill_pods();
+    eventually("their replacements run", || {
+        let ready = cluster.pods("six");
+        let is_ready = |pod: &&Value| pod["status"]["phase"] == "Running";
+        let names = ready.iter().filter(is_ready).count();
+        if names == 6 { Ok(()) } else { Err(ready) }
+    });
+    gate.open();
+    let mut statuses: Vec<_> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 200, 502, 502]);
 }

@@ -16,8 +16,6 @@ use crate::upstream::{Answer, Arriving, UpstreamError};
 /// Looks into the directory while its room is being restarted, and the pause between two.
 const MOST_FINDS: u32 = 50;
 const FIND_PAUSE: Duration = Duration::from_millis(100);
-/// Pause before the next try when an agent could not be reached.
-const WAY_PAUSE: Duration = Duration::from_millis(500);
 /// Pods tried when nothing reached the one before.
 const MOST_TRIES: u32 = 3;
 
@@ -154,8 +152,8 @@ impl Calls {
         R: Future<Output = Result<T, UpstreamError>>,
     {
         let mut tries = 0;
+        let mut unreached = None;
         loop {
-            tries += 1;
             let permit = self.admit_within_tenure(route, call, timing).await?;
             let endpoint = Arc::clone(permit.endpoint());
             let limit = route.settings().timeout;
@@ -167,16 +165,18 @@ impl Calls {
             match result {
                 Ok(Ok(answer)) => return Ok((answer, flight)),
                 Ok(Err(error)) => {
-                    let again = error.is_unsent() || call.repeatable;
-                    // A link or an agent that is down for a moment changes nothing for its pods.
-                    let on_the_way = error.is_on_the_way();
-                    let is_last = !again || tries == MOST_TRIES || error.is_too_large();
+                    let is_last = if error.is_on_the_way() {
+                        // Waiting for a node is waiting for a pod.
+                        let since = *unreached.get_or_insert_with(Instant::now);
+                        since.elapsed() >= hold_of(route, call)
+                    } else {
+                        tries += 1;
+                        let again = error.is_unsent() || call.repeatable;
+                        !again || tries == MOST_TRIES || error.is_too_large()
+                    };
                     let lost = flight.lose(error);
                     if is_last {
                         return Err(lost);
-                    }
-                    if on_the_way {
-                        tokio::time::sleep(WAY_PAUSE).await;
                     }
                 }
                 Err(_) => return Err(flight.time_out().await),
@@ -218,9 +218,7 @@ impl Calls {
             Admission::Held(held) => {
                 let begun = Instant::now();
                 let cold = !route.is_routable();
-                let hold = route.settings().hold;
-                let hold = call.patience.map_or(hold, |patience| patience.min(hold));
-                let result = held.wait(hold).await;
+                let result = held.wait(hold_of(route, call)).await;
                 let waited = begun.elapsed();
                 *(if cold {
                     &mut timing.cold
@@ -231,4 +229,10 @@ impl Calls {
             }
         }
     }
+}
+
+/// Longest time the call waits for a pod.
+fn hold_of(route: &Route, call: &Call) -> Duration {
+    let hold = route.settings().hold;
+    call.patience.map_or(hold, |patience| patience.min(hold))
 }

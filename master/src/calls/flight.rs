@@ -71,11 +71,16 @@ impl Flight {
 
     /// No answer came, or not all of it.
     pub(super) fn lose(mut self, error: UpstreamError) -> CallError {
-        if !error.is_on_the_way() && !error.is_too_large() {
+        if error.is_on_the_way() {
+            // An agent that is away for a moment changes nothing for its pods.
+            self.route.set_aside(&self.endpoint.uid);
+        } else if !error.is_too_large() {
             self.route.drain(&self.endpoint.uid);
             self.health.unreachable(&self.function, &self.endpoint.uid);
         }
-        self.permit = None;
+        if let Some(permit) = self.permit.take().filter(|_| error.is_unsent()) {
+            permit.return_unused();
+        }
         CallError::Lost {
             function: self.function.clone(),
             pod: self.endpoint.pod.clone(),

@@ -14,6 +14,8 @@ use crate::upstream::Endpoint;
 /// After this wait a held call looks itself for room, then after twice as long, and so on.
 const FIRST_NUDGE: Duration = Duration::from_millis(25);
 const LONGEST_NUDGE: Duration = Duration::from_secs(1);
+/// How long a pod gets no calls after the way to its node failed, before the jitter.
+const AWAY: Duration = Duration::from_millis(250);
 
 /// Told when a call finds no slot.
 pub trait DemandSink: Send + Sync {
@@ -141,6 +143,16 @@ impl Permit {
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
+
+    /// Gives the slot back without a call having been made, so that nothing is learnt from it.
+    pub fn return_unused(mut self) {
+        if let Some(route) = self.route.take() {
+            let now = route.now();
+            let mut inner = route.inner.lock();
+            inner.slots.return_unused(self.taken, now);
+            route.serve_queue(&mut inner, now);
+        }
+    }
 }
 
 impl Drop for Permit {
@@ -267,6 +279,13 @@ impl Route {
     /// A pod takes no more calls. Returns how many it still works on.
     pub fn drain(&self, uid: &str) -> Option<u32> {
         self.inner.lock().slots.drain(uid)
+    }
+
+    /// The way to a pod's node failed: others are asked for a while, and calls wait where there are none.
+    pub fn set_aside(&self, uid: &str) {
+        let now = self.now();
+        let until = now + AWAY.mul_f64(rand::random_range(0.5..1.5));
+        self.inner.lock().slots.set_aside(uid, until, now);
     }
 
     /// A pod is gone.

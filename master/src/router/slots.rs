@@ -21,6 +21,8 @@ pub struct Slots<P, W> {
     by_uid: HashMap<String, usize>,
     /// Pods that take calls and have room.
     open: Vec<usize>,
+    /// Pods that are left out for a while.
+    aside: Vec<usize>,
     queue: VecDeque<W>,
     in_flight: u32,
     routable: usize,
@@ -36,6 +38,8 @@ struct PodSlots<P> {
     /// When the calls in flight began.
     begun: Vec<Duration>,
     draining: bool,
+    /// Until when it is left out.
+    aside_until: Duration,
     /// Where it stands in `open`.
     place: Option<usize>,
 }
@@ -55,7 +59,7 @@ impl<P> PodSlots<P> {
 
     fn has_room(&self, now: Duration) -> bool {
         let (busy, limit) = (self.in_flight(), self.limiter.limit());
-        if self.draining || busy >= self.limiter.most() {
+        if self.draining || now < self.aside_until || busy >= self.limiter.most() {
             return false;
         }
         busy < limit || busy < limit.saturating_add(self.overdue(now))
@@ -75,6 +79,7 @@ impl<P, W> Default for Slots<P, W> {
             vacant: Vec::new(),
             by_uid: HashMap::new(),
             open: Vec::new(),
+            aside: Vec::new(),
             queue: VecDeque::new(),
             in_flight: 0,
             routable: 0,
@@ -103,6 +108,7 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
             limiter: Limiter::new(most),
             begun: Vec::new(),
             draining: false,
+            aside_until: Duration::ZERO,
             place: None,
         };
         let index = match self.vacant.pop() {
@@ -133,6 +139,20 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
         Some(in_flight)
     }
 
+    /// The pod gets no call before `until`: its node could not be reached.
+    pub fn set_aside(&mut self, uid: &str, until: Duration, now: Duration) {
+        let Some(&index) = self.by_uid.get(uid) else {
+            return;
+        };
+        if let Some(pod) = &mut self.pods[index] {
+            pod.aside_until = until;
+            if !self.aside.contains(&index) {
+                self.aside.push(index);
+            }
+        }
+        self.place(index, now);
+    }
+
     /// Forgets the pod.
     pub fn remove(&mut self, uid: &str) {
         self.drain(uid);
@@ -146,6 +166,7 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
 
     /// Takes a slot: of two pods with room, chosen by `entropy`, the one with fewer calls in flight.
     pub fn take(&mut self, now: Duration, entropy: u64) -> Option<(Taken, P)> {
+        self.take_back(now);
         if self.open.is_empty() {
             self.look(now);
         }
@@ -301,6 +322,17 @@ impl<P: Clone, W: Waiting> Slots<P, W> {
         self.pods[index].as_ref().map_or(u64::MAX, |pod| {
             u64::from(pod.in_flight()) * 1_000_000 / u64::from(pod.limiter.limit())
         })
+    }
+
+    /// Puts pods that were left out for long enough among the others.
+    fn take_back(&mut self, now: Duration) {
+        let pods = &self.pods;
+        let is_over = |index: &mut usize| {
+            let pod = pods[*index].as_ref();
+            pod.is_none_or(|pod| pod.aside_until <= now)
+        };
+        let over: Vec<usize> = self.aside.extract_if(.., is_over).collect();
+        over.into_iter().for_each(|index| self.place(index, now));
     }
 
     /// Looks for pods whose calls are overdue, so that they have room after all.

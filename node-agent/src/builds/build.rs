@@ -11,6 +11,7 @@ use super::place::Place;
 use super::platform::Platform;
 use super::preinstalled::Preinstalled;
 use super::step::{LOOK, Output};
+use crate::chain::chain;
 use crate::layers::{Blobs, Layers};
 use crate::layout::{Layout, PRIVATE, make_directory};
 use crate::runtime::{Runtime, Step, StepEnd, Uids};
@@ -57,7 +58,7 @@ impl Build<'_> {
         let seconds = self.order.timeout_seconds.max(1);
         let deadline = Instant::now() + Duration::from_secs(u64::from(seconds));
         let user = self.room.uids.take();
-        let user = user.map_err(|error| BuildError::Node(error.to_string()))?;
+        let user = user.map_err(|error| BuildError::Node(chain(&error)))?;
         let root = self.room.layout.builds().join(&self.order.id);
         Ok(Place::new(root, user, deadline))
     }
@@ -84,7 +85,7 @@ impl Build<'_> {
         }
         let removed = tokio::task::spawn_blocking(move || place.remove()).await;
         if let Ok(Err(error)) = removed {
-            tracing::warn!(error = crate::chain::chain(&error), "clean up build");
+            tracing::warn!(error = chain(&error), "clean up build");
         }
         self.room.uids.give_back(user);
     }

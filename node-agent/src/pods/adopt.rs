@@ -28,8 +28,8 @@ impl Pods {
             let uid = entry.file_name().to_string_lossy().into_owned();
             known.insert(generic::born(&directory, &uid));
             match Record::load(&entry.path()) {
-                Ok(record) if record.report.uid == uid => {
-                    self.room.premises.uids.keep(record.user);
+                Ok(mut record) if record.report.uid == uid => {
+                    record.user = self.room.premises.uids.keep(record.user);
                     self.adopt_one(record, 0, None).await;
                     known.insert(uid);
                 }
@@ -57,7 +57,7 @@ impl Pods {
         let user = owner
             .ok()
             .filter(|user| self.room.premises.uids.covers(*user));
-        self.room.premises.uids.keep(user);
+        let user = self.room.premises.uids.keep(user);
         self.adopt_one(Record::unknown(uid, user), 0, Some(Duration::ZERO))
             .await;
     }

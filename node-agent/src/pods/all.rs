@@ -93,7 +93,12 @@ impl Pods {
         if !is_uid(&uid) {
             return Err("its uid cannot name a directory".to_owned());
         }
-        if self.register.entries.lock().len() >= self.max {
+        // Failed ones are kept for people to look at, and take nobody's place.
+        let takes_place = |entry: &&Entry| entry.report.state != PodState::Failed;
+        let entries = self.register.entries.lock();
+        let taken = entries.values().filter(takes_place).count();
+        drop(entries);
+        if taken >= self.max {
             return Err(format!("the node has {} pods already, its most", self.max));
         }
         let premises = &self.room.premises;
@@ -101,7 +106,7 @@ impl Pods {
             record.user = generic.user;
             return Ok(Some(Claim(generic)));
         }
-        let user = premises.uids.take().map_err(|error| error.to_string())?;
+        let user = premises.uids.take().map_err(|error| chain(&error))?;
         if let Err(error) = premises.make(&uid, user, record.port) {
             premises.uids.give_back(user);
             return Err(chain(&error));

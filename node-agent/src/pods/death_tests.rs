@@ -195,7 +195,7 @@ fn a_pod_whose_actor_panics_runs_on_and_can_still_be_removed() {
         };
         let trap = Arc::new(Trap::default());
         let layers = Arc::new(Layers::open(options, Arc::new(NoBlobs)).unwrap());
-        let uids = Arc::new(Uids::new(1000, 10, 0, false));
+        let uids = Arc::new(Uids::none());
         let builds = BuildRoom {
             runtime: Arc::clone(&fake) as Arc<dyn Runtime>,
             blobs: Arc::new(NoBlobs),

@@ -219,7 +219,7 @@ impl Pool {
             let user = match premises.uids.take() {
                 Ok(user) => user,
                 Err(error) => {
-                    tracing::warn!(%error, "start a generic pod");
+                    tracing::warn!(error = chain(&error), "start a generic pod");
                     own.0.state.lock().present.remove(&id);
                     return own.feed(Event::Lost { id });
                 }

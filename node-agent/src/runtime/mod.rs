@@ -2,6 +2,7 @@
 //! function's directory, a socket in the pod's `run` directory and a user id of the pod's own.
 
 pub mod choose;
+mod claims;
 pub mod docker;
 mod error;
 pub mod generic;
@@ -21,12 +22,13 @@ use async_trait::async_trait;
 use common::link::{Exit, Origin, PodAssignment, RuntimeKind};
 use futures_util::stream::BoxStream;
 
+pub use claims::Claims;
 pub use error::RuntimeError;
 pub use generic::{Generic, GenericStart, Kind, Unfit};
 pub use groups::{Groups, Limits};
 pub use plan::{LogOptions, Step, StepEnd};
 pub(crate) use plan::{function_environment, plain_environment};
-pub use uids::Uids;
+pub use uids::{UidError, Uids};
 
 use crate::bases::Saved;
 

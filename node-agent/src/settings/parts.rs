@@ -38,6 +38,8 @@ pub struct Pods {
     pub uid_first: u32,
     /// How many user ids there are.
     pub uid_count: u32,
+    /// Directory in which all agents of this machine note which user ids they use.
+    pub uid_claims: PathBuf,
     /// Most processes and threads in one pod.
     pub max_tasks: u64,
 }
@@ -52,6 +54,7 @@ impl Default for Pods {
             log_bytes: ByteCount(10 << 20),
             uid_first: 200_000,
             uid_count: 10_000,
+            uid_claims: "/run/troupe/uids".into(),
             max_tasks: 256,
         }
     }

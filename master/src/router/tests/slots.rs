@@ -68,6 +68,31 @@ fn with_many_pods_calls_are_spread_evenly() {
 }
 
 #[test]
+fn a_pod_that_was_set_aside_gets_no_calls_until_its_time() {
+    let (soon, later) = (Duration::from_millis(10), Duration::from_millis(250));
+    let mut slots = pods(&["a", "b"], 4);
+    slots.set_aside("a", later, NOW);
+    for _ in 0..4 {
+        assert_eq!(slots.take(soon, 0).unwrap().1, "b");
+    }
+    assert!(slots.take(soon, 0).is_none(), "b is full");
+    assert!(slots.is_routable(), "calls wait for it");
+    assert_eq!(slots.take(later, 0).unwrap().1, "a");
+    // Also when others have room.
+    let mut slots = pods(&["a", "b"], 4);
+    slots.set_aside("a", later, NOW);
+    let after: Vec<_> = (0..4)
+        .map(|n| slots.take(later, n << 32).unwrap().1)
+        .collect();
+    assert!(after.contains(&"a"), "{after:?}");
+    // One that is gone is not missed.
+    slots.set_aside("a", later * 2, later);
+    slots.remove("a");
+    slots.set_aside("a", later * 2, later);
+    assert_eq!(slots.take(later * 2, 0).unwrap().1, "b");
+}
+
+#[test]
 fn a_draining_pod_finishes_its_calls_and_gets_no_new_ones() {
     let mut slots = pods(&["a"], 2);
     let (taken, _) = slots.take(NOW, 0).unwrap();
