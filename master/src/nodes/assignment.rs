@@ -6,7 +6,7 @@ use common::link::PodAssignment;
 use common::resources::{ConfigMap, EnvVar, Pod, Secret};
 
 use super::ASSIGNMENT_ANNOTATION;
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{ObjectError, Objects, insist};
 
 /// A pod cannot be assigned.
 #[derive(Debug, thiserror::Error)]
@@ -32,13 +32,13 @@ pub(super) enum AssignmentError {
         name: String,
         key: String,
     },
-    /// The store did not answer.
+    /// The store cannot be read, and never will.
     #[error("read the environment of pod {0}")]
     Objects(String, #[source] ObjectError),
 }
 
 impl AssignmentError {
-    /// One CamelCase word, or `None` when another try may succeed.
+    /// One CamelCase word, or `None` when it says nothing about the pod.
     pub(super) fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Foreign(_) => Some("NotAssignable"),
@@ -49,16 +49,36 @@ impl AssignmentError {
     }
 }
 
-/// What the agent is told of a pod.
+/// What the agent is told of a pod, once the store can be read.
 pub(super) async fn assignment(
     objects: &Objects,
     pod: &Pod,
 ) -> Result<PodAssignment, AssignmentError> {
+    let attempt = || async {
+        match with_environment(objects, pod).await {
+            Err(AssignmentError::Objects(_, error)) => Err(error),
+            said => Ok(said),
+        }
+    };
+    let said = insist("read a pod's environment", attempt).await;
+    said.unwrap_or_else(|error| {
+        let name = pod.metadata.name.clone();
+        Err(AssignmentError::Objects(name, error))
+    })
+}
+
+/// What the agent is told of a pod that it has: that it goes on.
+pub(super) fn known(pod: &Pod) -> Result<PodAssignment, AssignmentError> {
     let text = pod.metadata.annotations.get(ASSIGNMENT_ANNOTATION);
     let assignment = text.and_then(|text| serde_json::from_str::<PodAssignment>(text).ok());
     let name = &pod.metadata.name;
     let mut assignment = assignment.ok_or_else(|| AssignmentError::Foreign(name.clone()))?;
     assignment.uid.clone_from(&pod.metadata.uid);
+    Ok(assignment)
+}
+
+async fn with_environment(objects: &Objects, pod: &Pod) -> Result<PodAssignment, AssignmentError> {
+    let mut assignment = known(pod)?;
     let variables = pod
         .spec
         .containers

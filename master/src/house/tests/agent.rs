@@ -11,7 +11,7 @@ use common::resources::Style;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::DEADLINE;
 use crate::blobs::Blobs;
@@ -37,6 +37,10 @@ pub(super) struct Agent {
     /// Calls that pods have answered.
     pub(super) answered: AtomicU32,
     pub(super) builds: AtomicU32,
+    /// Ends its session; it dials again.
+    pub(super) redial: Notify,
+    /// How often it was told all that it shall run.
+    pub(super) begun: AtomicU32,
 }
 
 impl Agent {
@@ -60,6 +64,8 @@ impl Agent {
             swift: AtomicBool::new(true),
             answered: AtomicU32::new(0),
             builds: AtomicU32::new(0),
+            redial: Notify::new(),
+            begun: AtomicU32::new(0),
         })
     }
 
@@ -102,6 +108,7 @@ impl Agent {
                         break;
                     }
                 }
+                () = self.redial.notified() => break,
                 // An idle link notices a fallen actor as a real one does: by its heartbeat.
                 () = tokio::time::sleep(Duration::from_millis(20)) => {
                     if recipient.send(FromAgent { session, body: ToMaster::Ack }).await.is_err() {
@@ -120,6 +127,10 @@ impl Agent {
     fn obey(self: &Arc<Self>, message: ToAgent, news: &mpsc::Sender<ToMaster>) {
         match message {
             ToAgent::Desired(pods) => {
+                self.begun.fetch_add(1, Ordering::SeqCst);
+                let mut own = self.pods.lock();
+                own.retain(|pod| pods.iter().any(|wanted| wanted.uid == pod.uid));
+                drop(own);
                 for pod in pods {
                     self.assigned.lock().push(pod.clone());
                     self.ensure(pod.uid, pod.namespace, pod.name, news);

@@ -9,10 +9,11 @@ use crate::store::{Changes, Entry, LeaseId, Listed, Page, Revision, Store, Store
 
 type Rule = Box<dyn Fn(&Txn) -> bool + Send>;
 
-/// A store that fails the commits it is told to.
+/// A store that fails what it is told to.
 pub(super) struct Faulty {
     store: Arc<dyn Store>,
     rule: Mutex<Option<Rule>>,
+    unreadable: Mutex<Option<String>>,
     failed: AtomicU32,
 }
 
@@ -21,6 +22,7 @@ impl Faulty {
         Self {
             store,
             rule: Mutex::new(None),
+            unreadable: Mutex::new(None),
             failed: AtomicU32::new(0),
         }
     }
@@ -30,12 +32,18 @@ impl Faulty {
         *self.rule.lock() = Some(Box::new(rule));
     }
 
+    /// From now on it fails to read what is beneath a prefix.
+    pub(super) fn hide(&self, prefix: &str) {
+        *self.unreadable.lock() = Some(prefix.to_owned());
+    }
+
     /// It works again.
     pub(super) fn heal(&self) {
         *self.rule.lock() = None;
+        *self.unreadable.lock() = None;
     }
 
-    /// How many commits it has failed.
+    /// How many commits and reads it has failed.
     pub(super) fn failed(&self) -> u32 {
         self.failed.load(Ordering::SeqCst)
     }
@@ -44,6 +52,11 @@ impl Faulty {
 #[async_trait]
 impl Store for Faulty {
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        let hidden = self.unreadable.lock().clone();
+        if hidden.is_some_and(|prefix| key.starts_with(&prefix)) {
+            self.failed.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::failed("get", "the disk is away"));
+        }
         self.store.get(key).await
     }
 

@@ -1,10 +1,12 @@
 //! The store fails for a while, and what had to be written is written.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use common::resources::{
-    DISRUPTION, Function, Node, ObjectMeta, Pod, Resource as _, Taint, WorkflowRun,
+    ConfigMap, ConfigMapSource, DISRUPTION, EnvFrom, EnvVar, Function, Node, ObjectMeta, Pod,
+    Resource as _, Taint, WorkflowRun,
 };
 use serde_json::json;
 
@@ -205,4 +207,79 @@ async fn the_journal_of_a_run_that_was_deleted_goes_later() {
         owners.is_empty().then_some(())
     })
     .await;
+}
+
+/// A function whose pods read a key of the ConfigMap `c`.
+async fn apply_with_settings(village: &Village) {
+    let mut map = ConfigMap::with_metadata(ObjectMeta::named("default", "c"));
+    map.data = [("key".to_owned(), "value".to_owned())].into();
+    let objects = &village.ground.objects;
+    objects.create(map, Durable).await.unwrap();
+    let source = ConfigMapSource {
+        name: "c".to_owned(),
+        key: "key".to_owned(),
+    };
+    let variable = EnvVar {
+        name: "SETTING".to_owned(),
+        value_from: Some(EnvFrom {
+            config_map_key_ref: Some(source),
+            ..EnvFrom::default()
+        }),
+        ..EnvVar::default()
+    };
+    let apply = |function: &mut Function| function.spec.env.push(variable);
+    village.apply_with("f", apply).await;
+}
+
+#[actix_web::test]
+async fn pods_run_on_when_their_agent_dials_while_their_settings_cannot_be_read() {
+    let village = Village::build().await.unwrap();
+    apply_with_settings(&village).await;
+    assert!(is_ok(village.call("f").await));
+    let uids = || -> Vec<String> {
+        let pods = village.agent.pods.lock();
+        pods.iter().map(|pod| pod.uid.clone()).collect()
+    };
+    let own = uids();
+    village.faults.hide("/registry/configmaps/");
+    village.agent.redial.notify_one();
+    eventually("a read that fails", async || {
+        (village.faults.failed() > 0).then_some(())
+    })
+    .await;
+    // A pod that comes before its agent knows what else it shall run.
+    village.apply("other").await;
+    let call = village.begin_call("other");
+    eventually("the other function's pod", async || {
+        (pods(&village).await.len() == 2).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    village.faults.heal();
+    assert!(is_ok(call.await.unwrap()));
+    eventually("the begin of the agent's session", async || {
+        (village.agent.begun.load(Ordering::SeqCst) == 2).then_some(())
+    })
+    .await;
+    let now = uids();
+    assert_eq!(now.len(), 2, "{now:?}");
+    assert!(now.contains(&own[0]), "{now:?} without {own:?}");
+    assert!(is_ok(village.call("f").await));
+}
+
+#[actix_web::test]
+async fn pods_run_on_when_their_agent_dials_after_their_settings_were_deleted() {
+    let village = Village::build().await.unwrap();
+    apply_with_settings(&village).await;
+    assert!(is_ok(village.call("f").await));
+    let objects = &village.ground.objects;
+    let deleted = objects.delete::<ConfigMap>("default", "c", None).await;
+    deleted.unwrap();
+    village.agent.redial.notify_one();
+    eventually("the begin of the agent's session", async || {
+        (village.agent.begun.load(Ordering::SeqCst) == 2).then_some(())
+    })
+    .await;
+    assert_eq!(village.agent.pods.lock().len(), 1);
+    assert!(is_ok(village.call("f").await));
 }

@@ -56,6 +56,8 @@ pub struct NodeActor {
 struct Session {
     id: u64,
     outbox: mpsc::Sender<ToAgent>,
+    /// Whether the agent has been sent all that it shall run. It ends what is missing there, so it is told of no pod before.
+    begun: bool,
 }
 
 impl NodeActor {

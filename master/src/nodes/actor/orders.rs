@@ -2,19 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message, WrapFuture};
 use common::link::{PodAssignment, ToAgent};
 use common::resources::{Pod, timestamp};
 
 use super::{Attach, Keep, NodeActor, Order, Session, runs};
-use crate::nodes::assignment::{AssignmentError, assignment};
+use crate::nodes::assignment::{AssignmentError, assignment, known};
 use crate::nodes::report;
 use crate::store::Durability::Eventual;
-
-/// Wait before a pod's assignment is tried again after the store failed.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -46,7 +42,7 @@ impl NodeActor {
     /// Tells the agent what to do about a pod.
     pub(super) fn steer(&mut self, pod: &Arc<Pod>, ctx: &mut Context<Self>) {
         let uid = pod.metadata.uid.clone();
-        if self.session.is_none() {
+        if !self.session.as_ref().is_some_and(|session| session.begun) {
             return;
         }
         if pod.metadata.deletion_timestamp.is_some() {
@@ -71,14 +67,19 @@ impl NodeActor {
         ctx.spawn(assign.into_actor(self));
     }
 
-    /// Puts together all that the agent shall run, for the beginning of a session.
-    fn desire(&self, session: u64, ctx: &mut Context<Self>) {
+    /// Puts together all that the agent shall run, for the beginning of a session. It has `reported` some already.
+    fn desire(&self, session: u64, reported: BTreeSet<String>, ctx: &mut Context<Self>) {
         let pods: Vec<_> = self.pods.values().cloned().collect();
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let desired = async move {
             let mut assignments = Vec::new();
             for pod in pods.iter().filter(|pod| runs(pod)) {
-                match assignment(&tools.objects, pod).await {
+                let of_pod = match assignment(&tools.objects, pod).await {
+                    // What a pod was started with may be gone by now.
+                    Err(_) if reported.contains(&pod.metadata.uid) => known(pod),
+                    other => other,
+                };
+                match of_pod {
                     Ok(assignment) => assignments.push(assignment),
                     Err(error) => {
                         let uid = pod.metadata.uid.clone();
@@ -123,6 +124,7 @@ impl Handler<Attach> for NodeActor {
         self.session = Some(Session {
             id: attach.session,
             outbox: attach.outbox,
+            begun: false,
         });
         self.told.clear();
         self.absence += 1;
@@ -138,7 +140,7 @@ impl Handler<Attach> for NodeActor {
         for pod in self.pods.values().filter(lost).cloned() {
             self.reset(pod, ctx);
         }
-        self.desire(attach.session, ctx);
+        self.desire(attach.session, reported, ctx);
     }
 }
 
@@ -146,16 +148,19 @@ impl Handler<Desire> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, desire: Desire, ctx: &mut Self::Context) {
-        if self
-            .session
-            .as_ref()
-            .is_none_or(|session| session.id != desire.session)
-        {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if session.id != desire.session {
             return;
         }
+        session.begun = true;
+        let mut assignments = desire.assignments;
+        // Some may have been deleted since.
+        assignments.retain(|pod| self.pods.get(&pod.uid).is_some_and(|pod| runs(pod)));
         self.told
-            .extend(desire.assignments.iter().map(|pod| pod.uid.clone()));
-        self.send(ToAgent::Desired(desire.assignments));
+            .extend(assignments.iter().map(|pod| pod.uid.clone()));
+        self.send(ToAgent::Desired(assignments));
         // Pods that came or changed while the set was put together.
         for pod in self.pods.values().cloned().collect::<Vec<_>>() {
             self.steer(&pod, ctx);
@@ -170,6 +175,10 @@ impl Handler<Assigned> for NodeActor {
         let Some(pod) = self.pods.get(&uid).cloned() else {
             return;
         };
+        // What was begun in an earlier session is looked up again.
+        if !self.session.as_ref().is_some_and(|session| session.begun) && result.is_ok() {
+            return;
+        }
         match result {
             Ok(assignment) => {
                 if runs(&pod) {
@@ -180,7 +189,7 @@ impl Handler<Assigned> for NodeActor {
                 Some(reason) => self.write(report::failed(&pod, reason, &error.to_string()), ctx),
                 None => {
                     self.told.remove(&uid);
-                    ctx.run_later(RETRY_AFTER, move |actor, ctx| actor.steer(&pod, ctx));
+                    tracing::error!(pod = pod.metadata.name, %error, "could not assign a pod");
                 }
             },
         }
