@@ -25,7 +25,7 @@ const REST: u32 = 2;
 const LONGEST_REST: u32 = 64;
 /// A trial of less that loses at least this share of what a proportional loss would be shows that calls which take
 /// long wait for something else than each other.
-const APART: f64 = 0.75;
+const APART: f64 = 0.85;
 /// A call is overdue after so many times the usual time, and never before this.
 const OVERDUE_TIMES: u32 = 4;
 const OVERDUE_AFTER: Duration = Duration::from_millis(10);

@@ -123,12 +123,18 @@ fn a_pod_with_room_to_spare_is_left_alone() {
     );
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+/// Of many loads by chance, always the same ones, the share of which something is so.
+fn share(is_so: impl Fn(u64) -> bool) -> f64 {
+    let seeds = 40;
+    let spread = |seed: u64| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let so = (1..=seeds).filter(|seed| is_so(spread(*seed))).count();
+    so as f64 / seeds as f64
+}
 
-    /// Sleeps of random length, outliers among them, on a machine that stutters.
-    #[test]
-    fn noise_does_not_cost_a_waiting_function_its_concurrency(seed in any::<u64>()) {
+/// Sleeps of random length, outliers among them, on a machine that stutters.
+#[test]
+fn noise_does_not_cost_a_waiting_function_its_concurrency() {
+    let kept = share(|seed| {
         let mut load = Load::new(8, seed, |_, chance, _| {
             let outlier = if chance % 200 == 0 { 10 } else { 1 };
             Work {
@@ -137,30 +143,40 @@ proptest! {
             }
         });
         load.run(32, 20);
-        let calls = load.run(32, 30);
         // 50 ms in the mean, outliers 2.5 ms more.
-        prop_assert!(calls > 0.75 * 8_000.0 / 52.5, "{} at limit {}", calls, load.limit());
-    }
+        load.run(32, 30) > 0.9 * 8_000.0 / 52.5
+    });
+    assert!(kept >= 0.95, "{kept}");
+}
 
-    #[test]
-    fn noise_does_not_keep_a_computing_function_from_settling(seed in any::<u64>()) {
+#[test]
+fn noise_does_not_keep_a_computing_function_from_settling() {
+    let settled = share(|seed| {
         let mut load = Load::new(8, seed, |_, chance, _| Work {
             waits: micros(30 + chance / 3 % 30),
             computes: micros(10 + chance / 1000 % 50),
         });
         load.run(64, 5);
-        prop_assert!(load.limit() <= 4, "{}", load.limit());
-    }
+        load.limit() <= 4
+    });
+    assert!(settled >= 0.95, "{settled}");
+}
 
-    #[test]
-    fn nor_one_that_computes_for_long(seed in any::<u64>()) {
+#[test]
+fn nor_one_that_computes_for_long() {
+    let settled = share(|seed| {
         let mut load = Load::new(8, seed, |_, chance, _| Work {
             waits: micros(100 + chance / 3 % 1_000),
             computes: micros(10_000 + chance / 1000 % 20_000),
         });
         load.run(64, 30);
-        prop_assert!(load.limit() <= 4, "{}", load.limit());
-    }
+        load.limit() <= 4
+    });
+    assert!(settled >= 0.95, "{settled}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn the_limit_stays_between_one_and_what_the_function_allows(
