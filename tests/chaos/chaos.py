@@ -139,6 +139,8 @@ def trial(programs, faults, seed, keep=False):
     try:
         one = Trial(fleet, faults, seed)
         one.run()
+        if one.problems:
+            fleet.show_logs()
         kept = keep and bool(one.problems)
         return one.problems
     except BaseException as error:

@@ -21,6 +21,8 @@ use crate::runtime::RuntimeError;
 
 /// Between two looks at a container while the engine does not answer.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Between two looks whether any is left.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Of a container that vanished: somebody removed it by force.
 const VANISHED: Exit = Exit {
     code: 137,
@@ -159,4 +161,56 @@ pub(super) async fn list(
         docker.list_containers(Some(options)).await
     };
     engine.ask("list containers", list).await
+}
+
+/// Waits until there is no container with a label, while one is being removed or the engine does not answer.
+///
+/// # Errors
+/// What is left after so long, for people.
+pub(super) async fn none_left(
+    engine: &Engine,
+    label: &str,
+    within: Duration,
+) -> Result<(), String> {
+    let mut left = "the engine does not answer".to_owned();
+    let emptied = async {
+        loop {
+            left = match list(engine, label).await {
+                Ok(found) if found.is_empty() => return,
+                Ok(found) => format!("{} containers", found.len()),
+                Err(error) => chain(&error),
+            };
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let emptied = tokio::time::timeout(within, emptied).await;
+    emptied.map_err(|_| left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake_engine;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_being_removed_and_an_engine_that_fails_are_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("docker.sock");
+        let fake = fake_engine::engine(&socket, 24, 52);
+        let host = format!("unix://{}", socket.display());
+        let (engine, _) = Engine::connect(&host).await.unwrap();
+        let one = ("200 OK", r#"[{"Id": "one"}]"#);
+        let broken = ("500 Internal Server Error", r#"{"message": "broken"}"#);
+        fake.lists.lock().extend([broken, one, one]);
+        let long = Duration::from_secs(60);
+        none_left(&engine, "ours", long).await.unwrap();
+        assert!(
+            fake.lists.lock().is_empty(),
+            "it looked until there was none"
+        );
+
+        fake.lists.lock().extend([one; 100]);
+        let left = none_left(&engine, "ours", LOOK_AGAIN * 3).await;
+        assert_eq!(left, Err("1 containers".to_owned()));
+    }
 }

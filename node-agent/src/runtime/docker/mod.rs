@@ -11,6 +11,8 @@ mod base;
 mod config;
 mod containers;
 mod engine;
+#[cfg(test)]
+mod fake_engine;
 mod firewall;
 mod images;
 mod leave;

@@ -32,6 +32,8 @@ use crate::settings::host_address;
 
 /// After a pod was told its function, so long its start has the machine for itself.
 const AFTERWARDS: Duration = Duration::from_secs(1);
+/// How long an agent that ends waits for its last containers to be gone.
+const LAST_LOOKS: Duration = Duration::from_secs(2);
 
 /// The runtime.
 pub struct DockerRuntime {
@@ -486,16 +488,15 @@ impl Runtime for DockerRuntime {
 
     async fn close(&self) {
         // Containers that could not be removed stay held back; the next start removes them.
-        match containers::list(&self.engine, &self.label()).await {
-            Ok(left) if left.is_empty() => {
-                network::remove(&self.engine, &self.options.node_id).await;
-                self.firewall.remove().await;
-                if let Err(error) = lend::take_back(&self.options.pods) {
-                    tracing::warn!(error = chain(&error), "unmount the directory of pods");
-                }
-            }
-            Ok(left) => tracing::warn!(containers = left.len(), "left for the next start"),
-            Err(error) => tracing::warn!(error = chain(&error), "look for containers"),
+        let label = self.label();
+        if let Err(left) = containers::none_left(&self.engine, &label, LAST_LOOKS).await {
+            tracing::warn!(left, "left for the next start");
+            return;
+        }
+        network::remove(&self.engine, &self.options.node_id).await;
+        self.firewall.remove().await;
+        if let Err(error) = lend::take_back(&self.options.pods) {
+            tracing::warn!(error = chain(&error), "unmount the directory of pods");
         }
     }
 }
