@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -49,10 +50,25 @@ def build(profile):
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
+    """None of those that the system gives to outgoing connections, which take a port while a program that was killed is started again."""
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        begin = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        begin = 32768
+    candidates = list(range(10000, begin if begin > 11000 else 32768))
+    random.shuffle(candidates)
+    sockets = []
+    try:
+        for port in candidates:
+            if len(sockets) == count:
+                break
+            one = socket.socket()
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+                sockets.append(one)
+            except OSError:
+                one.close()
         return [one.getsockname()[1] for one in sockets]
     finally:
         for one in sockets:

@@ -1,4 +1,3 @@
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +8,8 @@ use tempfile::TempDir;
 
 use crate::options::{agent_variable, master_variable};
 use crate::{
-    Api, Http, Kubectl, Node, Options, Process, Source, eventually, mentioning, program,
-    real_kubectl,
+    Api, Http, Kubectl, Node, Options, Process, Source, eventually, free_addresses, mentioning,
+    program, real_kubectl,
 };
 
 /// One master and its agents, started for one test.
@@ -296,14 +295,6 @@ fn condition<'a>(object: &'a Value, wanted: &str) -> Option<&'a str> {
         .iter()
         .find(|condition| condition["type"] == wanted)?;
     found["status"].as_str()
-}
-
-fn free_addresses<const N: usize>() -> [String; N] {
-    // All are held until all are known, so that no two are the same.
-    let held: Vec<TcpListener> = (0..N)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
-    std::array::from_fn(|i| held[i].local_addr().unwrap().to_string())
 }
 
 impl Drop for Cluster {

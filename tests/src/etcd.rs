@@ -1,10 +1,9 @@
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
 use crate::certificates::write_certificates;
-use crate::{Process, eventually};
+use crate::{Process, eventually, free_addresses};
 
 /// A real etcd of one member in a directory of its own. It can be killed and started again.
 pub struct Etcd {
@@ -40,10 +39,7 @@ impl Etcd {
             .prefix("troupe-etcd-")
             .tempdir()
             .unwrap();
-        // Both are held until both are known, so that they differ.
-        let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [address, peer] = held.each_ref().map(|l| l.local_addr().unwrap().to_string());
-        drop(held);
+        let [address, peer] = free_addresses();
         let path = home.path().to_owned();
         if tls {
             write_certificates(&path);

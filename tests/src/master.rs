@@ -1,9 +1,9 @@
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{
-    Api, Cluster, Http, Kubectl, Process, eventually, master_variable, program, real_kubectl,
+    Api, Cluster, Http, Kubectl, Process, eventually, free_address, master_variable, program,
+    real_kubectl,
 };
 
 /// One more master beside a cluster's first.
@@ -16,22 +16,12 @@ pub struct Master {
 }
 
 impl Master {
-    /// An address that is free for its API.
-    ///
-    /// # Panics
-    /// When there is none.
-    #[must_use]
-    pub fn free_address() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().to_string()
-    }
-
     /// Starts one in a directory of its own, with its API at an address and settings by their keys in
     /// `config/master.toml`.
     #[must_use]
     pub fn start(name: &str, cluster: &Cluster, api: &str, settings: &[(&str, String)]) -> Self {
         let home = cluster.home().join(name);
-        let gateway = Self::free_address();
+        let gateway = free_address();
         let (data, own_gateway, api) = (home.clone(), gateway.clone(), api.to_owned());
         let settings: Vec<_> = settings
             .iter()

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::certificates::write_certificates;
 use crate::http::tls_client;
-use crate::{Http, Master, Process, eventually};
+use crate::{Http, Process, eventually, free_address};
 
 /// Longest wait for one answer.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ impl S3 {
             .prefix("troupe-s3-")
             .tempdir()
             .unwrap();
-        let address = Master::free_address();
+        let address = free_address();
         let python =
             std::env::var("TROUPE_TEST_S3_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let url = format!("{}://{address}", if tls { "https" } else { "http" });

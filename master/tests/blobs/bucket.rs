@@ -2,7 +2,7 @@
 
 use master::blobs::{BlobError, Blobs, Bucket, BucketTarget};
 use nix::sys::signal::Signal;
-use tests::{Master, S3, runtime};
+use tests::{S3, free_address, runtime};
 
 use super::{InBucket, target};
 use crate::suite::Subject as _;
@@ -29,7 +29,7 @@ fn a_bucket_that_cannot_be_used_is_refused_and_it_is_said_what_to_do() {
 
     let missing = refused(&subject.target("s3://nowhere/a"));
     assert!(missing.contains("no such bucket"), "{missing}");
-    let nobody = format!("http://{}", Master::free_address());
+    let nobody = format!("http://{}", free_address());
     let silent = refused(&target(&nobody, "s3://code", &subject.0.credentials_file()));
     assert!(silent.contains("s3.endpoint"), "{silent}");
     subject.0.forget_everybody();

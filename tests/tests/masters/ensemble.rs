@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use serde_json::Value;
-use tests::{Cluster, Etcd, Kubectl, Master, Options, S3, eventually};
+use tests::{Cluster, Etcd, Kubectl, Master, Options, S3, eventually, free_address};
 
 /// A cluster that more masters can join, and what they need for it.
 pub(crate) struct Ensemble {
@@ -60,7 +60,7 @@ impl Ensemble {
             ("store", format!("etcd://{}", etcd.address())),
         ];
         settings.extend(more);
-        let api = Master::free_address();
+        let api = free_address();
         let options = settings
             .iter()
             .fold(Options::default(), |options, (key, value)| {

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Http, Kubectl, Master, eventually, params};
+use tests::{Http, Kubectl, Master, eventually, free_address, params};
 
 use super::Ensemble;
 
@@ -111,7 +111,7 @@ fn what_is_followed_by_a_standby_goes_on_where_it_was_when_the_leader_dies() {
 #[test]
 fn runs_and_asynchronous_calls_begun_by_a_standby_end_by_another_leader() {
     let mut ensemble = Ensemble::begin();
-    let door = Master::free_address();
+    let door = free_address();
     let mut settings = ensemble.settings.clone();
     settings.push(("sfn-listen", door.clone()));
     let mut second = Master::start("second", &ensemble.cluster, &ensemble.api, &settings);

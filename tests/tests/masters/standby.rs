@@ -1,6 +1,6 @@
 use reqwest::Method;
 use serde_json::json;
-use tests::{Http, Identity, Master, Node};
+use tests::{Http, Identity, Node, free_address};
 
 use super::{Ensemble, await_first};
 
@@ -77,11 +77,7 @@ fn a_master_that_stands_by_serves_as_the_leader_does() {
     );
 
     // The first of its list is not there.
-    let gone = format!(
-        "https://{},{}",
-        Master::free_address(),
-        second.api().server()
-    );
+    let gone = format!("https://{},{}", free_address(), second.api().server());
     assert_eq!(
         kubectl
             .run(&["--server", &gone, "get", "function", "f", "-o", "name"])
