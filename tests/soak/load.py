@@ -10,9 +10,10 @@ import urllib.request
 from ledger import Call
 
 PATIENCE = 120
-# On for so long, then off for longer than the functions' window: from zero and back.
+# On for so long, then off: from zero and back. Long enough for a pod to be gone after the functions' window, and for
+# that to be seen by who looks every few seconds.
 ON_SECONDS = (4, 15)
-OFF_SECONDS = (6, 12)
+OFF_SECONDS = (10, 14)
 # At once, per function.
 CALLERS = 3
 
