@@ -40,7 +40,7 @@ def open_files(process):
 
 
 class Growth:
-    """Memory and open files of the programs, from the middle of a run to its end."""
+    """Memory and open files of the programs, up to the end of a run."""
 
     def __init__(self, programs):
         self._programs = programs
@@ -51,15 +51,15 @@ class Growth:
             self._samples[name].append((resident_mb(process), open_files(process)))
 
     def problems(self):
-        """Programs that took more in the last third than in the second, and not a little."""
+        """Programs that took more in the last third than ever before, and not a little."""
         found = []
         for name, samples in self._samples.items():
             third = len(samples) // 3
             if third < 5:
                 continue
-            middle, last = samples[third : 2 * third], samples[2 * third :]
+            earlier, last = samples[: 2 * third], samples[2 * third :]
             for what, index, allowed in (("MB", 0, 8), ("open files", 1, 24)):
-                before, after = (max(one[index] for one in part) for part in (middle, last))
+                before, after = (max(one[index] for one in part) for part in (earlier, last))
                 if after > before * 1.15 + allowed:
                     found.append(f"{name} went from {before:.0f} to {after:.0f} {what}")
         return found
