@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster import ROOT, end_on_signals, target
 import func_base as base
@@ -39,6 +39,8 @@ class Result:
     skipped: int = 0
     note: str = ""
     seconds: float = 0.0
+    # What is told of its failures once more, below the table.
+    reasons: list = field(default_factory=list)
 
 
 def run(command, cwd=ROOT, **variables):
@@ -61,6 +63,24 @@ def run(command, cwd=ROOT, **variables):
     return process.returncode, "".join(lines)
 
 
+# How the runners name a test that failed, and our own programs a problem.
+REASON = re.compile(r"^\s*(?:FAIL|TIMEOUT|ABORT|SIG[A-Z]+) \[|^FAILED |^PROBLEM |^soak: |^chaos: |^test .* FAILED$|^thread '.*' .*panicked at |^E   ")
+MOST_REASONS = 8
+
+
+def reasons(code, output):
+    """The lines that say what failed, and what a test that panicked said; each once."""
+    if code == 0:
+        return []
+    lines = output.splitlines()
+    found = []
+    for line, following in zip(lines, [*lines[1:], ""]):
+        if REASON.search(line):
+            said = f"{line.strip()} {following.strip()}" if "panicked at" in line else line.strip()
+            found.append(said[:400])
+    return list(dict.fromkeys(found))[:MOST_REASONS]
+
+
 def number(pattern, text):
     return sum(int(found) for found in re.findall(pattern, text))
 
@@ -81,7 +101,14 @@ def counted(suite, code, output):
         result.failed, result.note = 1, f"exit {code}"
     if code == 0 and result.passed == 0:
         result.failed, result.note = 1, "ran no test"
+    result.reasons = reasons(code, output)
     return result
+
+
+def whole(suite, code, output):
+    """A program that is one test: it passed or not, and its last line says how."""
+    note = output.splitlines()[-1] if output else ""
+    return Result(suite, passed=int(code == 0), failed=int(code != 0), note=note, reasons=reasons(code, output))
 
 
 def has_nextest():
@@ -204,7 +231,7 @@ def soak():
     code, output = run([sys.executable, "-m", "unittest", "discover", "-s", "tests/soak"])
     if code == 0:
         code, output = run([sys.executable, "tests/soak/soak.py", "--seconds", "30", "--profile", "debug"])
-    return Result("soak", passed=int(code == 0), failed=int(code != 0), note=output.splitlines()[-1] if output else "")
+    return whole("soak", code, output)
 
 
 def faults():
@@ -215,7 +242,7 @@ def faults():
     if not is_root():
         raise Lacking("its hosts are network namespaces, which only root may make")
     code, output = run([sys.executable, "tests/chaos/chaos.py", "--selection", "--profile", "debug"])
-    return Result("faults", passed=int(code == 0), failed=int(code != 0), note=output.splitlines()[-1] if output else "")
+    return whole("faults", code, output)
 
 
 def selected(wanted):
@@ -260,6 +287,9 @@ def show(results):
     print(f"\n{'suite':14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for one in results:
         print(f"{one.suite:14}{one.passed:>8}{one.failed:>8}{one.skipped:>9}{one.seconds:>9.0f}  {one.note}".rstrip())
+    for one in results:
+        for reason in one.reasons:
+            print(f"{one.suite}: {reason}")
     passed, failed, skipped = (sum(getattr(one, field) for one in results) for field in ("passed", "failed", "skipped"))
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     return failed
