@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
-use tests::{Cluster, eventually, params, waits_for};
+use tests::{Cluster, Options, eventually, params, waits_for};
 
 /// A function whose answer is `n` MiB.
 const LARGE: &str = "def handler(env):\n    return 'x' * (int(env.uri['n']) << 20)\n";
@@ -222,4 +222,20 @@ fn calls_wait_for_an_agent_that_is_started_again() {
     for call in calls {
         assert_eq!(call.join().unwrap().expect(200), json!("here"));
     }
+}
+
+#[test]
+fn a_call_that_reached_no_agent_was_not_begun_and_says_so() {
+    let mut cluster = Cluster::with(Options::default().master("gateway.hold", "2s"));
+    cluster.apply("f", &params("'here'"), "scaling: { pinned: 1 }");
+    let _ = cluster.ready_pods("f", 1);
+    cluster.nodes[0].process.kill();
+    let answer = cluster.gateway().post("/function/f", "{}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.expect(503)["reason"], "NotReached");
+    cluster.nodes[0].process.start_again();
+    eventually("the node serves again", || {
+        let answer = cluster.gateway().post("/function/f", "{}");
+        (answer.status == 200).then_some(()).ok_or(answer.text())
+    });
 }

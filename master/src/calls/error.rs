@@ -52,6 +52,8 @@ impl CallError {
                 source: UpstreamError::TooLarge(_),
                 ..
             } => (502, "AnswerTooLarge"),
+            // The caller may try again, whatever the function does.
+            Self::Lost { source, .. } if source.is_unsent() => (503, "NotReached"),
             Self::Lost { .. } => (502, "PodDied"),
             Self::Deadline { .. } => (504, "Timeout"),
             Self::Directory(..) => (503, "Unavailable"),

@@ -65,6 +65,7 @@ fn class_of_answer(headers: &HeaderMap) -> Class {
 fn class_of_error(error: &CallError) -> Class {
     match error {
         CallError::Deadline { .. } => Class::Timeout,
+        CallError::Lost { source, .. } if source.is_unsent() => Class::Refused,
         CallError::Lost { .. } => Class::Lost,
         CallError::Refused { .. } | CallError::NoSuchFunction(_) | CallError::Directory(..) => {
             Class::Refused

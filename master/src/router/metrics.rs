@@ -20,7 +20,7 @@ pub enum Class {
     FunctionError,
     /// It took too long.
     Timeout,
-    /// It got no pod: the queue was full, no pod came up in time, or none can.
+    /// It got no pod: the queue was full, no pod came up or could be reached in time, or none can.
     Refused,
     /// Its pod, or the way there, was lost.
     Lost,
