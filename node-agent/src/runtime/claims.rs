@@ -34,6 +34,10 @@ impl Claims {
     /// # Errors
     /// When claims cannot be noted.
     pub fn claim(&self, uid: u32) -> io::Result<Option<Claim>> {
+        // What runs may be an adopted pod whose agent claims the id again at this moment: it is not locked to look.
+        if self.path(uid).exists() && runs_anything(uid) {
+            return Ok(None);
+        }
         let (claim, is_new) = self.hold(uid)?;
         Ok(claim.filter(|_| is_new || !runs_anything(uid)))
     }
@@ -46,10 +50,14 @@ impl Claims {
         Ok(self.hold(uid)?.0)
     }
 
+    fn path(&self, uid: u32) -> PathBuf {
+        self.directory.join(uid.to_string())
+    }
+
     /// The claim, unless somebody holds it, and whether nobody had noted it before.
     fn hold(&self, uid: u32) -> io::Result<(Option<Claim>, bool)> {
         make_directory(&self.directory, PRIVATE).map_err(io::Error::other)?;
-        let path = self.directory.join(uid.to_string());
+        let path = self.path(uid);
         let mut options = OpenOptions::new();
         options.write(true);
         let (file, is_new) = match options.clone().create_new(true).open(&path) {
