@@ -236,6 +236,8 @@ fn a_call_that_reached_no_agent_was_not_begun_and_says_so() {
     cluster.nodes[0].process.start_again();
     eventually("the node serves again", || {
         let answer = cluster.gateway().post("/function/f", "{}");
-        (answer.status == 200).then_some(()).ok_or_else(|| answer.text())
+        (answer.status == 200)
+            .then_some(())
+            .ok_or_else(|| answer.text())
     });
 }
