@@ -14,6 +14,22 @@ pub const CLOCK_PATH: &str = "/_troupe/clock";
 /// Everything the platform itself says on the socket lives beneath this path.
 pub const RESERVED_PREFIX: &str = "/_troupe/";
 
+/// Largest head of a call, as [`head_bytes`] counts. What is larger is refused where it comes in: on a connection that
+/// calls share it would end the others' calls.
+pub const LARGEST_CALL_HEAD: usize = 64 << 10;
+/// Largest head of an answer; func-base lets functions have half of it.
+pub const LARGEST_ANSWER_HEAD: usize = 128 << 10;
+/// Largest head that the connections between master and agent take: the platform's own headers come on top.
+pub const LARGEST_CARRIED_HEAD: u32 = 256 << 10;
+
+/// The size of a head in bytes: the target's length, and of each header name, value and 32 bytes more (RFC 9113, 6.5.2).
+#[must_use]
+pub fn head_bytes<'a>(target: &str, headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> usize {
+    headers.fold(target.len(), |sum, (name, value)| {
+        sum + name.len() + value.len() + 32
+    })
+}
+
 /// One id per call, in answers and in log lines.
 pub const INVOCATION_ID: &str = "x-invocation-id";
 /// Milliseconds the caller still waits.

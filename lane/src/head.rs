@@ -8,7 +8,7 @@ use http::header::{
 /// Most header lines of an answer.
 const MOST_HEADERS: usize = 128;
 /// Longest head of an answer, in bytes.
-const LONGEST: usize = 128 << 10;
+const LONGEST: usize = pod::LARGEST_ANSWER_HEAD;
 
 /// The head of a pod's answer.
 #[derive(Debug)]

@@ -48,10 +48,7 @@ impl CallError {
         match self {
             Self::NoSuchFunction(_) => (404, "NotFound"),
             Self::Refused { refusal, .. } => refusal.status(),
-            Self::Lost {
-                source: UpstreamError::TooLarge(_),
-                ..
-            } => (502, "AnswerTooLarge"),
+            Self::Lost { source, .. } if source.is_too_large() => (502, "AnswerTooLarge"),
             // The caller may try again, whatever the function does.
             Self::Lost { source, .. } if source.is_unsent() => (503, "NotReached"),
             Self::Lost { .. } => (502, "PodDied"),

@@ -69,7 +69,8 @@ impl Flight {
         }
     }
 
-    /// No answer came, or not all of it.
+    /// No answer came, or not all of it. Where the rest of it is not wanted, the slot is free when the call's thread has
+    /// ended.
     pub(super) fn lose(mut self, error: UpstreamError) -> CallError {
         if error.is_on_the_way() {
             // An agent that is away for a moment changes nothing for its pods.
@@ -78,8 +79,12 @@ impl Flight {
             self.route.drain(&self.endpoint.uid);
             self.health.unreachable(&self.function, &self.endpoint.uid);
         }
-        if let Some(permit) = self.permit.take().filter(|_| error.is_unsent()) {
+        if error.is_unsent()
+            && let Some(permit) = self.permit.take()
+        {
             permit.return_unused();
+        } else if !error.is_too_large() {
+            self.permit = None;
         }
         CallError::Lost {
             function: self.function.clone(),

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 
 use super::flight::Flight;
 use super::noted::Noted;
@@ -66,6 +67,14 @@ impl Arrival {
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.arriving.length()
+    }
+
+    /// When it must have come to its end.
+    #[must_use]
+    pub fn until(&self) -> Instant {
+        self.flight
+            .as_ref()
+            .map_or_else(Instant::now, Flight::until)
     }
 
     /// The next piece of the body; `None` at its end.

@@ -7,14 +7,22 @@ use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
 use common::pod_protocol as pod;
 use common::resources::Status;
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::mpsc;
 
 use super::departure::departure;
 use crate::calls::{Arrival, CallError, InvocationId, Timing};
 use crate::hop;
 use crate::upstream::Answer;
+
+/// Pieces of an answer that are read before its client takes them.
+const PIECES_AHEAD: usize = 2;
+
+/// A part of the answer; `None` at its end.
+type Piece = io::Result<Option<Bytes>>;
 
 /// Whether a header passes between client and function. The length is said anew on the way.
 pub(super) fn passes(name: &str) -> bool {
@@ -29,7 +37,7 @@ pub(super) fn of_function(answer: Answer, id: &InvocationId, timing: &Timing) ->
 }
 
 /// The function's own answer, of which the head is there. It ends early, which the client sees, when the pod breaks
-/// off; the call is cancelled when the client goes away.
+/// off; the call is cancelled when the client goes away, or has not taken the answer when the call's time is over.
 pub(super) fn as_it_comes(
     arrival: Arrival,
     request: HttpRequest,
@@ -39,20 +47,41 @@ pub(super) fn as_it_comes(
     let mut response = begin(arrival.status(), arrival.headers());
     stamp(&mut response, id, timing);
     let length = arrival.length();
-    let gone = Box::pin(async move { departure(&request).await });
-    let pieces = stream::try_unfold((arrival, gone), |(mut arrival, mut gone)| async move {
-        let piece = tokio::select! {
-            piece = arrival.piece() => piece.map_err(|error| {
-                tracing::debug!(error = error.explain(), "an answer broke off");
-                io::Error::other(error)
-            })?,
-            () = &mut gone => return Err(io::Error::from(io::ErrorKind::BrokenPipe)),
-        };
-        Ok(piece.map(|piece| (piece, (arrival, gone))))
+    let (taker, taken) = mpsc::channel(PIECES_AHEAD);
+    // A task of its own: nobody asks for the next piece while a client reads none, and the call must end all the same.
+    actix_web::rt::spawn(hand_on(arrival, request, taker));
+    let pieces = stream::try_unfold(taken, |mut taken| async move {
+        // One that ends without saying so was broken off.
+        let piece = taken.recv().await;
+        let piece: Piece = piece.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()));
+        piece.map(|piece| Some((piece?, taken)))
     });
     match length {
         Some(length) => response.body(SizedStream::new(length, pieces.boxed_local())),
         None => response.streaming(pieces),
+    }
+}
+
+/// Hands pieces on to the end of the answer, of the client, or of the call's time.
+async fn hand_on(mut arrival: Arrival, request: HttpRequest, taker: mpsc::Sender<Piece>) {
+    let until = arrival.until();
+    let gone = departure(&request);
+    tokio::pin!(gone);
+    loop {
+        let piece = tokio::select! {
+            piece = arrival.piece() => piece,
+            () = taker.closed() => return,
+            () = &mut gone => return,
+        };
+        let is_last = !matches!(piece, Ok(Some(_)));
+        let piece = piece.map_err(|error| {
+            tracing::debug!(error = error.explain(), "an answer broke off");
+            io::Error::other(error)
+        });
+        let handed_on = tokio::time::timeout_at(until, taker.send(piece)).await;
+        if is_last || !matches!(handed_on, Ok(Ok(()))) {
+            return;
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 use std::time::Instant;
 
+use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, web};
-use common::pod_protocol::RESERVED_PREFIX;
+use common::pod_protocol::{LARGEST_CALL_HEAD, RESERVED_PREFIX, head_bytes};
 use common::resources::Retry;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -24,6 +25,9 @@ pub(super) async fn call(
     heartbeat::quicken();
     let id = InvocationId::new(rand::random());
     let mut timing = Timing::default();
+    if let Err((status, message)) = carried(&request) {
+        return answer::of_refusal(status, message, &id, &timing);
+    }
     let Found {
         function,
         below,
@@ -96,6 +100,25 @@ pub(super) async fn call(
             &timing,
         ),
     }
+}
+
+/// Refuses what has no way to a pod.
+fn carried(request: &HttpRequest) -> Result<(), ((u16, &'static str), String)> {
+    if request.method() == Method::CONNECT {
+        let message = "CONNECT asks for a tunnel, and a function is none; use another method";
+        return Err(((405, "MethodNotAllowed"), message.to_owned()));
+    }
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let target = request.uri().path_and_query();
+    let size = head_bytes(target.map_or("", |target| target.as_str()), headers);
+    if size > LARGEST_CALL_HEAD {
+        let message = format!(
+            "the request's path, query and headers have {size} bytes, at most {LARGEST_CALL_HEAD} are carried; send the rest in the body"
+        );
+        return Err(((431, "RequestHeaderFieldsTooLarge"), message));
+    }
+    Ok(())
 }
 
 struct Found {

@@ -5,7 +5,7 @@ use common::pod_protocol as pod;
 
 use crate::calls::CallError;
 use crate::router::Refusal;
-use crate::upstream::{Answer, UpstreamError};
+use crate::upstream::Answer;
 
 /// Largest answer that is kept.
 pub(super) const MOST_RESULT_BYTES: usize = 6 << 20;
@@ -124,10 +124,7 @@ impl Outcome {
                 return Self::without_answer(Class::Hopeless, message);
             }
             CallError::Refused { .. } | CallError::Directory(..) => Class::Refused,
-            CallError::Lost {
-                source: UpstreamError::TooLarge(_),
-                ..
-            } => Class::Hopeless,
+            CallError::Lost { source, .. } if source.is_too_large() => Class::Hopeless,
             CallError::Lost { source, .. } if source.is_unsent() => Class::Refused,
             CallError::Lost { .. } | CallError::Deadline { .. } => Class::Retry,
         };

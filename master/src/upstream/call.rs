@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use common::pod_protocol::LARGEST_ANSWER_HEAD;
 
 use super::ConnectError;
 
@@ -36,6 +37,9 @@ pub enum UpstreamError {
     /// The answer is larger than the platform carries.
     #[error("the function's answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// The headers of the answer are larger than the platform carries.
+    #[error("the headers of the function's answer are larger than {LARGEST_ANSWER_HEAD} bytes")]
+    HeadTooLarge,
 }
 
 impl UpstreamError {
@@ -48,7 +52,7 @@ impl UpstreamError {
     /// Whether it was the answer's size, which says nothing against the pod.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        matches!(self, Self::TooLarge(_))
+        matches!(self, Self::TooLarge(_) | Self::HeadTooLarge)
     }
 
     /// Whether the call may go to another pod.

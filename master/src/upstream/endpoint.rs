@@ -16,6 +16,8 @@ use super::pool::Pool;
 
 /// Set by an agent that found no pod behind the uid: no byte reached user code.
 const POD_GONE: &str = "PodGone";
+/// Set by an agent that does not hand on an answer, for the size of its head.
+const HEAD_TOO_LARGE: &str = "AnswerHeadTooLarge";
 /// The header in which an agent says why it could not forward.
 const PROXY_ERROR: &str = "x-troupe-proxy-error";
 
@@ -139,6 +141,7 @@ impl Endpoint {
         let answer = Arriving::new(node.send(&path, request.map(Full::new)).await?, None);
         match answer.headers.get(PROXY_ERROR) {
             Some(word) if word == POD_GONE => Err(ConnectError::Gone.into()),
+            Some(word) if word == HEAD_TOO_LARGE => Err(UpstreamError::HeadTooLarge),
             Some(word) => Err(UpstreamError::Broken(
                 String::from_utf8_lossy(word.as_bytes()).into(),
             )),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use common::pod_protocol::EPOCH;
+use common::pod_protocol::{EPOCH, LARGEST_CARRIED_HEAD};
 use http::HeaderValue;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -150,6 +150,7 @@ impl NodeLink {
             .keep_alive_while_idle(true)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(LARGEST_CARRIED_HEAD)
             .handshake(TokioIo::new(stream))
             .await?;
         // Ends when the last sender is dropped or the agent closes; errors reach the callers through their requests.

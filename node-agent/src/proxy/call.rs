@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use common::pod_protocol::{LARGEST_ANSWER_HEAD, head_bytes};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
@@ -59,6 +60,12 @@ pub(super) async fn forward(
             strip(answer.headers_mut());
             // Only this agent says what became of a call.
             answer.headers_mut().remove(PROXY_ERROR);
+            if is_too_large(answer.headers()) {
+                let text = format!(
+                    "the headers of the pod's answer are larger than {LARGEST_ANSWER_HEAD} bytes"
+                );
+                return undeliverable("AnswerHeadTooLarge", &text);
+            }
             let answer = answer.map(|body| Counted {
                 body,
                 _flight: flight,
@@ -115,6 +122,13 @@ async fn send(
         head,
         Answer { body, home }.boxed_unsync(),
     ))
+}
+
+/// Whether a head would end the connection that carries it, and all calls there.
+fn is_too_large(headers: &HeaderMap) -> bool {
+    let headers = headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    head_bytes("", headers) > LARGEST_ANSWER_HEAD
 }
 
 fn answer(head: Head, body: Body) -> Response<Body> {

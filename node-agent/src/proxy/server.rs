@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::pod_protocol::{CALLS_PATH, EPOCH, RESERVED_PREFIX};
+use common::pod_protocol::{CALLS_PATH, EPOCH, LARGEST_CARRIED_HEAD, RESERVED_PREFIX};
 use common::trust::{MASTERS, Peer};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -124,6 +124,7 @@ async fn connection(room: Arc<ProxyRoom>, stream: TcpStream, stop: CancellationT
         .keep_alive_timeout(PING_DEADLINE)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(LARGEST_CARRIED_HEAD)
         .max_concurrent_streams(MAX_CALLS)
         .max_pending_accept_reset_streams(MAX_CALLS as usize);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
