@@ -135,11 +135,13 @@ impl Ledger {
         let until = created
             .checked_add(self.policy.keep)
             .unwrap_or(jiff::Timestamp::MAX);
-        let Some(id) = Id::parse(&id).filter(|_| self.clock.now() < until) else {
+        let Some(id) = Id::parse(&id) else {
             return Ok(Known::Stale(revision));
         };
-        // An invocation is kept longer than its key counts.
-        Ok(match self.find(id).await? {
+        let record = self.find(id).await?;
+        // One that waits may be older than its key would count: it is the call of that key all the same.
+        let record = record.filter(|known| !known.state.is_final() || self.clock.now() < until);
+        Ok(match record {
             Some(record) => Known::Alive(Accepted {
                 id,
                 state: record.state,

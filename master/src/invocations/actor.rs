@@ -12,6 +12,8 @@ use crate::supervisor::Guard;
 
 /// How often what was kept long enough is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether more is kept than may be.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What the room needs.
 pub struct InvocationsTools {
@@ -133,6 +135,11 @@ impl Actor for Invocations {
         let follow = async move { while addr.send(Happened(follow.next().await)).await.is_ok() {} };
         ctx.spawn(follow.into_actor(self));
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
+        ctx.run_interval(LOOK_EVERY, |room, ctx| {
+            if room.tools.ledger.keeps_too_much() {
+                room.sweep(ctx);
+            }
+        });
         let (ledger, addr) = (ledger.clone(), ctx.address());
         self.sweeping = true;
         let count = async move {

@@ -9,7 +9,7 @@ pub struct Bounds {
     pub count: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
-    /// Bytes of the answers of ended ones; the oldest go first.
+    /// Bytes of the answers of ended ones and of dead letters' requests; the oldest go first.
     pub results: u64,
 }
 

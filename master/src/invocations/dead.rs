@@ -12,6 +12,11 @@ pub enum RedriveError {
     /// It is not a dead letter.
     #[error("invocation {0} is {state}; only one that is Failed can be redriven", state = .1.as_str())]
     NotFailed(Id, State),
+    /// Its request had to make room.
+    #[error(
+        "the request of invocation {0} is not kept any more, as newer ones needed the room (invocations.max-results); call the function anew"
+    )]
+    NotKept(Id),
     /// Too much waits already.
     #[error("{0} asynchronous calls are waiting already; try again later")]
     Full(u64),
@@ -31,6 +36,9 @@ impl Ledger {
             (State::Failed, Some(ended)) => ended,
             (state, _) => return Err(RedriveError::NotFailed(id, state)),
         };
+        if stored.record.emptied {
+            return Err(RedriveError::NotKept(id));
+        }
         let place = self.backlog.reserve(stored.record.bytes, &self.bounds);
         let place = place.ok_or_else(|| RedriveError::Full(self.backlog.size().0))?;
         let kept = self

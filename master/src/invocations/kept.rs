@@ -7,7 +7,7 @@ use crate::store::Page;
 /// Ended invocations looked at in one go.
 const PAGE: usize = 500;
 
-/// Bytes of the answers that are kept for their callers. Cheap to clone.
+/// Bytes of the answers that are kept for their callers, and of dead letters' requests. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept(Arc<AtomicU64>);
 
@@ -29,13 +29,18 @@ impl Kept {
     }
 }
 
-/// What the index of ended invocations says of one: the bytes of its answer.
+/// What the index of ended invocations says of one: the bytes that are kept of it.
 pub(super) fn read_bytes(value: &[u8]) -> u64 {
     let text = std::str::from_utf8(value).unwrap_or_default();
     text.parse().unwrap_or(0)
 }
 
 impl Ledger {
+    /// Whether more is kept than may be.
+    pub(super) fn keeps_too_much(&self) -> bool {
+        self.kept.bytes() > self.bounds.results
+    }
+
     /// Counts what is kept, as the index shows it.
     ///
     /// # Errors

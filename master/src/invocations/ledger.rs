@@ -216,13 +216,18 @@ impl Ledger {
             Durability::Durable
         };
         let txn = Txn::new(durability).when(&key, revision);
+        let answered = response.map_or(0, |response| response.body.len() as u64);
+        // A dead letter's request stays with it, to be redriven.
+        let kept = match record.state {
+            State::Failed => answered.saturating_add(record.bytes),
+            _ => answered,
+        };
         let txn = match record.completed {
             None => put_open(txn, id, record)?,
             Some(at) => {
                 let txn = txn
                     .put(key.clone(), text(&key, record)?)
                     .delete(keys::open(id));
-                let kept = response.map_or(0, |response| response.body.len());
                 let txn = txn.put(keys::ended(at, id), kept.to_string());
                 let txn = match response {
                     Some(response) if !response.body.is_empty() => {
@@ -239,8 +244,7 @@ impl Ledger {
         self.store.commit(txn).await?;
         if record.completed.is_some() {
             self.ended.note(record.state);
-            self.kept
-                .add(response.map_or(0, |response| response.body.len() as u64));
+            self.kept.add(kept);
         }
         Ok(())
     }

@@ -114,6 +114,9 @@ pub struct Record {
     /// What the function said of retries when the call was accepted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retry: Option<Retry>,
+    /// Whether it has ended and its request and answer had to make room for others'.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub emptied: bool,
 }
 
 impl Record {
@@ -136,6 +139,7 @@ impl Record {
             key: None,
             bytes,
             retry: None,
+            emptied: false,
         }
     }
 

@@ -7,6 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{Id, Record, State};
 
+/// Said of one that is known, and nothing more.
+const EMPTIED: &str = "its request and result are not kept any more: newer ones needed the room (invocations.max-results)";
+
 /// What `GET /invocations/ID` answers.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,6 +29,8 @@ pub struct View {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_base64_encoded: bool,
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 impl View {
@@ -44,6 +49,7 @@ impl View {
             result: None,
             is_base64_encoded: false,
             error: record.error.clone(),
+            note: record.emptied.then_some(EMPTIED),
         }
     }
 

@@ -1,47 +1,77 @@
 use super::accept::KeyEntry;
 use super::kept::read_bytes;
-use super::ledger::parse;
-use super::{Id, Ledger, LedgerError, keys};
+use super::ledger::{parse, text};
+use super::{Id, Ledger, LedgerError, Record, keys};
 use crate::store::{Durability, Page, StoreError, Txn};
 
 /// Ended invocations looked at in one go.
 const PAGE: usize = 200;
 
 impl Ledger {
-    /// Forgets the invocations that ended longer ago than they are kept, and the oldest while the
-    /// answers together are larger than they may be; how many.
+    /// Forgets the invocations that ended longer ago than they are kept, and empties the oldest while more is kept of
+    /// all than may be; how many.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn sweep(&self) -> Result<usize, LedgerError> {
         let now = self.clock.now();
-        let mut swept = 0;
+        let (mut after, mut swept) = (None::<String>, 0);
         loop {
             let page = Page {
                 prefix: keys::ENDED,
-                after: None,
+                after: after.as_deref(),
                 limit: PAGE,
             };
             let listed = self.store.list(page).await?;
-            let ended = listed.entries.iter().filter_map(|entry| {
-                let (at, id) = keys::read_timed(&entry.key)?;
-                Some((at, id, read_bytes(&entry.value)))
-            });
-            let mut gone = 0;
-            for (ended, id, bytes) in ended {
-                let old = ended
-                    .checked_add(self.policy.keep)
-                    .is_ok_and(|end| end <= now);
-                if !old && self.kept.bytes() <= self.bounds.results {
-                    break;
+            for entry in &listed.entries {
+                let Some((ended, id)) = keys::read_timed(&entry.key) else {
+                    continue;
+                };
+                let bytes = read_bytes(&entry.value);
+                let end = ended.checked_add(self.policy.keep);
+                if end.is_ok_and(|end| end <= now) {
+                    self.forget(id, ended, bytes).await?;
+                } else if !self.keeps_too_much() {
+                    return Ok(swept);
+                } else if bytes > 0 {
+                    self.empty(id, ended, bytes).await?;
+                } else {
+                    continue;
                 }
-                self.forget(id, ended, bytes).await?;
-                gone += 1;
+                swept += 1;
             }
-            swept += gone;
-            if gone < PAGE {
-                return Ok(swept);
+            match listed.entries.last().filter(|_| listed.more) {
+                Some(last) => after = Some(last.key.clone()),
+                None => return Ok(swept),
             }
+        }
+    }
+
+    /// Makes room: how it ended, and its idempotency key, count on.
+    async fn empty(&self, id: Id, ended: jiff::Timestamp, bytes: u64) -> Result<(), LedgerError> {
+        let Some(stored) = self.stored(id).await? else {
+            return self.forget(id, ended, bytes).await;
+        };
+        let record = Record {
+            emptied: true,
+            ..stored.record
+        };
+        let key = keys::record(id);
+        let txn = Txn::new(Durability::Eventual)
+            .when(&key, stored.revision)
+            .put(key.clone(), text(&key, &record)?)
+            .put(keys::ended(ended, id), "0")
+            .delete(keys::request(id))
+            .delete(keys::body(id))
+            .delete(keys::result(id));
+        match self.store.commit(txn).await {
+            Ok(_) => {
+                self.kept.subtract(bytes);
+                Ok(())
+            }
+            // It was redriven.
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

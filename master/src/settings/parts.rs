@@ -121,7 +121,7 @@ pub struct InvocationSettings {
     /// How long the result of an ended call is kept, and how long an idempotency key counts.
     #[serde(deserialize_with = "duration")]
     pub keep: Duration,
-    /// Bytes of all results together; the oldest go first.
+    /// Bytes of all results together, and of the requests of dead letters; the oldest go first.
     pub max_results: ByteCount,
     /// Most calls that wait in the whole cluster.
     pub queue: u64,

@@ -123,7 +123,7 @@ async fn show(request: &HttpRequest, path: &str, gateway: &Gateway) -> HttpRespo
         Err(response) => return response,
     };
     let view = View::new(id, &record);
-    let view = if record.state.is_final() && record.status.is_some() {
+    let view = if record.state.is_final() && record.status.is_some() && !record.emptied {
         match gateway.invocations.result(id).await {
             Ok(body) => view.with_result(record.content_type.as_deref(), &body),
             Err(error) => return of_ledger(&error),
@@ -160,6 +160,7 @@ async fn begin_again(request: &HttpRequest, path: &str, gateway: &Gateway) -> Ht
         Err(error @ RedriveError::NotFailed(..)) => {
             answer::of_trouble(409, "Conflict", error.to_string())
         }
+        Err(error @ RedriveError::NotKept(_)) => answer::of_trouble(410, "Gone", error.to_string()),
         Err(error @ RedriveError::Full(_)) => too_much(error.to_string()),
         Err(RedriveError::Ledger(error)) => of_ledger(&error),
     }

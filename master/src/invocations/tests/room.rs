@@ -466,8 +466,10 @@ async fn the_oldest_results_go_when_all_are_larger_than_they_may_be() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     ledger.sweep().await.unwrap();
-    for (id, kept) in ids.iter().zip([false, false, false, true, true]) {
-        assert_eq!(ledger.find(*id).await.unwrap().is_some(), kept);
+    for (id, emptied) in ids.iter().zip([true, true, true, false, false]) {
+        let record = ledger.find(*id).await.unwrap().unwrap();
+        assert_eq!((record.state, record.emptied), (State::Succeeded, emptied));
+        assert_eq!(ledger.result(*id).await.unwrap().is_empty(), emptied);
     }
     // A master that starts counts what it finds.
     let next = results(
@@ -476,4 +478,57 @@ async fn the_oldest_results_go_when_all_are_larger_than_they_may_be() {
     );
     next.count_kept().await.unwrap();
     assert_eq!(next.sweep().await.unwrap(), 1);
+}
+
+#[actix::test]
+async fn requests_of_dead_letters_count_and_make_room_while_their_keys_go_on_counting() {
+    let directory = tempfile::tempdir().unwrap();
+    let (plain, store) = ledger(&directory.path().join("s"), hasty());
+    // Room for two requests of 7 bytes.
+    let bounds = Bounds {
+        results: 14,
+        ..Bounds::default()
+    };
+    let ledger = plain.with(bounds, hasty());
+    let functions = Arc::new(Functions::default());
+    functions
+        .fates
+        .lock()
+        .insert("f".to_owned(), Fate::Answer(400, ""));
+    let _room = room(&ledger, &functions);
+    let mut ids = Vec::new();
+    for key in ["a", "b", "c"] {
+        let id = accept(&ledger, "f", Some(key)).await.unwrap().id;
+        assert_eq!(ended(&ledger, id).await.state, State::Failed);
+        ids.push(id);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    ledger.sweep().await.unwrap();
+    let requests = store.list(Page::all("/troupe/invocations/body/")).await;
+    assert_eq!(requests.unwrap().entries.len(), 2);
+    let again = accept(&ledger, "f", Some("a")).await.unwrap();
+    assert_eq!((again.id, again.state), (ids[0], State::Failed));
+    assert!(matches!(
+        ledger.redrive(ids[0]).await,
+        Err(RedriveError::NotKept(_))
+    ));
+    ledger.redrive(ids[1]).await.unwrap();
+    assert_eq!(
+        ledger.sweep().await.unwrap(),
+        0,
+        "a redriven one is no letter"
+    );
+}
+
+#[actix::test]
+async fn a_key_counts_for_as_long_as_its_call_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = Policy {
+        keep: Duration::ZERO,
+        ..hasty()
+    };
+    let (ledger, _store) = ledger(&directory.path().join("s"), policy);
+    let first = accept(&ledger, "f", Some("k")).await.unwrap();
+    let second = accept(&ledger, "f", Some("k")).await.unwrap();
+    assert_eq!(second, first);
 }
