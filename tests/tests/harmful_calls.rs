@@ -129,3 +129,33 @@ fn a_client_that_stops_reading_keeps_no_slot() {
     let ended = stalled.read_to_end(&mut rest);
     assert!(rest.len() < 40 << 20, "{ended:?}: its call was over");
 }
+
+#[test]
+fn bodies_that_wait_fill_no_more_memory_than_they_may() {
+    let cluster = Cluster::with(Options::default().master("gateway.max-bodies", "1Mi"));
+    let gate = cluster.home().join("gate");
+    cluster.apply("waits", WAITS, "scaling: { pinned: 1 }");
+    cluster.apply("f", &params("'here'"), "");
+    let gateway = cluster.gateway();
+    let long = json!({ "until": gate, "filler": "x".repeat(700_000) }).to_string();
+    let waiting = std::thread::spawn({
+        let (gateway, long) = (gateway.clone(), long.clone());
+        move || gateway.post("/function/waits", long)
+    });
+    eventually("the call has begun", || {
+        let log = cluster.kubectl().run(&["logs", "function/waits"]);
+        log.contains("began").then_some(()).ok_or(log)
+    });
+    for prefer in ["wait=1", "respond-async"] {
+        let refused = gateway.post_with("/function/waits", "prefer", prefer, &long);
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        assert_eq!(refused.expect(503)["reason"], "Busy");
+    }
+    assert_eq!(gateway.post("/function/f", "{}").expect(200), json!("here"));
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(waiting.join().unwrap().expect(200), json!("done"));
+    assert_eq!(
+        gateway.post("/function/waits", long).expect(200),
+        json!("done")
+    );
+}

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use tests::{Cluster, Http, params, waits_for};
+use tests::{Cluster, Http, Options, eventually, params, waits_for};
 
 /// Calls without waiting; where its outcome will be.
 #[track_caller]
@@ -160,4 +160,39 @@ fn the_same_key_is_the_same_call() {
     let first = call();
     assert!(first.is_some());
     assert_eq!(first, call());
+}
+
+/// Results and dead letters' requests share one room; what had to go is still known by its id and its key.
+#[test]
+fn what_had_to_make_room_still_says_how_it_ended() {
+    let options = Options::default().master("invocations.max-results", "5Ki");
+    let cluster = Cluster::with(options);
+    let code = "def handler(env):\n    if env.body['fails']:\n        return {'statusCode': 400}\n    return 'x' * 2000\n";
+    cluster.apply("f", code, "");
+    let gateway = cluster.gateway();
+    let ended = |fails: bool, filler: usize| {
+        let body = json!({ "fails": fails, "filler": "x".repeat(filler) }).to_string();
+        let location = accepted(&gateway, "f", &body);
+        assert!(gateway.outcome(&location).json()["note"].is_null());
+        // The oldest are told apart by milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        location
+    };
+    let (letter, result) = (ended(true, 3000), ended(false, 0));
+    let newest = ended(false, 0);
+    eventually("the oldest made room", || {
+        let shown = gateway.get(&letter).json();
+        shown["note"].is_string().then_some(()).ok_or(shown)
+    });
+    let shown = gateway.get(&letter).expect(200);
+    assert_eq!(
+        (&shown["state"], &shown["statusCode"]),
+        (&json!("Failed"), &json!(400))
+    );
+    let redriven = gateway.post(&format!("{letter}/redrive"), "");
+    assert_eq!(redriven.expect(410)["reason"], "Gone");
+    for location in [result, newest] {
+        let shown = gateway.get(&location).expect(200);
+        assert_eq!(shown["result"], json!("x".repeat(2000)));
+    }
 }

@@ -151,13 +151,23 @@ impl Calls {
     where
         R: Future<Output = Result<T, UpstreamError>>,
     {
-        let mut tries = 0;
+        let (mut tries, begun) = (0, Instant::now());
+        // What is left of the time in which the call may wait for pods.
+        let mut hold = hold_of(route, call);
         let mut unreached = None;
         loop {
-            let permit = self.admit_within_tenure(route, call, timing).await?;
+            let admitted = self.admit_within_tenure(route, call, &mut hold, timing);
+            // Of a pod that there is but was not reached, that says more than the wait for another.
+            let permit = match (admitted.await, unreached.take()) {
+                (Err(error), Some(unreached)) if is_over_time(&error) => return Err(unreached),
+                (admitted, _) => admitted?,
+            };
             let endpoint = Arc::clone(permit.endpoint());
             let limit = route.settings().timeout;
-            let limit = call.patience.map_or(limit, |patience| patience.min(limit));
+            let patience = |whole: Duration| whole.saturating_sub(begun.elapsed());
+            let limit = call
+                .patience
+                .map_or(limit, |whole| patience(whole).min(limit));
             let flight = Flight::begin(&self.health, route, call, permit, limit);
             let sent = async { read(endpoint.open(call.request(limit)).await?).await };
             let result = tokio::time::timeout_at(flight.until(), sent).await;
@@ -165,10 +175,11 @@ impl Calls {
             match result {
                 Ok(Ok(answer)) => return Ok((answer, flight)),
                 Ok(Err(error)) => {
-                    let is_last = if error.is_on_the_way() {
+                    let on_the_way = error.is_on_the_way();
+                    let is_last = if on_the_way {
                         // Waiting for a node is waiting for a pod.
-                        let since = *unreached.get_or_insert_with(Instant::now);
-                        since.elapsed() >= hold_of(route, call)
+                        hold = hold.saturating_sub(flight.took());
+                        hold.is_zero()
                     } else {
                         tries += 1;
                         let again = error.is_unsent() || call.repeatable;
@@ -178,6 +189,7 @@ impl Calls {
                     if is_last {
                         return Err(lost);
                     }
+                    unreached = on_the_way.then_some(lost);
                 }
                 Err(_) => return Err(flight.time_out().await),
             }
@@ -189,10 +201,11 @@ impl Calls {
         &self,
         route: &Arc<Route>,
         call: &Call,
+        hold: &mut Duration,
         timing: &mut Timing,
     ) -> Result<Permit, CallError> {
         loop {
-            let permit = self.admit(route, call, timing).await?;
+            let permit = self.admit(route, call, hold, timing).await?;
             if !call.recorded || self.tenure.is_sure() {
                 return Ok(permit);
             }
@@ -206,6 +219,7 @@ impl Calls {
         &self,
         route: &Arc<Route>,
         call: &Call,
+        hold: &mut Duration,
         timing: &mut Timing,
     ) -> Result<Permit, CallError> {
         let refused = |refusal: Refusal| CallError::Refused {
@@ -218,17 +232,34 @@ impl Calls {
             Admission::Held(held) => {
                 let begun = Instant::now();
                 let cold = !route.is_routable();
-                let result = held.wait(hold_of(route, call)).await;
+                let result = held.wait(*hold).await;
                 let waited = begun.elapsed();
+                *hold = hold.saturating_sub(waited);
                 *(if cold {
                     &mut timing.cold
                 } else {
                     &mut timing.queue
                 }) += waited;
-                result.map_err(refused)
+                // It may have waited before.
+                let whole = hold_of(route, call).as_secs();
+                result.map_err(|refusal| match refusal {
+                    Refusal::HoldExpired(_) => refused(Refusal::HoldExpired(whole)),
+                    refusal => refused(refusal),
+                })
             }
         }
     }
+}
+
+/// Whether the call waited for a pod for as long as it may.
+fn is_over_time(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Refused {
+            refusal: Refusal::HoldExpired(_),
+            ..
+        }
+    )
 }
 
 /// Longest time the call waits for a pod.

@@ -106,9 +106,6 @@ fn begin(status: http::StatusCode, headers: &http::HeaderMap) -> HttpResponseBui
 pub(super) fn of_error(error: &CallError, id: &InvocationId, timing: &Timing) -> HttpResponse {
     let (code, reason) = error.status();
     let mut response = begin_status(code);
-    if matches!(code, 429 | 503) {
-        response.insert_header(("Retry-After", "1"));
-    }
     stamp(&mut response, id, timing);
     response.json(Status::failure(code, reason, error.explain()))
 }
@@ -152,7 +149,12 @@ pub(super) fn stamped(mut response: HttpResponse, took: Duration) -> HttpRespons
 }
 
 fn begin_status(code: u16) -> HttpResponseBuilder {
-    HttpResponse::build(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    if matches!(code, 429 | 503) {
+        response.insert_header(("Retry-After", "1"));
+    }
+    response
 }
 
 fn stamp(response: &mut HttpResponseBuilder, id: &InvocationId, timing: &Timing) {

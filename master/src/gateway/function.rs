@@ -8,6 +8,7 @@ use common::resources::Retry;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::access::{Access, Denied};
+use super::body::Body;
 use super::departure::departure;
 use super::invocation::Accepting;
 use super::prefer::Patience;
@@ -45,7 +46,11 @@ pub(super) async fn call(
             return answer::of_refusal((404, "NotFound"), message, &id, &timing);
         }
     };
-    let body = match body::read(&request, payload, &gateway.limits).await {
+    // Its room is taken until the call has ended.
+    let Body {
+        bytes: body,
+        room: _room,
+    } = match body::read(&request, payload, &gateway.limits, &gateway.bodies).await {
         Ok(body) => body,
         Err(error) => {
             return answer::of_refusal(error.status(), error.to_string(), &id, &timing);

@@ -18,6 +18,7 @@ mod run;
 mod state;
 
 pub use access::{Access, Doorkeeper, check_local};
+pub use body::BodyRoom;
 pub(crate) use departure::departure;
 pub use departure::{Connection, note_connection};
 pub use state::{Gateway, Limits};

@@ -7,6 +7,7 @@ use common::resources::{Access as Marked, RunPhase, StateMachine, Workflow, Work
 use serde_json::{Value, json};
 
 use super::access::{Access, Denied};
+use super::body::Body;
 use super::prefer::Patience;
 use super::{Gateway, Limits, answer, body, path, prefer};
 use crate::key::ObjectKey;
@@ -56,18 +57,21 @@ async fn serve(
         Ok(key) => key,
         Err(response) => return response,
     };
-    let body = match body::read(request, payload, &gateway.limits).await {
-        Ok(body) => body,
-        Err(error) => {
-            let (code, reason) = error.status();
-            return answer::of_trouble(code, reason, error.to_string());
-        }
-    };
+    let Body { bytes: body, room } =
+        match body::read(request, payload, &gateway.limits, &gateway.bodies).await {
+            Ok(body) => body,
+            Err(error) => {
+                let (code, reason) = error.status();
+                return answer::of_trouble(code, reason, error.to_string());
+            }
+        };
     let input = if body.is_empty() {
         Ok(json!({}))
     } else {
         serde_json::from_slice(&body)
     };
+    // A run's input is its journal's from here on.
+    drop(room);
     let input: Value = match input {
         Ok(input) => input,
         Err(error) => {

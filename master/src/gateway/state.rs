@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 
-use super::Doorkeeper;
+use super::{BodyRoom, Doorkeeper};
 use crate::api::auth::{Entrance, Introduction};
 use crate::calls::Calls;
 use crate::invocations::Ledger;
@@ -23,6 +23,8 @@ pub struct Gateway {
     pub doorkeeper: Doorkeeper,
     /// What requests may take.
     pub limits: Limits,
+    /// Room for the bodies of all of them.
+    pub bodies: BodyRoom,
 }
 
 impl Gateway {

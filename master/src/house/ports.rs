@@ -15,7 +15,7 @@ use super::tree::{self, Tree};
 use super::{Ground, HouseError};
 use crate::api::{self, ApiState, Role};
 use crate::blobs::{self, BlobService};
-use crate::gateway::{self, Doorkeeper, Gateway, Limits};
+use crate::gateway::{self, BodyRoom, Doorkeeper, Gateway, Limits};
 use crate::images::{self, ImageService};
 use crate::join::{self, Joining};
 use crate::metrics::{self, Scraping};
@@ -47,6 +47,7 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Vec<Server>, Ho
         body_bytes: usize::try_from(settings.gateway.max_body.0).unwrap_or(usize::MAX),
         ..Limits::default()
     };
+    let bodies = BodyRoom::new(settings.gateway.max_bodies.0);
     let gateway_for = |doorkeeper| {
         Data::new(Gateway {
             calls: tree.calls.clone(),
@@ -55,6 +56,7 @@ pub(super) async fn open(ground: &Ground, tree: &Tree) -> Result<Vec<Server>, Ho
             invocations: tree.invocations.clone(),
             doorkeeper,
             limits,
+            bodies: bodies.clone(),
         })
     };
     let doors = &ground.doors;

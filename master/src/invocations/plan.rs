@@ -16,6 +16,19 @@ pub struct Width {
     pub per_function: usize,
 }
 
+impl Width {
+    /// Places that are kept for functions of which few are being attempted: those whose attempts take long, or get no
+    /// pod, cannot have all of them, however many such functions there are.
+    fn kept(self) -> usize {
+        self.total / 4
+    }
+
+    /// How many are few.
+    fn few(self) -> usize {
+        (self.per_function / 8).max(1)
+    }
+}
+
 impl Default for Width {
     fn default() -> Self {
         Self {
@@ -69,10 +82,17 @@ type Millis = i64;
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     width: Width,
-    lanes: HashMap<ObjectKey, Lane>,
-    /// Lanes that have somebody waiting and room for one more attempt, by their first due time.
-    ready: BTreeSet<(Millis, ObjectKey)>,
+    lanes: Lanes,
     running: HashMap<Id, Running>,
+}
+
+/// The lanes, and those of them that have somebody waiting and room for one more attempt, by their first due time.
+#[derive(Clone, Debug, Default)]
+struct Lanes {
+    all: HashMap<ObjectKey, Lane>,
+    ready: BTreeSet<(Millis, ObjectKey)>,
+    /// Those of which few are being attempted.
+    fresh: BTreeSet<(Millis, ObjectKey)>,
 }
 
 /// The invocations of one function.
@@ -115,7 +135,13 @@ impl Plan {
         let mut effects = Vec::new();
         let reached = now.as_millisecond();
         while self.running.len() < self.width.total {
-            let Some((due, function)) = self.ready.first().cloned() else {
+            let is_crowded = self.running.len() >= self.width.total - self.width.kept();
+            let ready = if is_crowded {
+                &self.lanes.fresh
+            } else {
+                &self.lanes.ready
+            };
+            let Some((due, function)) = ready.first().cloned() else {
                 return effects;
             };
             if due > reached {
@@ -126,21 +152,14 @@ impl Plan {
             }
             let mut taken = None;
             let running = &self.running;
-            let take = |lane: &mut Lane| {
+            self.lanes.change(&function, self.width, |lane| {
                 // One that is attempted already says itself when it is due again.
                 taken = lane
                     .waiting
                     .pop_first()
                     .filter(|(_, id)| !running.contains_key(id));
                 lane.running += usize::from(taken.is_some());
-            };
-            change(
-                &mut self.lanes,
-                &mut self.ready,
-                self.width,
-                &function,
-                take,
-            );
+            });
             if let Some((_, id)) = taken {
                 self.running.insert(
                     id,
@@ -158,7 +177,7 @@ impl Plan {
     /// Invocations that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.lanes.values().map(|lane| lane.waiting.len()).sum()
+        self.lanes.all.values().map(|lane| lane.waiting.len()).sum()
     }
 
     /// Invocations that are being attempted.
@@ -170,8 +189,9 @@ impl Plan {
     fn note(&mut self, event: Event) {
         match event {
             Event::Restarted(open) => {
-                self.ready.clear();
-                self.lanes.retain(|_, lane| {
+                self.lanes.ready.clear();
+                self.lanes.fresh.clear();
+                self.lanes.all.retain(|_, lane| {
                     lane.waiting.clear();
                     lane.running > 0
                 });
@@ -214,31 +234,32 @@ impl Plan {
     }
 
     fn change(&mut self, function: &ObjectKey, with: impl FnOnce(&mut Lane)) {
-        change(&mut self.lanes, &mut self.ready, self.width, function, with);
+        self.lanes.change(function, self.width, with);
     }
 }
 
-/// Changes a lane and its place among those that are ready.
-fn change(
-    lanes: &mut HashMap<ObjectKey, Lane>,
-    ready: &mut BTreeSet<(Millis, ObjectKey)>,
-    width: Width,
-    function: &ObjectKey,
-    with: impl FnOnce(&mut Lane),
-) {
-    let room = width.per_function;
-    let lane = lanes.entry(function.clone()).or_default();
-    let before = lane.first(room);
-    with(lane);
-    let after = lane.first(room);
-    if before != after {
-        if let Some(due) = before {
-            ready.remove(&(due, function.clone()));
+impl Lanes {
+    /// Changes a lane and its place among those that are ready.
+    fn change(&mut self, function: &ObjectKey, width: Width, with: impl FnOnce(&mut Lane)) {
+        let lane = self.all.entry(function.clone()).or_default();
+        let first = |lane: &Lane| [lane.first(width.per_function), lane.first(width.few())];
+        let before = first(lane);
+        with(lane);
+        let after = first(lane);
+        let is_over = lane.running == 0 && lane.waiting.is_empty();
+        let indexes = [&mut self.ready, &mut self.fresh];
+        for (index, (before, after)) in indexes.into_iter().zip(before.into_iter().zip(after)) {
+            if before == after {
+                continue;
+            }
+            if let Some(due) = before {
+                index.remove(&(due, function.clone()));
+            }
+            index.extend(after.map(|due| (due, function.clone())));
         }
-        ready.extend(after.map(|due| (due, function.clone())));
-    }
-    if lane.running == 0 && lane.waiting.is_empty() {
-        lanes.remove(function);
+        if is_over {
+            self.all.remove(function);
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct OwnRegistry {
 pub struct GatewaySettings {
     /// Largest request body.
     pub max_body: ByteCount,
+    /// Bytes of the bodies of all requests that are in hand, those that wait for a pod among them.
+    pub max_bodies: ByteCount,
     /// Longest time a call waits for a pod, a build under way included.
     #[serde(deserialize_with = "duration")]
     pub hold: Duration,
@@ -229,6 +231,7 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             max_body: ByteCount(6 << 20),
+            max_bodies: ByteCount(1 << 30),
             hold: Duration::from_secs(60),
             queue: 1000,
             local_pods_dir: PathBuf::new(),

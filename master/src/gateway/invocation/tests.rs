@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::*;
 use crate::calls::{Calls, Directory, PodHealth};
 use crate::clock::{Clock, SystemClock};
-use crate::gateway::{Limits, configure};
+use crate::gateway::{BodyRoom, Limits, configure};
 use crate::invocations::{Bounds, Ledger, Policy};
 use crate::objects::Objects;
 use crate::router::{DemandSink, Route, RouteSettings, Routes};
@@ -70,6 +70,7 @@ fn gateway(directory: &std::path::Path, doorkeeper: Doorkeeper) -> Data<Gateway>
         invocations: ledger.with(bounds, Policy::default()),
         doorkeeper,
         limits: Limits::default(),
+        bodies: BodyRoom::new(1 << 20),
     })
 }
 

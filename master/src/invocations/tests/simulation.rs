@@ -333,3 +333,39 @@ fn a_hundred_thousand_wait_for_one_wake_up() {
     assert_eq!(plan.waiting(), 100_000);
     assert_eq!(plan.on(Event::Tick, now).len(), 1);
 }
+
+#[test]
+fn functions_whose_attempts_take_long_leave_places_to_others() {
+    let width = Width {
+        total: 32,
+        per_function: 16,
+    };
+    let now = Timestamp::from_second(1_000_000).unwrap();
+    let mut plan = Plan::new(width);
+    let mut next = 0;
+    let mut open = |name: &str| {
+        next += 1;
+        Event::Opened(Open {
+            id: Id(next),
+            function: ObjectKey::new("default", name),
+            due: now,
+        })
+    };
+    let mut starts = |plan: &mut Plan, name: &str, count: u32| -> usize {
+        let begun = (0..count).map(|_| plan.on(open(name), now));
+        begun.flatten().count()
+    };
+    assert_eq!(starts(&mut plan, "slow-1", 100), 16);
+    assert_eq!(
+        starts(&mut plan, "slow-2", 100),
+        8,
+        "a quarter is kept for others"
+    );
+    assert_eq!(starts(&mut plan, "quick", 10), 2, "of whom each gets a few");
+    assert_eq!(starts(&mut plan, "slow-3", 10), 2);
+    assert_eq!(starts(&mut plan, "other", 1), 1);
+    // A place that is free again goes to those who have few.
+    let freed = plan.on(Event::Finished(Id(1)), now);
+    assert_eq!(freed.len(), 0, "the others have theirs: {freed:?}");
+    assert_eq!(starts(&mut plan, "late", 1), 1);
+}
