@@ -3,6 +3,7 @@
 //! - [`resources`]: the Kubernetes-shaped objects people apply and read.
 //! - [`link`]: what the master and a node agent say to each other.
 //! - [`pod_protocol`]: the headers and paths spoken to the server inside a pod.
+//! - [`open_files`]: how many a program may have.
 //! - [`digest`]: content addresses.
 //! - [`archive`]: directories as tar archives, safe against hostile ones.
 //! - [`settings`]: file, environment, flags.
@@ -13,6 +14,7 @@ pub mod archive;
 pub mod digest;
 pub mod link;
 pub mod metrics;
+pub mod open_files;
 pub mod pod_protocol;
 pub mod resources;
 pub mod settings;

@@ -43,9 +43,12 @@ pub enum Internal {
     /// Watches over one pod's processes; told what on its standard input.
     #[command(hide = true)]
     PodSupervisor,
-    /// Ends every process of the user it runs as.
+    /// Ends every process of a user.
     #[command(hide = true)]
-    PodKill,
+    PodKill {
+        /// The user's id.
+        uid: u32,
+    },
 }
 
 const ABOUT: &str = "\

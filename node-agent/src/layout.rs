@@ -65,15 +65,15 @@ impl Layout {
     /// # Errors
     /// When they cannot be made, or another agent is there.
     pub fn open(data: &Path) -> Result<(Self, Lock), LayoutError> {
-        let layout = Self {
-            data: data.to_owned(),
-        };
-        for path in [
-            data.to_owned(),
-            layout.pods(),
-            layout.layers(),
-            layout.func_base(),
-        ] {
+        make_directory(data, PASSABLE)?;
+        // Mounts are known by paths without links.
+        let found = fs::canonicalize(data).map_err(|source| LayoutError::Io {
+            action: "find",
+            path: data.to_owned(),
+            source,
+        })?;
+        let layout = Self { data: found };
+        for path in [layout.pods(), layout.layers(), layout.func_base()] {
             make_directory(&path, PASSABLE)?;
         }
         make_directory(&layout.builds(), PASSABLE)?;

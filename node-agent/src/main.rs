@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.internal {
         Some(Internal::PodSupervisor) => ExitCode::from(supervisor::run()),
-        Some(Internal::PodKill) => ExitCode::from(supervisor::kill_own()),
+        Some(Internal::PodKill { uid }) => ExitCode::from(supervisor::kill_all_of(uid)),
         None => match start(&cli) {
             Ok(()) => ExitCode::SUCCESS,
             Err(text) => {
@@ -32,6 +32,7 @@ fn start(cli: &Cli) -> Result<(), String> {
         .with_writer(std::io::stderr)
         .init();
     common::trust::install_crypto();
+    common::open_files::raise_limit();
     let overrides = cli.overrides();
     let settings: Settings = common::settings::load(
         cli.config.as_deref(),

@@ -55,18 +55,26 @@ impl Premises {
     }
 
     /// Whether something that is called by this id may run: it has a directory, or what has one was
-    /// started under this id.
+    /// started under this id. Where that cannot be seen, it may.
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
-        if self.layout.pod(id).exists() {
-            return true;
-        }
         let pods = self.layout.pods();
-        std::fs::read_dir(&pods)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|entry| generic::born(&pods, &entry.file_name().to_string_lossy()) == id)
+        let look = || {
+            if self.layout.pod(id).try_exists()? {
+                return Ok(true);
+            }
+            for entry in std::fs::read_dir(&pods)? {
+                let name = entry?.file_name();
+                if generic::read_born(&pods, &name.to_string_lossy())? == id {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, std::io::Error>(false)
+        };
+        look().unwrap_or_else(|error| {
+            tracing::warn!(id, %error, "look for a pod's directory");
+            true
+        })
     }
 
     /// Ends a pod and removes all it has on the node, trying until it is done; what is in the way is

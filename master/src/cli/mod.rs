@@ -160,6 +160,7 @@ fn serve(flags: &Serve) -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .init();
     let settings = load(flags, None)?;
+    common::open_files::raise_limit();
     actix_web::rt::System::new().block_on(house::run(settings))?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::blobs::{BlobError, Blobs};
 use super::shelf::Shelf;
+use crate::chain::chain;
 use crate::layout::{LayoutError, PRIVATE, make_directory, remove_directory};
 
 /// What the store needs to know.
@@ -208,6 +210,7 @@ impl Layers {
     ) -> Result<Layer, LayerError> {
         let limits = Limits::bytes(self.options.max_bytes);
         let target = self.path(digest);
+        let shelf = Arc::clone(&self.shelf);
         let unpacked = tokio::task::spawn_blocking(move || {
             let content = partial.join("content");
             let failed = |source| LayerError::Unpack { digest, source };
@@ -224,32 +227,35 @@ impl Layers {
                 path: target.clone(),
                 source,
             };
-            match fs::rename(&content, &target) {
-                // Somebody else was faster with the same.
-                Err(_) if target.is_dir() => {}
-                other => other.map_err(io)?,
+            let mut shelf = shelf.lock();
+            // Else somebody was faster with the same.
+            if !shelf.has(digest) {
+                // What is there without being on the shelf may not be whole.
+                match fs::rename(&target, partial.join("left")) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(io(error).into());
+                    }
+                    _ => {}
+                }
+                fs::rename(&content, &target).map_err(io)?;
+                shelf.add(digest, summary.bytes);
             }
-            Ok::<u64, LayerError>(summary.bytes)
+            shelf.hold(digest);
+            Ok::<(), LayerError>(())
         });
-        let bytes = match unpacked.await {
+        match unpacked.await {
             Ok(result) => result?,
             Err(error) => {
                 let source = archive::Error::Malformed(error.to_string());
                 return Err(LayerError::Unpack { digest, source });
             }
-        };
-        let (layer, gone) = {
-            let mut shelf = self.shelf.lock();
-            shelf.add(digest, bytes);
-            shelf.hold(digest);
-            let layer = Held {
-                digest,
-                path: self.path(digest),
-                shelf: Arc::clone(&self.shelf),
-            };
-            (Layer(Arc::new(layer)), shelf.shrink(self.options.budget))
-        };
-        self.remove(gone)?;
+        }
+        let layer = Layer(Arc::new(Held {
+            digest,
+            path: self.path(digest),
+            shelf: Arc::clone(&self.shelf),
+        }));
+        self.take_away(|shelf| shelf.shrink(self.options.budget));
         Ok(layer)
     }
 
@@ -265,20 +271,19 @@ impl Layers {
         keep: &[Digest],
     ) -> Result<bool, LayerError> {
         let &LayerToKeep { digest, size } = layer;
-        let (gone, is_here, fits) = {
-            let mut shelf = self.shelf.lock();
+        let (mut is_here, mut fits) = (false, false);
+        self.take_away(|shelf| {
             // One that was built here did not ask for room.
-            let is_here = shelf.has(digest);
+            is_here = shelf.has(digest);
             let rest = if is_here {
                 Some(budget)
             } else {
                 budget.checked_sub(size)
             };
             let gone = rest.map(|rest| shelf.give_way(rest, keep));
-            let fits = rest.is_some_and(|rest| shelf.bytes() <= rest);
-            (gone.unwrap_or_default(), is_here, fits)
-        };
-        self.remove(gone)?;
+            fits = rest.is_some_and(|rest| shelf.bytes() <= rest);
+            gone.unwrap_or_default()
+        });
         if is_here || !fits {
             return Ok(is_here);
         }
@@ -287,12 +292,29 @@ impl Layers {
         Ok(true)
     }
 
-    fn remove(&self, gone: Vec<Digest>) -> Result<(), LayerError> {
-        for digest in gone {
-            tracing::info!(%digest, "layer removed to make room");
-            remove_directory(&self.path(digest))?;
+    /// Removes what `choose` takes off the shelf. Its place is free from then on, and nothing half removed is ever in it,
+    /// whatever happens meanwhile.
+    fn take_away(&self, choose: impl FnOnce(&mut Shelf) -> Vec<Digest>) {
+        let aside: Vec<_> = {
+            let mut shelf = self.shelf.lock();
+            let gone = choose(&mut shelf).into_iter();
+            gone.map(|digest| {
+                let number = self.count.fetch_add(1, Ordering::Relaxed);
+                let aside = self.options.directory.join(format!("{PARTIAL}{number}"));
+                (digest, fs::rename(self.path(digest), &aside), aside)
+            })
+            .collect()
+        };
+        for (digest, moved, aside) in aside {
+            let removed = moved
+                .map_err(|error| error.to_string())
+                .and_then(|()| remove_directory(&aside).map_err(|error| chain(&error)));
+            match removed {
+                Ok(()) => tracing::info!(%digest, "layer removed to make room"),
+                // The next start of the agent finds the rest of it.
+                Err(error) => tracing::warn!(%digest, error, "remove a layer to make room"),
+            }
         }
-        Ok(())
     }
 
     fn path(&self, digest: Digest) -> PathBuf {

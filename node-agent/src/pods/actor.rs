@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Context, Handler, Message, WeakAddr};
-use common::link::{PodAssignment, PodState};
+use common::link::{Origin, PodAssignment, PodState};
 use tokio_util::sync::CancellationToken;
 
 use super::door::Door;
@@ -40,6 +40,8 @@ pub struct PodActor {
     room: Arc<PodRoom>,
     guard: Guard,
     stop: CancellationToken,
+    /// Nobody waits for what is fetched any more.
+    unwanted: CancellationToken,
     first: Option<Event>,
 }
 
@@ -85,14 +87,17 @@ impl PodActor {
             room,
             guard,
             stop,
+            unwanted: CancellationToken::new(),
             first,
         }
     }
 
     fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
         tracing::debug!(pod = self.guard.uid, ?event, "pod");
-        if let Event::Exited(_) = event {
-            self.stop.cancel();
+        match event {
+            Event::Exited(_) => self.stop.cancel(),
+            Event::Remove { .. } => self.unwanted.cancel(),
+            _ => {}
         }
         for effect in self.machine.decide(event, self.room.clock.now()) {
             self.carry_out(effect, ctx);
@@ -176,15 +181,26 @@ impl PodActor {
         let Some(assignment) = self.assignment.clone() else {
             return;
         };
-        let room = Arc::clone(&self.room);
+        let (room, unwanted) = (Arc::clone(&self.room), self.unwanted.clone());
         let generic = self.claim.is_some();
-        let fetched = tokio::spawn(async move { room.fetch(&assignment.origin, generic).await });
+        let is_image = matches!(assignment.origin, Origin::Image { .. });
+        let mut fetched =
+            tokio::spawn(async move { room.fetch(&assignment.origin, generic).await });
         tokio::spawn(async move {
-            // One that panics has failed; the pod must not wait for it for ever.
-            let (event, parts) = fetched.await.unwrap_or_else(|error| {
-                let (reason, message) = ("Internal", error.to_string());
+            let failed = |reason, message: String| {
                 (Event::FetchFailed { reason, message }, Parts::default())
-            });
+            };
+            let (event, parts) = tokio::select! {
+                // One that panics has failed; the pod must not wait for it for ever.
+                ended = &mut fetched => ended.unwrap_or_else(|error| failed("Internal", error.to_string())),
+                () = unwanted.cancelled() => {
+                    // A registry may take its time; a layer soon comes, and others may want it.
+                    if is_image {
+                        fetched.abort();
+                    }
+                    failed("Unwanted", "it was removed while it was fetched".to_owned())
+                }
+            };
             me.hold(parts);
             me.tell(event);
         });

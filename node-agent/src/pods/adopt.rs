@@ -23,8 +23,14 @@ impl Pods {
     pub async fn adopt(&self) {
         let mut known = BTreeSet::new();
         let directory = self.room.premises.layout.pods();
-        let pods = std::fs::read_dir(&directory);
-        for entry in pods.into_iter().flatten().flatten() {
+        let mut all_seen = true;
+        let pods = std::fs::read_dir(&directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let pods = pods.unwrap_or_else(|error| {
+            tracing::error!(path = %directory.display(), %error, "look for the pods of an earlier agent");
+            all_seen = false;
+            Vec::new()
+        });
+        for entry in pods {
             let uid = entry.file_name().to_string_lossy().into_owned();
             known.insert(generic::born(&directory, &uid));
             match Record::load(&entry.path()) {
@@ -41,7 +47,10 @@ impl Pods {
                 _ => tracing::warn!(path = %entry.path().display(), "not a pod; left alone"),
             }
         }
-        self.room.premises.runtime.sweep(&known).await;
+        // What was not seen is not nobody's.
+        if all_seen {
+            self.room.premises.runtime.sweep(&known).await;
+        }
     }
 
     /// A directory without a record: whatever runs there is ended.
@@ -72,8 +81,17 @@ impl Pods {
             .adopt(&uid, &directory, record.user)
             .await;
         tracing::info!(pod = uid, ?adopted, "pod of an earlier agent");
+        // While it was looked at, the master may have said that it wants it no more.
+        let asked = self
+            .register
+            .entries
+            .lock()
+            .get(&uid)
+            .and_then(|entry| entry.unwanted);
         let stopping = record.report.state == PodState::Stopping;
-        let unwanted = unwanted.or_else(|| stopping.then_some(Duration::ZERO));
+        let unwanted = unwanted
+            .or(asked)
+            .or_else(|| stopping.then_some(Duration::ZERO));
         match adopted {
             Adopted::Running => {
                 let entry = Entry {

@@ -3,6 +3,9 @@ use std::time::Duration;
 use common::link::{Cold, Exit, PodReport, PodState};
 use tokio::time::Instant;
 
+/// The longest that a function may take for a call.
+const LONGEST_CALL: Duration = Duration::from_secs(900);
+
 /// What happened to a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -172,7 +175,14 @@ impl PodMachine {
             }
             Event::StartFailed { message } => {
                 self.starting = false;
-                self.failed("StartFailed", message)
+                let mut effects = self.failed("StartFailed", message);
+                // Half of it may run.
+                if self.report.state == PodState::Failed {
+                    effects.push(Effect::Stop {
+                        grace: Duration::ZERO,
+                    });
+                }
+                effects
             }
             Event::Answered { took } => {
                 self.cold().start_ms = millis(took);
@@ -209,12 +219,17 @@ impl PodMachine {
         self.running = true;
         match self.report.state {
             PodState::Preparing | PodState::Starting | PodState::Ready => {
+                // One that took calls may be busy with a long one, and say nothing until that is over.
+                let patience = match self.report.state {
+                    PodState::Ready => self.start_timeout.max(LONGEST_CALL),
+                    _ => self.start_timeout,
+                };
                 // Ready again only when the server inside says so.
                 self.report.state = PodState::Starting;
                 vec![
                     Effect::Watch,
                     Effect::Probe,
-                    Effect::Deadline(now + self.start_timeout),
+                    Effect::Deadline(now + patience),
                 ]
             }
             PodState::Stopping | PodState::Failed | PodState::Gone => {

@@ -161,8 +161,11 @@ impl Pool {
                 .policy
                 .claim(kind, room.clock.now())
                 .ok_or(Miss::Empty)?;
-            let waiting = state.present.remove(&id).flatten();
-            (id, waiting.ok_or(Miss::Broken)?)
+            let waiting = state.present.get_mut(&id).and_then(Option::take);
+            // One that is being discarded keeps its place until that is done.
+            let waiting = waiting.ok_or(Miss::Broken)?;
+            state.present.remove(&id);
+            (id, waiting)
         };
         waiting.watch.abort();
         let layout = &room.premises.layout;
@@ -278,24 +281,25 @@ impl Pool {
     }
 
     fn waits(&self, generic: Generic) {
-        let (own, id) = (self.clone(), generic.id.clone());
-        let watch = tokio::spawn(async move {
-            let exit = own.0.room.premises.runtime.wait(&id).await;
-            if let Some(waiting) = own.take_out(&id) {
-                tracing::warn!(generic = id, ?exit, "a generic pod ended while it waited");
-                own.discard(id, waiting.generic.user);
-            }
-        });
         let id = generic.id.clone();
-        let waiting = Waiting {
-            generic,
-            watch: watch.abort_handle(),
-        };
-        self.0
-            .state
-            .lock()
-            .present
-            .insert(id.clone(), Some(waiting));
+        {
+            let (own, id) = (self.clone(), id.clone());
+            // Whoever watches it finds it here, however soon it ends.
+            let mut state = self.0.state.lock();
+            let watch = tokio::spawn(async move {
+                let exit = own.0.room.premises.runtime.wait(&id).await;
+                if let Some(waiting) = own.take_out(&id) {
+                    tracing::warn!(generic = id, ?exit, "a generic pod ended while it waited");
+                    own.discard(id, waiting.generic.user);
+                }
+            });
+            let id = generic.id.clone();
+            let waiting = Waiting {
+                generic,
+                watch: watch.abort_handle(),
+            };
+            state.present.insert(id, Some(waiting));
+        }
         self.feed(Event::Waits { id });
     }
 

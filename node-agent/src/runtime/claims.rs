@@ -18,6 +18,7 @@ pub struct Claims {
 /// An id that no other agent gives away while this is held.
 #[derive(Debug)]
 pub struct Claim {
+    uid: u32,
     path: PathBuf,
     _locked: File,
 }
@@ -79,6 +80,7 @@ impl Claims {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         let claim = Claim {
+            uid,
             path,
             _locked: file,
         };
@@ -87,8 +89,12 @@ impl Claims {
 }
 
 impl Claim {
-    /// Gives the id back. A claim that is only dropped stays noted.
+    /// Gives the id back. A claim that is only dropped stays noted, as does one under which something runs: who wants it next
+    /// looks then.
     pub fn release(self) {
+        if runs_anything(self.uid) {
+            return;
+        }
         // Where it stays, whoever wants the id sees that nothing runs under it.
         let _ = fs::remove_file(&self.path);
     }
@@ -100,8 +106,8 @@ fn is_at(file: &File, path: &Path) -> bool {
     matches!((held, found), (Ok(held), Ok(found)) if held == found)
 }
 
-/// Whether any process has this user id, as its own or to change to.
-fn runs_anything(uid: u32) -> bool {
+/// Whether any process has this user id, as its own or to change to. Those that have ended and wait to be reaped do nothing.
+pub(crate) fn runs_anything(uid: u32) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes
         .map(|entry| fs::read_to_string(entry.path().join("status")))
@@ -109,8 +115,10 @@ fn runs_anything(uid: u32) -> bool {
 }
 
 fn is_of(status: &str, uid: u32) -> bool {
-    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    ids.is_some_and(|ids| ids.split_whitespace().any(|id| id.parse() == Ok(uid)))
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
+    let is_over = field("State:").is_some_and(|state| state.trim_start().starts_with(['Z', 'X']));
+    !is_over
+        && field("Uid:").is_some_and(|ids| ids.split_whitespace().any(|id| id.parse() == Ok(uid)))
 }
 
 #[cfg(test)]
@@ -176,5 +184,7 @@ mod tests {
         let status = "Name:\tx\nUid:\t0\t0\t200001\t0\nGid:\t5\t5\t5\t5\n";
         assert!(is_of(status, 200_001) && is_of(status, 0));
         assert!(!is_of(status, 5) && !is_of(status, 20_000));
+        let over = "Name:\tx\nState:\tZ (zombie)\nUid:\t7\t7\t7\t7\n";
+        assert!(!is_of(over, 7) && is_of(&over.replace('Z', "S"), 7));
     }
 }

@@ -5,7 +5,7 @@
 //! container or the groups of its processes are still called.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use common::link::PodAssignment;
@@ -112,11 +112,26 @@ pub fn note_born(directory: &Path, id: &str) -> io::Result<()> {
 /// generic.
 #[must_use]
 pub fn born(pods: &Path, uid: &str) -> String {
-    let noted = fs::read_to_string(pods.join(uid).join(BORN_FILE));
-    noted
-        .ok()
-        .filter(|id| crate::layout::is_uid(id))
-        .unwrap_or_else(|| uid.to_owned())
+    read_born(pods, uid).unwrap_or_else(|error| {
+        tracing::warn!(pod = uid, %error, "read under which id a pod was started");
+        uid.to_owned()
+    })
+}
+
+/// As [`born`].
+///
+/// # Errors
+/// When it cannot be read whether it has another one.
+pub fn read_born(pods: &Path, uid: &str) -> io::Result<String> {
+    let noted = match fs::read_to_string(pods.join(uid).join(BORN_FILE)) {
+        Ok(noted) => Some(noted),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let noted = noted.filter(|id| crate::layout::is_uid(id));
+    Ok(noted.unwrap_or_else(|| uid.to_owned()))
 }
 
 /// From now on what runs in a directory is called as the pod.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use control::{CONTROL_SOCKET, Command, News};
 pub use private::{Private, may_be_private};
-pub use processes::{kill_everything, kill_own, resident_bytes};
+pub use processes::{kill_all_of, kill_everything, resident_bytes};
 
 /// Where the way the main process ended is written.
 pub const EXIT_FILE: &str = "exit.json";

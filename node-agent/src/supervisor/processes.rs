@@ -2,21 +2,26 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
 
 /// Rounds after which ending gives up; with pauses between, ten seconds.
 const ROUNDS: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Rounds after which everything of the user is ended at one blow.
 const PATIENCE: u32 = 2;
+
+/// This program, also when its file was replaced since.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+/// How long the helper that ends a user's processes may take.
+const HELPER_DEADLINE: Duration = Duration::from_secs(2);
+const LOOK_AT_HELPER: Duration = Duration::from_millis(1);
 
 /// All descendants of a process, with what each occupies in memory (pages).
 pub(super) fn descendants(root: i32) -> Vec<(i32, u64)> {
@@ -122,32 +127,43 @@ pub(super) fn end_all(main: i32, uid: Option<u32>) -> Option<i32> {
 
 /// Ends every process of a user, at once. Needs root; the user is a pod's own.
 pub fn kill_everything(uid: u32) {
-    let Ok(program) = std::env::current_exe() else {
-        return;
-    };
-    kill_everything_with(&program, uid);
-}
-
-fn kill_everything_with(program: &std::path::Path, uid: u32) {
-    let mut command = Command::new(program);
+    let mut command = Command::new(OWN_PROGRAM);
     command
-        .arg("pod-kill")
-        .uid(uid)
-        .gid(uid)
+        .args(["pod-kill", &uid.to_string()])
         .current_dir("/")
-        .env_clear();
-    command
+        .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // Where it cannot be started the caller's own rounds must do.
-    let _ = command.status();
+    // Where it cannot be started the caller's own rounds must do, and whoever gives the id away looks again.
+    let Ok(mut helper) = command.spawn() else {
+        return;
+    };
+    let until = Instant::now() + HELPER_DEADLINE;
+    while matches!(helper.try_wait(), Ok(None)) {
+        if Instant::now() > until {
+            // The user's processes may stop it, as it is one of theirs for a moment; it cannot be kept from being killed.
+            let _ = helper.kill();
+            let _ = helper.wait();
+            return;
+        }
+        thread::sleep(LOOK_AT_HELPER);
+    }
 }
 
-/// The helper of [`kill_everything`], which runs as the user: ends all but itself.
+/// The helper of [`kill_everything`]: becames the user, and ends all but itself. It changes late, so that the user's processes
+/// have no time to do anything to it, and their number is no reason not to start it.
 #[must_use]
-pub fn kill_own() -> u8 {
-    if nix::unistd::geteuid().is_root() {
+pub fn kill_all_of(uid: u32) -> u8 {
+    if uid == 0 {
+        return 1;
+    }
+    let gid = Gid::from_raw(uid);
+    let uid = Uid::from_raw(uid);
+    let became = setgroups(&[])
+        .and_then(|()| setresgid(gid, gid, gid))
+        .and_then(|()| setresuid(uid, uid, uid));
+    if became.is_err() {
         return 1;
     }
     u8::from(!matches!(

@@ -63,6 +63,9 @@ pub struct ProcessRuntime {
     running: Mutex<HashMap<String, Handle>>,
 }
 
+/// How long a supervisor may take to end all that it watches over; it gives up earlier by itself.
+const END_DEADLINE: Duration = Duration::from_secs(30);
+
 /// Largest file a function may write.
 const MAX_FILE: u64 = 1 << 30;
 
@@ -329,9 +332,20 @@ impl Runtime for ProcessRuntime {
     async fn remove(&self, uid: &str, user: Option<u32>) -> Result<(), RuntimeError> {
         if let Some(handle) = self.handle(uid) {
             handle.stop(Duration::ZERO);
-            handle.ended().await;
+            let ended = tokio::time::timeout(END_DEADLINE, handle.ended()).await;
+            if ended.is_err() {
+                spawn::end_leftovers(user).await;
+                let text = format!(
+                    "its processes have not ended within {} s",
+                    END_DEADLINE.as_secs()
+                );
+                return Err(RuntimeError::Refused(text));
+            }
         }
-        spawn::end_leftovers(user).await;
+        if spawn::end_leftovers(user).await {
+            let text = "processes of its user still run; they are killed again";
+            return Err(RuntimeError::Refused(text.into()));
+        }
         let born = self.born(uid);
         self.cgroups.remove(&born);
         self.running.lock().remove(&born);

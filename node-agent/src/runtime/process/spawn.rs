@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
 use super::handle::Handle;
-use crate::runtime::RuntimeError;
+use crate::runtime::{RuntimeError, claims};
 use crate::supervisor::{self, Start, Task};
 
 /// Longest time until a supervisor has started its task.
@@ -61,11 +61,19 @@ pub(super) async fn spawn(program: &Path, task: &Task) -> Result<(i32, Handle), 
     }
 }
 
+/// How often all of a user is killed before that is tried again later.
+const KILLS: u32 = 5;
+
 /// Ends what a dead supervisor left of a pod. Without a user id of its own there is nothing to tell
-/// it by, and a supervisor dies only by force.
-pub(super) async fn end_leftovers(user: Option<u32>) {
-    if let Some(user) = user {
-        // Cannot fail: the closure does not panic.
-        let _ = tokio::task::spawn_blocking(move || supervisor::kill_everything(user)).await;
-    }
+/// it by, and a supervisor dies only by force. Whether anything of it runs all the same.
+pub(super) async fn end_leftovers(user: Option<u32>) -> bool {
+    let Some(user) = user else { return false };
+    let ended = tokio::task::spawn_blocking(move || {
+        (0..KILLS).all(|_| {
+            supervisor::kill_everything(user);
+            claims::runs_anything(user)
+        })
+    });
+    // Cannot fail: the closure does not panic.
+    ended.await.unwrap_or(true)
 }
