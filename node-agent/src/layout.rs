@@ -223,3 +223,19 @@ pub fn remove_directory(path: &Path) -> Result<(), LayoutError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_is_known_by_its_path_without_links() {
+        let place = tempfile::tempdir().unwrap();
+        let real = place.path().canonicalize().unwrap().join("disk");
+        fs::create_dir(&real).unwrap();
+        let link = place.path().join("data");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let (layout, _lock) = Layout::open(&link).unwrap();
+        assert_eq!(layout.pods(), real.join("pods"));
+    }
+}

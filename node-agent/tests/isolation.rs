@@ -4,7 +4,7 @@
 
 mod harness;
 
-use common::link::PodState;
+use common::link::{PodState, ToAgent};
 use harness::functions::simple;
 use harness::node::{ensure, pid_of, started};
 use harness::{is_root, until};
@@ -122,4 +122,56 @@ def main(params):
     }
     assert!(refused);
     assert!(listener.accept().is_err());
+}
+
+/// Each stops all that it may, begins the next, and goes.
+const CHAIN: &str = "\
+import os, signal
+def main(params):
+    if os.fork():
+        return 'begun'
+    while True:
+        try:
+            os.kill(-1, signal.SIGSTOP)
+        except OSError:
+            pass
+        try:
+            if os.fork():
+                os._exit(0)
+        except OSError:
+            pass
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_forks_on_and_stops_whoever_comes_is_ended_with_its_pod() {
+    if !is_root() {
+        eprintln!("not root: pods have no user of their own to be ended by");
+        return;
+    }
+    let (master, agent, data) = started(&[]).await;
+    ensure(&master, simple(&master, "p1", CHAIN)).await;
+    master.pod("p1", PodState::Ready).await;
+    let record = std::fs::read(agent.pod("p1").join("record.json")).unwrap();
+    let record: node_agent::pods::Record = serde_json::from_slice(&record).unwrap();
+    let user = record.user.unwrap();
+    let call = master.execute(&data, "p1", "{}");
+    // Nobody will answer it.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), call).await;
+    assert!(runs_under(user), "it is on its way");
+    master.say(ToAgent::RemovePod {
+        uid: "p1".into(),
+        grace_seconds: 1,
+    });
+    master.pod("p1", PodState::Gone).await;
+    assert!(!runs_under(user));
+}
+
+fn runs_under(user: u32) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut said = processes.map(|entry| std::fs::read_to_string(entry.path().join("status")));
+    said.any(|status| {
+        status.is_ok_and(|status| {
+            status.contains(&format!("Uid:\t{user}\t")) && !status.contains("State:\tZ")
+        })
+    })
 }

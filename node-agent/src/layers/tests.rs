@@ -160,3 +160,43 @@ async fn layers_are_fetched_ahead_as_far_as_the_disk_for_it_goes() {
     running.abort();
     drop(held);
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_layer_is_never_taken_for_it() {
+    let (blobs, directory) = (blobs(), tempfile::tempdir().unwrap());
+    let layers = open(&blobs, directory.path(), 1, "b");
+    let (digest, size) = layer(&blobs, "x = 1");
+    // As a removal that failed half-way leaves it.
+    let left = directory.path().join(format!("sha256-{}", digest.hex()));
+    std::fs::create_dir_all(left.join("function")).unwrap();
+    let got = layers.get(digest, size).await.unwrap();
+    let path = got.function().join("func.py");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "x = 1");
+    assert_eq!(
+        names(directory.path()).len(),
+        1,
+        "nothing is left beside it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_that_comes_while_it_is_being_removed_is_whole() {
+    let (blobs, directory) = (blobs(), tempfile::tempdir().unwrap());
+    // No two fit: each that comes has the other removed, as soon as nobody holds it.
+    let layers = Arc::new(open(&blobs, directory.path(), 1, "b"));
+    let made = ["x = 1", "x = 2", "x = 3"].map(|text| (text, layer(&blobs, text)));
+    let tasks = (0..6).map(|number| {
+        let layers = Arc::clone(&layers);
+        tokio::spawn(async move {
+            for round in 0..40 {
+                let (text, (digest, size)) = made[(number + round) % 3];
+                let held = layers.get(digest, size).await.unwrap();
+                let path = held.function().join("func.py");
+                assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+}

@@ -213,6 +213,39 @@ fn an_adopted_pod_is_ready_only_when_it_says_so_again() {
     assert_eq!(machine.report().state, PodState::Starting);
 }
 
+#[test]
+fn an_adopted_pod_that_took_calls_may_be_busy_for_as_long_as_a_call_may_take() {
+    let now = Instant::now();
+    let patience = |state| {
+        let mut report = machine().report().clone();
+        report.state = state;
+        let mut machine = PodMachine::new(report, Duration::from_secs(60));
+        let effects = machine.decide(Event::Adopt, now);
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Deadline(at) => Some(at - now),
+            _ => None,
+        })
+    };
+    assert_eq!(patience(PodState::Starting), Some(Duration::from_secs(60)));
+    assert_eq!(patience(PodState::Ready), Some(Duration::from_secs(900)));
+}
+
+#[test]
+fn what_could_not_be_started_is_stopped_as_half_of_it_may_run() {
+    let start_failed = || Event::StartFailed {
+        message: "x".into(),
+    };
+    let stop = Effect::Stop {
+        grace: Duration::ZERO,
+    };
+    let (_, effects) = after([BEGIN, fetched(), start_failed()]);
+    assert!(effects.contains(&stop), "{effects:?}");
+    // Its removal ends it anyway.
+    let remove = Event::Remove { grace: GRACE };
+    let (_, effects) = after([BEGIN, fetched(), remove, start_failed()]);
+    assert_eq!(effects, [Effect::Remove]);
+}
+
 /// The world around a machine: answers its effects, in any order and with any outcome.
 fn answers(effect: &Effect, choice: u8) -> Vec<Event> {
     let code = Exit {

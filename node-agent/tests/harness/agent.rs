@@ -23,7 +23,10 @@ impl Agent {
         // Pods run as users of their own.
         let mode = std::fs::Permissions::from_mode(0o711);
         std::fs::set_permissions(directory.path(), mode).unwrap();
+        // Over a link, as where /var/lib lies on another disk.
         let data = directory.path().join("d");
+        std::fs::create_dir(directory.path().join("disk")).unwrap();
+        std::os::unix::fs::symlink("disk", &data).unwrap();
         let mut all = vec![
             ("MASTER".to_owned(), master.url()),
             ("TOKEN".to_owned(), master.token()),

@@ -13,11 +13,12 @@ use common::link::Exit;
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
+use super::config;
 use super::engine::{Engine, is_absent, status};
 use crate::backoff::Backoff;
 use crate::chain::chain;
 use crate::clock::Chance;
-use crate::runtime::RuntimeError;
+use crate::runtime::{Limits, RuntimeError};
 
 /// Between two looks at a container while the engine does not answer.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -161,6 +162,20 @@ pub(super) async fn list(
         docker.list_containers(Some(options)).await
     };
     engine.ask("list containers", list).await
+}
+
+/// Tells the engine a container's limits, which it gives back to the container after it was restarted
+/// itself.
+pub(super) async fn update(engine: &Engine, container: &str, limits: Limits) {
+    let body = config::update(limits);
+    let updated = engine
+        .try_ask(|docker| async move { docker.update_container(container, body).await })
+        .await;
+    match updated {
+        Ok(()) => {}
+        Err(error) if matches!(status(&error), Some(404 | 409)) => {}
+        Err(error) => tracing::warn!(container, error = chain(&error), "update container"),
+    }
 }
 
 /// Waits until there is no container with a label, while one is being removed or the engine does not answer.

@@ -21,6 +21,7 @@ mod network;
 mod room;
 mod runtime;
 mod step;
+mod steps;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

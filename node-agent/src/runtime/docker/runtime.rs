@@ -15,9 +15,10 @@ use parking_lot::Mutex;
 
 use super::base::Base;
 use super::containers::State;
-use super::engine::{Engine, status};
+use super::engine::Engine;
 use super::firewall::Firewall;
 use super::images::{Images, Watermarks};
+use super::steps::{Running, Steps};
 use super::{DockerOptions, base, config, containers, lend, network, room, step};
 use crate::bases::Saved;
 use crate::chain::chain;
@@ -51,6 +52,8 @@ pub struct DockerRuntime {
     rooms: bool,
     /// What is in the way of putting directories into containers that run.
     cannot_lend: Option<String>,
+    /// The builds' steps that run.
+    steps: Arc<Mutex<Steps>>,
     trouble: Mutex<Option<String>>,
 }
 
@@ -104,6 +107,7 @@ impl DockerRuntime {
             base,
             full,
             options,
+            steps: Arc::default(),
             trouble: Mutex::default(),
         };
         runtime.hold_back().await;
@@ -151,7 +155,7 @@ impl DockerRuntime {
     }
 
     async fn update(&self, container: &str, limits: Limits) {
-        update(&self.engine, container, limits).await;
+        containers::update(&self.engine, container, limits).await;
     }
 
     /// Sees to it that pods reach what they may and nothing else; what is in the way is noted.
@@ -177,7 +181,8 @@ impl DockerRuntime {
     }
 
     /// Removes containers of this agent that `known` does not name.
-    async fn remove_others(&self, known: &Known, steps: bool) {
+    /// Removes containers that nobody knows, of pods and of builds' steps.
+    async fn remove_others(&self, known: &Known) {
         let found = match containers::list(&self.engine, &self.label()).await {
             Ok(found) => found,
             Err(error) => return tracing::warn!(error = chain(&error), "look for containers"),
@@ -187,7 +192,10 @@ impl DockerRuntime {
             let pod = labels.get(config::POD_LABEL);
             let keep = match pod {
                 Some(uid) => known(uid),
-                None => !steps,
+                None => self
+                    .steps
+                    .lock()
+                    .has_one_of(&container.names.unwrap_or_default()),
             };
             let Some(id) = container.id.filter(|_| !keep) else {
                 continue;
@@ -197,20 +205,6 @@ impl DockerRuntime {
                 tracing::warn!(error = chain(&error), "remove container");
             }
         }
-    }
-}
-
-/// Tells the engine a container's limits, which it gives back to the container after it was restarted
-/// itself.
-async fn update(engine: &Engine, container: &str, limits: Limits) {
-    let body = config::update(limits);
-    let updated = engine
-        .try_ask(|docker| async move { docker.update_container(container, body).await })
-        .await;
-    match updated {
-        Ok(()) => {}
-        Err(error) if matches!(status(&error), Some(404 | 409)) => {}
-        Err(error) => tracing::warn!(container, error = chain(&error), "update container"),
     }
 }
 
@@ -341,7 +335,7 @@ impl Runtime for DockerRuntime {
             let (engine, id) = (Arc::clone(&self.engine), generic.runtime_id.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(AFTERWARDS).await;
-                update(&engine, &id, limits).await;
+                containers::update(&engine, &id, limits).await;
             });
         }
         let lent = [
@@ -422,13 +416,12 @@ impl Runtime for DockerRuntime {
 
     async fn sweep(&self, known: &BTreeSet<String>) {
         let known = known.clone();
-        self.remove_others(&move |uid| known.contains(uid), true)
-            .await;
+        self.remove_others(&move |uid| known.contains(uid)).await;
     }
 
     async fn tend(&self, known: &Known) {
         self.hold_back().await;
-        self.remove_others(known, false).await;
+        self.remove_others(known).await;
         let marks = Watermarks {
             high: self.options.settings.images_high,
             low: self.options.settings.images_low,
@@ -440,8 +433,10 @@ impl Runtime for DockerRuntime {
 
     async fn step(&self, step: Step<'_>) -> Result<StepEnd, RuntimeError> {
         let body = config::step(&self.options, &self.base.image, step);
-        self.run(step.id, body).await?;
         let name = self.container(step.id);
+        // Also when the step is given up half-way.
+        let _running = Running::note(&self.steps, &name);
+        self.run(step.id, body).await?;
         let ran = async {
             let docker = self.engine.client();
             let copied = step::copy_log(&docker, &name, step.directory);
