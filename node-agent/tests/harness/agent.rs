@@ -11,6 +11,7 @@ use super::until;
 /// The real agent, as a process. It is ended, and with it its pods, when this goes.
 pub struct Agent {
     child: Child,
+    /// Its data directory as the kernel names it: mounts and processes can be looked for by it.
     pub data: PathBuf,
     settings: Vec<(String, String)>,
     _directory: Option<tempfile::TempDir>,
@@ -23,10 +24,7 @@ impl Agent {
         // Pods run as users of their own.
         let mode = std::fs::Permissions::from_mode(0o711);
         std::fs::set_permissions(directory.path(), mode).unwrap();
-        // Over a link, as where /var/lib lies on another disk.
-        let data = directory.path().join("d");
-        std::fs::create_dir(directory.path().join("disk")).unwrap();
-        std::os::unix::fs::symlink("disk", &data).unwrap();
+        let data = std::fs::canonicalize(directory.path()).unwrap().join("d");
         let mut all = vec![
             ("MASTER".to_owned(), master.url()),
             ("TOKEN".to_owned(), master.token()),
@@ -104,13 +102,19 @@ fn spawn(data: &Path, settings: &[(String, String)]) -> Child {
         .append(true)
         .open(data.with_extension("err"))
         .unwrap();
+    // Reached over a link, as where /var/lib lies on another disk.
+    let link = data.with_extension("link");
+    if !link.is_symlink() {
+        std::os::unix::fs::symlink("d", &link).unwrap();
+    }
+    std::fs::create_dir_all(data).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_node-agent"));
     for (key, value) in settings {
         command.env(format!("TROUPE_AGENT__{key}"), value);
     }
     command
         .arg("--data-dir")
-        .arg(data)
+        .arg(link)
         .env("RUST_LOG", "node_agent=debug,info")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
