@@ -138,6 +138,19 @@ def test_a_nested_execution_may_hold_the_token(engine):
     engine.client.send_task_success(taskToken=task["taskToken"], output="{}")
 
 
+def test_a_run_that_can_never_be_started_is_an_error_like_others(engine):
+    inner = engine.machine(one({"Type": "Pass"}))
+    state = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution", "Parameters": {"StateMachineArn": inner, "Name": "a/b"}}
+    ended = engine.run(one(state), {})
+    assert (ended["status"], ended["error"]) == ("FAILED", "StepFunctions.InvalidNameException"), ended
+
+
+def test_a_cause_without_end_does_not_keep_a_run_from_ending(engine):
+    state = {"Type": "Fail", "QueryLanguage": "JSONata", "Error": "E", "Cause": "{% $pad('x', 2900000) %}"}
+    ended = engine.run({"StartAt": "S", "States": {"S": state}}, {})
+    assert (ended["status"], ended["error"], len(ended["cause"])) == ("FAILED", "E", 32769)
+
+
 def test_a_run_calls_an_endpoint_that_is_allowed_and_no_other(engine, echo):
     state = lambda url: one({"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Parameters": {"ApiEndpoint": url, "Method": "POST", "RequestBody.$": "$"}})
     good = engine.run(state(f"{echo}/200"), {"a": 1})

@@ -66,6 +66,16 @@ impl ObjectError {
         )
     }
 
+    /// Whether the same can never succeed: it lies in what was asked for, not in the store or in who leads.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error, StoreError::TooLarge(_)),
+            Self::Conflict { .. } => false,
+            _ => true,
+        }
+    }
+
     pub(crate) fn conflict(kind: &Kind, name: &str, why: impl Into<String>) -> Self {
         Self::Conflict {
             kind: kind.plural,

@@ -11,6 +11,9 @@ use serde_json::Value;
 const MOST_STEPS: usize = 100;
 /// Characters of a step's input and output that the object keeps.
 const MOST_TEXT: usize = 1000;
+/// Most characters of an error's name and of its cause in a run's status, as AWS has them.
+const MOST_ERROR: usize = 256;
+const MOST_CAUSE: usize = 32_768;
 
 /// How far a run came: what its object keeps of the journal.
 #[derive(Clone, Debug)]
@@ -98,16 +101,12 @@ fn end(object: &mut WorkflowRun, outcome: &Outcome, now: Timestamp) {
         Outcome::Failed { error, cause }
         | Outcome::TimedOut { error, cause }
         | Outcome::Aborted { error, cause } => {
-            status.error.clone_from(error);
-            status.cause.clone_from(cause);
+            let kept = |text: &Option<String>, most| text.as_deref().map(|text| cut(text, most));
+            status.error = kept(error, MOST_ERROR);
+            status.cause = kept(cause, MOST_CAUSE);
             let reason = status.phase.map_or("Failed", RunPhase::as_str);
-            let message = [error.as_deref(), cause.as_deref()].into_iter().flatten();
-            Condition::new(
-                "Failed",
-                true,
-                reason,
-                message.collect::<Vec<_>>().join(": "),
-            )
+            let why = why(error.as_deref(), cause.as_deref());
+            Condition::new("Failed", true, reason, why)
         }
     };
     set_condition(&mut status.conditions, condition, &now);
@@ -126,8 +125,7 @@ pub(super) fn workflow(object: &mut Workflow, run: &WorkflowRun) -> bool {
     if status.phase.is_some_and(RunPhase::is_final) {
         let succeeded = status.phase == Some(RunPhase::Succeeded);
         let phase = status.phase.map_or("", RunPhase::as_str);
-        let why = [run.status.error.as_deref(), run.status.cause.as_deref()];
-        let why = why.into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let why = why(run.status.error.as_deref(), run.status.cause.as_deref());
         let conditions = &mut status.conditions;
         set_condition(
             conditions,
@@ -175,10 +173,22 @@ pub(super) fn step(view: &StepView) -> RunStep {
         input: short(&view.input),
         output: view.output.as_deref().map(short),
         retries: view.retries,
-        error: failure.map(|failure| {
-            let words = [failure.error.as_deref(), failure.cause.as_deref()];
-            words.into_iter().flatten().collect::<Vec<_>>().join(": ")
-        }),
+        error: failure.map(|failure| why(failure.error.as_deref(), failure.cause.as_deref())),
+    }
+}
+
+/// Error and cause in one text for people.
+fn why(error: Option<&str>, cause: Option<&str>) -> String {
+    let words = [error, cause].into_iter().flatten();
+    let words = words.map(|text| cut(text, MOST_TEXT));
+    words.collect::<Vec<_>>().join(": ")
+}
+
+/// The beginning of a text; the journal has all of it.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -226,5 +236,17 @@ mod tests {
             assert_eq!(cut.chars().count(), MOST_TEXT + 1, "{letter}");
             assert!(cut.ends_with(&format!("{letter}…")), "{letter}");
         }
+    }
+
+    #[test]
+    fn an_end_is_shown_however_long_its_reasons_are() {
+        let outcome = Outcome::Failed {
+            error: Some("e".repeat(10_000)),
+            cause: Some("ä".repeat(10_000_000)),
+        };
+        let mut run = WorkflowRun::default();
+        end(&mut run, &outcome, Timestamp::UNIX_EPOCH);
+        assert!(serde_json::to_vec(&run).unwrap().len() < 100_000);
+        assert!(run.status.error.unwrap().starts_with("eee"));
     }
 }

@@ -39,6 +39,7 @@ pub(in crate::workflows) async fn run(
         match there {
             Ok(Some(there)) => break there,
             Ok(None) => return lost(name),
+            Err(error) if error.is_lasting() => return refused(&error),
             Err(error) => tracing::warn!(run = name, %error, "could not start a child of a Map"),
         }
         tokio::time::sleep(RETRY_AFTER).await;
@@ -90,6 +91,18 @@ fn outcome(run: &WorkflowRun) -> Option<Outcome> {
         RunPhase::Failed => Some(Outcome::Failed { error, cause }),
         RunPhase::TimedOut => Some(Outcome::TimedOut { error, cause }),
         RunPhase::Aborted => Some(Outcome::Aborted { error, cause }),
+    }
+}
+
+/// One that cannot be started, however often that is tried.
+fn refused(error: &ObjectError) -> Outcome {
+    let name = match error {
+        ObjectError::Store(_) => "States.DataLimitExceeded",
+        _ => "States.Runtime",
+    };
+    Outcome::Failed {
+        error: Some(name.to_owned()),
+        cause: Some(crate::explain(error)),
     }
 }
 

@@ -9,6 +9,9 @@ use asl::{Command, Program};
 use super::{Do, WorkflowRunActor};
 use crate::workflows::maps::{self, Items};
 
+/// Maps of a run of which the items are kept at once.
+const MOST_READ: usize = 4;
+
 /// A child that runs.
 pub(super) struct ChildFlight {
     pub(super) work: tokio::task::AbortHandle,
@@ -25,8 +28,15 @@ impl WorkflowRunActor {
         count: u64,
         ctx: &mut Context<Self>,
     ) {
-        let slot: Arc<tokio::sync::OnceCell<Items>> =
-            Arc::clone(self.items.lock().entry(map).or_default());
+        let slot: Arc<tokio::sync::OnceCell<Items>> = {
+            let mut items = self.items.lock();
+            // Those of Maps that failed stay until they make room; what is needed once more is read once more.
+            while items.len() >= MOST_READ && !items.contains_key(&map) {
+                items.pop_first();
+            }
+            Arc::clone(items.entry(map).or_default())
+        };
+        let kept = Arc::clone(&self.items);
         let (tools, addr) = (Arc::clone(&self.tools), ctx.address());
         let namespace = self.run.metadata.namespace.clone();
         let read = async move {
@@ -36,6 +46,9 @@ impl WorkflowRunActor {
             let command = match items {
                 Ok(items) => {
                     let (items, more) = maps::page(items, from, count);
+                    if !more {
+                        kept.lock().remove(&map);
+                    }
                     Command::ItemsRead {
                         map,
                         from,

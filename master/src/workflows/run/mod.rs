@@ -4,7 +4,7 @@ mod maps;
 mod messages;
 mod resume;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ pub struct WorkflowRunActor {
     /// Children of distributed Maps that run.
     children: HashMap<(MapRunId, u32), ChildFlight>,
     /// What distributed Maps read.
-    items: Mutex<HashMap<MapRunId, Arc<OnceCell<Items>>>>,
+    items: Arc<Mutex<BTreeMap<MapRunId, Arc<OnceCell<Items>>>>>,
     /// Tasks that somebody answers, as their objects stand.
     said: HashMap<TaskId, Arc<Task>>,
     timers: HashMap<TimerId, SpawnHandle>,
@@ -96,7 +96,7 @@ impl WorkflowRunActor {
             commands: VecDeque::new(),
             tasks: HashMap::new(),
             children: HashMap::new(),
-            items: Mutex::default(),
+            items: Arc::default(),
             said: HashMap::new(),
             timers: HashMap::new(),
             stale: false,

@@ -56,7 +56,9 @@ pub(super) async fn carry_out(
     tools.tenure.sure().await;
     if invocation.resource.waits_for_token() {
         // Before anybody can hear of the token.
-        waiting::ensure(tools, run, invocation).await;
+        if let Err(failure) = waiting::ensure(tools, run, invocation).await {
+            return Some(failure);
+        }
     }
     let asked = invocation.resource.pattern() == Some(Pattern::WaitForTaskToken);
     if asked && invocation.submitted {

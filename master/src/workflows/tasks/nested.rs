@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Submitted, TaskResult, failed};
 use crate::arn::Arn;
 use crate::key::ObjectKey;
-use crate::objects::{Objects, insist};
+use crate::objects::{ObjectError, Objects, insist};
 use crate::workflows::{
     Execution, ExecutionError, StartError, WorkflowsTools, execution_arn, execution_name,
     execution_status, find_execution, start_execution, stop_run,
@@ -72,6 +72,9 @@ pub(super) async fn start(
                     error.to_string(),
                 );
             }
+            Err(ExecutionError::Start(StartError::Objects(error))) if error.is_lasting() => {
+                return refused(&error);
+            }
             Err(ExecutionError::Start(StartError::Objects(error))) => {
                 let name = &run.metadata.name;
                 tracing::warn!(run = name, %error, "could not start a run for another one");
@@ -98,6 +101,17 @@ pub(super) async fn start(
             }
         }
     }
+}
+
+/// A run that cannot be started, however often that is tried.
+fn refused(error: &ObjectError) -> TaskResult {
+    let name = match error {
+        ObjectError::Invalid { .. } => "StepFunctions.InvalidNameException",
+        ObjectError::AlreadyExists { .. } => "StepFunctions.ExecutionAlreadyExistsException",
+        ObjectError::Store(_) => "States.DataLimitExceeded",
+        _ => "States.Runtime",
+    };
+    failed(name, crate::explain(error))
 }
 
 /// The state machine that a task asks for: by its ARN, or by its name.

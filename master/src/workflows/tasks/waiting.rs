@@ -24,10 +24,15 @@ pub fn name_of_token(token: &str) -> String {
     Digest::of(token.as_bytes()).hex()[..32].to_owned()
 }
 
-/// Makes the task's object, unless it is there from before a crash. Tries until the store answers.
-pub(super) async fn ensure(tools: &WorkflowsTools, run: &WorkflowRun, invocation: &Invocation) {
+/// Makes the task's object, unless it is there from before a crash. Tries until the store answers; one that it will never
+/// take has failed.
+pub(super) async fn ensure(
+    tools: &WorkflowsTools,
+    run: &WorkflowRun,
+    invocation: &Invocation,
+) -> Result<(), TaskResult> {
     let Some(token) = &invocation.token else {
-        return;
+        return Ok(());
     };
     let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs());
     let mut task = Task::with_metadata(ObjectMeta {
@@ -50,7 +55,14 @@ pub(super) async fn ensure(tools: &WorkflowsTools, run: &WorkflowRun, invocation
     };
     loop {
         match tools.objects.create(task.clone(), Durable).await {
-            Ok(_) | Err(ObjectError::AlreadyExists { .. }) => return,
+            Ok(_) | Err(ObjectError::AlreadyExists { .. }) => return Ok(()),
+            Err(error) if error.is_lasting() => {
+                let name = match error {
+                    ObjectError::Store(_) => "States.DataLimitExceeded",
+                    _ => "States.Runtime",
+                };
+                return Err(failed(name, crate::explain(&error)));
+            }
             Err(error) => {
                 tracing::warn!(run = run.metadata.name, %error, "could not write a task");
             }
