@@ -62,6 +62,25 @@ impl Process {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// The memory that it holds now, in bytes.
+    #[must_use]
+    pub fn resident(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it has held since it was started, in bytes.
+    #[must_use]
+    pub fn most_resident(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        kib.unwrap().parse::<usize>().unwrap() << 10
+    }
+
     /// Kills it with SIGKILL, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -30,17 +30,6 @@ fn begin(cluster: &Cluster, path: &str) -> (String, BufReader<TcpStream>) {
     (head.to_lowercase(), reader)
 }
 
-/// What the master holds in memory, in bytes.
-fn memory(cluster: &Cluster) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", cluster.master.id())).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib << 10
-}
-
 #[test]
 fn all_calls_to_a_node_share_a_few_connections() {
     let cluster = Cluster::start();
@@ -85,7 +74,7 @@ fn long_answers_are_handed_on_as_they_come_and_hold_up_nobody() {
     let gateway = cluster.gateway();
     assert_eq!(gateway.get("/function/large?n=3").body.len(), 3 * MIB);
     assert_eq!(gateway.get("/function/quick").expect(200), json!("here"));
-    let before = memory(&cluster);
+    let before = cluster.master.resident();
     let (count, size) = (7, 12 * MIB);
     let mut answers: Vec<_> = (0..count)
         .map(|_| begin(&cluster, "/function/large?n=12"))
@@ -105,7 +94,7 @@ fn long_answers_are_handed_on_as_they_come_and_hold_up_nobody() {
     for _ in 0..20 {
         assert_eq!(gateway.get("/function/quick").expect(200), json!("here"));
     }
-    let held = memory(&cluster).saturating_sub(before);
+    let held = cluster.master.resident().saturating_sub(before);
     assert!(
         held < count * size / 2,
         "{held} bytes of {} are held by the master",

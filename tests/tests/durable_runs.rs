@@ -108,6 +108,40 @@ fn no_finished_step_is_repeated_however_often_the_master_is_killed() {
 }
 
 #[test]
+fn a_run_that_loops_with_a_large_document_keeps_neither_the_memory_nor_the_others() {
+    // MiB. What the store keeps of recent changes and of its pages is 128 of them.
+    const MOST: usize = 400;
+    let mut cluster = Cluster::start();
+    let next = json!({ "n.$": "States.MathAdd($.n, 1)", "text.$": "$.text" });
+    let loops = json!({ "StartAt": "P", "States": {
+        "P": { "Type": "Pass", "Parameters": next, "Next": "P" }
+    } });
+    apply(&cluster, "loops", &loops);
+    let short = json!({ "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } } });
+    apply(&cluster, "short", &short);
+    let input = json!({ "n": 0, "text": "x".repeat(200_000) });
+    let run = begin(&cluster, "loops", &input);
+    let written = |cluster: &Cluster| {
+        let store = fs::metadata(cluster.home().join("master/store.redb")).unwrap();
+        usize::try_from(store.len()).unwrap() >> 20
+    };
+    eventually("much is written", || {
+        let now = written(&cluster);
+        if now > 320 { Ok(()) } else { Err(now) }
+    });
+    let status = ended(&cluster, &begin(&cluster, "short", &json!({})));
+    assert_eq!(status["phase"], "Succeeded", "{status}");
+    let peak = cluster.master.most_resident() >> 20;
+    assert!(peak < MOST, "{peak} MiB of {} written", written(&cluster));
+    // The next life of the master reads all of it.
+    cluster.crash_master();
+    cluster.kubectl().run(&["stop", "run", &run]);
+    assert_eq!(ended(&cluster, &run)["phase"], "Aborted");
+    let peak = cluster.master.most_resident() >> 20;
+    assert!(peak < MOST, "{peak} MiB of {} written", written(&cluster));
+}
+
+#[test]
 fn a_run_that_only_waits_needs_no_actor_and_goes_on_in_time_after_a_crash() {
     const SECONDS: u64 = 14;
     let mut cluster = Cluster::start();

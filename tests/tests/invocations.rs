@@ -100,17 +100,6 @@ fn what_failed_is_listed_and_begun_again() {
     assert_eq!(one["state"], "Succeeded");
 }
 
-/// Resident memory of a process, in bytes.
-fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib << 10
-}
-
 #[test]
 fn thousands_that_wait_cost_little_memory_and_go_on_after_a_crash() {
     let mut cluster = Cluster::start();
@@ -119,7 +108,7 @@ fn thousands_that_wait_cost_little_memory_and_go_on_after_a_crash() {
     let gateway = cluster.gateway();
     // The first ones warm what every call needs.
     let first = accepted(&gateway, "paused", "{}");
-    let before = resident(cluster.master.id());
+    let before = cluster.master.resident();
     let count = 3_000;
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -135,7 +124,7 @@ fn thousands_that_wait_cost_little_memory_and_go_on_after_a_crash() {
             });
         }
     });
-    let each = resident(cluster.master.id()).saturating_sub(before) / count;
+    let each = cluster.master.resident().saturating_sub(before) / count;
     assert!(each < 16 << 10, "{each} bytes for a call that waits");
     cluster.crash_master();
     let settings = ["scale", "function/paused", "--replicas=auto"];

@@ -51,7 +51,8 @@ pub enum Command {
         context: ExecutionContext,
     },
     /// Go on where the journal ends. Send it once after replaying a journal: if it was cut in the middle of a decision, this
-    /// finishes the decision. Append its records; [`Run::pending`](crate::Run::pending) then has its effects too.
+    /// finishes the decision. Append its records; [`Run::pending`](crate::Run::pending) then has its effects too. Send it also
+    /// after a decision that says that there is [more](crate::Decision::more).
     Resume,
     /// Go on from where an ended run failed (`RedriveExecution`): what succeeded is not repeated.
     Redrive,

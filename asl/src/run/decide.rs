@@ -18,6 +18,10 @@ use crate::history::{EventKind, HistoryEvent, Payload};
 use crate::program::Program;
 use crate::resource::Resource;
 
+/// A decision with so many records ends after the turn: a loop of Pass states would else hold its whole history, and
+/// nothing else would be heard meanwhile.
+const MOST_RECORDS: usize = 128;
+
 /// A decision in the making: the run, what it decided so far, and what it may use.
 pub(super) struct Maker<'a> {
     pub(super) run: &'a mut Run,
@@ -45,7 +49,7 @@ impl From<EngineError> for Halt {
 impl Run {
     /// Reacts to a command. The run itself has moved on when this returns: append the records, then carry out the effects.
     ///
-    /// A command that comes late or twice decides nothing.
+    /// A command that comes late or twice decides nothing. A long decision says that there is [more](Decision::more).
     ///
     /// # Errors
     ///
@@ -76,9 +80,11 @@ impl Run {
             Err(Halt::Engine(error)) => return Err(error),
             Err(Halt::Full) => maker.history_is_full()?,
         }
+        let (records, effects) = (maker.records, tidy(maker.effects));
         Ok(Decision {
-            records: maker.records,
-            effects: tidy(maker.effects),
+            records,
+            effects,
+            more: self.outcome.is_none() && !self.ready.is_empty(),
         })
     }
 }
@@ -324,9 +330,10 @@ impl Maker<'_> {
         self.run.tasks.get(&task).map(|flight| flight.strand)
     }
 
-    /// Goes on until every strand waits for something. One step of each strand in turn, so that branches run side by side.
+    /// Goes on until every strand waits for something or the decision is long enough. One step of each strand in turn, so
+    /// that branches run side by side.
     fn advance(&mut self) -> Result<(), Halt> {
-        while !self.run.ready.is_empty() {
+        while !self.run.ready.is_empty() && self.records.len() < MOST_RECORDS {
             let turn: Vec<StrandId> = self.run.ready.iter().copied().collect();
             for strand in turn {
                 if self.run.ready.contains(&strand) {

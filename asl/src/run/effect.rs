@@ -161,6 +161,8 @@ pub struct Decision {
     pub records: Vec<Record>,
     /// What to do about it.
     pub effects: Vec<Effect>,
+    /// Whether the run could go on at once, but the decision was long enough: then [`Command::Resume`] goes on.
+    pub more: bool,
 }
 
 impl Decision {

@@ -68,7 +68,19 @@ impl World {
         }
     }
 
+    /// Decides until there is no more to decide; all of it together.
     pub fn send(&mut self, command: Command) -> Decision {
+        let mut all = self.decide(command);
+        while all.more {
+            let next = self.decide(Command::Resume);
+            all.records.extend(next.records);
+            all.effects.extend(next.effects);
+            all.more = next.more;
+        }
+        all
+    }
+
+    pub fn decide(&mut self, command: Command) -> Decision {
         let moment = self.moment();
         let decision = self.run.decide(&self.program, command, &moment).unwrap();
         self.journal.extend(decision.records.iter().cloned());
@@ -186,6 +198,30 @@ impl World {
 
     /// Another world that has only the journal, as after a crash.
     pub fn resume(program: &Program, journal: &[Record], now: Timestamp) -> World {
+        let mut world = World::replayed(program, journal, now);
+        while world.go_on() {}
+        for effect in world.run.pending() {
+            world.carry_out(effect);
+        }
+        world
+    }
+
+    /// The same after its first decision.
+    pub fn resume_once(program: &Program, journal: &[Record], now: Timestamp) -> World {
+        let mut world = World::replayed(program, journal, now);
+        world.go_on();
+        world
+    }
+
+    fn go_on(&mut self) -> bool {
+        let moment = self.moment();
+        let decision = self.run.decide(&self.program, Command::Resume, &moment);
+        let decision = decision.unwrap();
+        self.journal.extend(decision.records);
+        decision.more
+    }
+
+    fn replayed(program: &Program, journal: &[Record], now: Timestamp) -> World {
         let mut world = World::new(program.clone());
         world.now = now;
         // What the journal holds went through text.
@@ -193,12 +229,6 @@ impl World {
         world.journal = serde_json::from_str(&text).unwrap();
         for record in &world.journal {
             world.run.apply(record).unwrap();
-        }
-        let moment = world.moment();
-        let decision = world.run.decide(program, Command::Resume, &moment).unwrap();
-        world.journal.extend(decision.records);
-        for effect in world.run.pending() {
-            world.carry_out(effect);
         }
         world
     }

@@ -1,5 +1,7 @@
 //! `maxResults` and `nextToken`.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 
 use super::error::Error;
@@ -58,8 +60,19 @@ impl Page {
         let mut part: Vec<T> = all.skip(self.from).take(self.count + 1).collect();
         let more = part.len() > self.count;
         part.truncate(self.count);
-        let token = more.then(|| format!("after-{}", self.from + self.count));
-        (part, token)
+        (part, more.then(|| self.token()))
+    }
+
+    /// The places of the part in a list, and the token that leads to the rest where the list has any.
+    pub(super) fn places(self) -> (Range<usize>, String) {
+        (
+            self.from..self.from.saturating_add(self.count),
+            self.token(),
+        )
+    }
+
+    fn token(self) -> String {
+        format!("after-{}", self.from.saturating_add(self.count))
     }
 }
 

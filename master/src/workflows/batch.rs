@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use asl::{Payload, Record};
 use common::digest::Digest;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Bytes of records in one batch: a larger decision becomes more of them.
 const BATCH_BYTES: usize = 1 << 20;
@@ -44,12 +45,7 @@ pub(super) fn encode(records: &[Record]) -> Result<Batch, serde_json::Error> {
         if count > 0 {
             text.push(b',');
         }
-        let start = text.len();
-        serde_json::to_writer(&mut text, record)?;
-        if text.len() - start > APART {
-            text.truncate(start);
-            serde_json::to_writer(&mut text, &documents.take(count, record)?)?;
-        }
+        serde_json::to_writer(&mut text, &documents.take(count, record)?)?;
         count += 1;
     }
     text.push(b']');
@@ -103,7 +99,7 @@ struct Documents {
     places: Vec<Place>,
     texts: HashMap<Digest, Vec<u8>>,
     /// What was taken out already; kept so that its address stays its own.
-    seen: HashMap<*const serde_json::Value, (Digest, Payload)>,
+    seen: HashMap<*const Value, (Digest, Payload)>,
 }
 
 impl Documents {
@@ -114,6 +110,7 @@ impl Documents {
             let address = std::sync::Arc::as_ptr(payload);
             let digest = match self.seen.get(&address) {
                 Some((digest, _)) => *digest,
+                None if at_most(payload) <= APART => continue,
                 None => {
                     let text = serde_json::to_vec(&**payload)?;
                     if text.len() <= APART {
@@ -129,5 +126,54 @@ impl Documents {
             *payload = Payload::default();
         }
         Ok(record)
+    }
+}
+
+/// Bytes that a document's text has at most, if not exactly: told without writing it.
+fn at_most(value: &Value) -> usize {
+    // An escaped byte takes six; around a text and behind it stand a few signs.
+    let text = |text: &str| 6 * text.len() + 4;
+    match value {
+        Value::Null | Value::Bool(_) => 6,
+        Value::Number(number) => number.as_str().len() + 2,
+        Value::String(string) => text(string),
+        Value::Array(list) => 4 + list.iter().map(at_most).sum::<usize>(),
+        Value::Object(map) => {
+            let fields = map.iter().map(|(name, value)| text(name) + at_most(value));
+            4 + fields.sum::<usize>()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::at_most;
+
+    fn document() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[\\x00-\\x1f\"]{0,9}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            let fields = prop::collection::btree_map(any::<String>(), inner.clone(), 0..8);
+            prop_oneof![
+                prop::collection::vec(inner, 0..8).prop_map(Value::from),
+                fields.prop_map(|fields| Value::from_iter(fields)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_longer_than_was_told(value in document()) {
+            prop_assert!(value.to_string().len() <= at_most(&value));
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! A run's journal in the store.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use asl::{Payload, Record};
 use common::digest::Digest;
+use serde_json::Value;
 
 use super::batch::{self, Batch};
 use crate::store::{Durability, Page, Store, StoreError, Txn};
@@ -67,7 +67,7 @@ impl Journal {
         }
     }
 
-    /// Reads the journal of a run from its start.
+    /// Reads the journal of a run from its start, all of it at once.
     ///
     /// # Errors
     /// When the store fails, or a batch makes no sense.
@@ -75,11 +75,26 @@ impl Journal {
         store: Arc<dyn Store>,
         run: &str,
     ) -> Result<(Self, Vec<Record>), JournalError> {
+        let mut all = Vec::new();
+        let journal = Self::replay(store, run, |records| all.extend(records)).await?;
+        Ok((journal, all))
+    }
+
+    /// Reads the journal of a run from its start and hands its records on as they come. A document is held for as
+    /// long as somebody else holds it: a history may be larger than the memory.
+    ///
+    /// # Errors
+    /// When the store fails, or a batch makes no sense.
+    pub async fn replay(
+        store: Arc<dyn Store>,
+        run: &str,
+        mut each: impl FnMut(Vec<Record>),
+    ) -> Result<Self, JournalError> {
         let prefix = format!("{PREFIX}{run}/");
         // Batches have ten digits; documents come after them.
         let batches = format!("{prefix}0");
-        let mut records = Vec::new();
-        let mut documents = HashMap::new();
+        let mut kept = HashSet::new();
+        let mut held: HashMap<Digest, Weak<Value>> = HashMap::new();
         let mut after: Option<String> = None;
         let mut next = 0;
         loop {
@@ -95,20 +110,29 @@ impl Journal {
                     source,
                 };
                 let mut stored = batch::decode(&entry.value).map_err(damaged)?;
+                let mut documents = HashMap::new();
                 for digest in stored.documents() {
-                    if let Entry::Vacant(document) = documents.entry(digest) {
-                        let found = store.get(&document_key(&prefix, &digest)).await?;
-                        let missing = JournalError::Missing {
-                            batch: next,
-                            digest,
-                        };
-                        let found = found.ok_or(missing)?;
-                        let found = serde_json::from_slice(&found.value).map_err(damaged)?;
-                        document.insert(Payload::new(found));
+                    if documents.contains_key(&digest) {
+                        continue;
                     }
+                    let document = match held.get(&digest).and_then(Weak::upgrade) {
+                        Some(document) => document,
+                        None => {
+                            let found = store.get(&document_key(&prefix, &digest)).await?;
+                            let missing = JournalError::Missing {
+                                batch: next,
+                                digest,
+                            };
+                            let found = found.ok_or(missing)?;
+                            Payload::new(serde_json::from_slice(&found.value).map_err(damaged)?)
+                        }
+                    };
+                    held.insert(digest, Arc::downgrade(&document));
+                    documents.insert(digest, document);
+                    kept.insert(digest);
                 }
                 stored.complete(&documents);
-                records.extend(stored.records);
+                each(stored.records);
                 next += 1;
             }
             match listed.entries.last() {
@@ -116,16 +140,13 @@ impl Journal {
                 _ => break,
             }
         }
-        Ok((
-            Self {
-                store: Some(store),
-                prefix,
-                next,
-                kept: documents.into_keys().collect(),
-                done: 0,
-            },
-            records,
-        ))
+        Ok(Self {
+            store: Some(store),
+            prefix,
+            next,
+            kept,
+            done: 0,
+        })
     }
 
     /// Appends a decision's records; they are on disk when this returns. A batch that another master

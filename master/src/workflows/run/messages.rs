@@ -2,15 +2,16 @@ use std::sync::Arc;
 
 use actix::Message;
 use asl::run::MapRunId;
-use asl::{Command, Decision, Record, TaskId};
+use asl::{Command, Decision, TaskId};
 use common::resources::{Task, WorkflowRun};
 
+use super::resume::Replayed;
 use crate::workflows::journal::{Journal, JournalError};
 use crate::workflows::parked;
 
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Loaded(pub(super) Result<(Journal, Vec<Record>), JournalError>);
+pub(super) struct Loaded(pub(super) Result<Replayed, JournalError>);
 
 #[derive(Message)]
 #[rtype(result = "()")]

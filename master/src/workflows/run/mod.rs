@@ -141,7 +141,14 @@ impl WorkflowRunActor {
                 entropy: rand::random(),
             };
             let ended = Ended::by(&command);
-            match self.engine.decide(&program, command, &moment) {
+            let decision = self.engine.decide(&program, command, &moment);
+            // Behind what waits: a run that loops is stopped like any other.
+            if decision.as_ref().is_ok_and(|decision| decision.more)
+                && !self.commands.contains(&Command::Resume)
+            {
+                self.commands.push_back(Command::Resume);
+            }
+            match decision {
                 Ok(decision) if decision.records.is_empty() => self.carry_out_all(&decision, ctx),
                 Ok(decision) => return self.append(decision, ended, ctx),
                 Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),

@@ -3,18 +3,61 @@
 use std::sync::Arc;
 
 use actix::{AsyncContext, Context, Handler, WrapFuture};
-use asl::{Command, ExecutionContext, Record, Run};
+use asl::{Command, EngineError, ExecutionContext, Limits, Record, Run};
 use serde_json::json;
 
 use super::messages::Loaded;
 use super::{RETRY_AFTER, WorkflowRunActor, stop_command};
 use crate::arn::Arn;
+use crate::store::Store;
 use crate::workflows::execution::{execution_arn, execution_name};
 use crate::workflows::journal::{Journal, JournalError};
 use crate::workflows::programs::program_of;
 use crate::workflows::show::Progress;
 use crate::workflows::start::{Target, target_of};
 use crate::workflows::tasks;
+
+/// A run as its journal tells it.
+pub(super) struct Replayed {
+    journal: Journal,
+    engine: Run,
+    progress: Progress,
+    /// Whether all of the journal fits together.
+    folded: Result<(), EngineError>,
+}
+
+impl Replayed {
+    fn nothing(limits: Limits) -> Self {
+        Self {
+            journal: Journal::none(),
+            engine: Run::with_limits(limits),
+            progress: Progress::default(),
+            folded: Ok(()),
+        }
+    }
+}
+
+/// Folds a run's journal while it is read.
+async fn replay(
+    store: Arc<dyn Store>,
+    run: &str,
+    limits: Limits,
+) -> Result<Replayed, JournalError> {
+    let mut replayed = Replayed::nothing(limits);
+    let fold = |records: Vec<Record>| {
+        for record in &records {
+            if replayed.folded.is_ok() {
+                replayed.progress.read(record);
+                replayed.folded = replayed.engine.apply(record);
+            }
+        }
+    };
+    let journal = Journal::replay(store, run, fold).await?;
+    Ok(Replayed {
+        journal,
+        ..replayed
+    })
+}
 
 impl WorkflowRunActor {
     pub(super) fn load(&self, ctx: &mut Context<Self>) {
@@ -23,31 +66,27 @@ impl WorkflowRunActor {
             self.run.metadata.uid.clone(),
         );
         let addr = ctx.address();
+        let limits = self.tools.limits;
         if self.is_express() {
-            addr.do_send(Loaded(Ok((Journal::none(), Vec::new()))));
+            addr.do_send(Loaded(Ok(Replayed::nothing(limits))));
             return;
         }
-        let load = async move { addr.do_send(Loaded(Journal::load(store, &uid).await)) };
+        let load = async move { addr.do_send(Loaded(replay(store, &uid, limits).await)) };
         ctx.spawn(load.into_actor(self));
     }
 
-    /// Folds the journal and goes on where it ends.
-    fn resume(&mut self, journal: Journal, records: Vec<Record>, ctx: &mut Context<Self>) {
-        self.journal = Some(journal);
+    /// Goes on where the journal ends.
+    fn resume(&mut self, replayed: Replayed, ctx: &mut Context<Self>) {
+        self.journal = Some(replayed.journal);
+        (self.engine, self.progress) = (replayed.engine, replayed.progress);
         let definition = self.run.spec.definition.clone().unwrap_or_default();
         let program = match program_of(&definition) {
             Ok(program) => program,
             Err(error) => return self.fail("States.Runtime", error.to_string(), ctx),
         };
-        for record in &records {
-            self.progress.read(record);
-            if let Err(error) = self.engine.apply(record) {
-                return self.fail(
-                    "States.Runtime",
-                    format!("replay the journal: {error}"),
-                    ctx,
-                );
-            }
+        if let Err(error) = replayed.folded {
+            let cause = format!("replay the journal: {error}");
+            return self.fail("States.Runtime", cause, ctx);
         }
         self.program = Some(program);
         self.stale = true;
@@ -123,7 +162,7 @@ impl Handler<Loaded> for WorkflowRunActor {
 
     fn handle(&mut self, Loaded(result): Loaded, ctx: &mut Self::Context) {
         match result {
-            Ok((journal, records)) => self.resume(journal, records, ctx),
+            Ok(replayed) => self.resume(replayed, ctx),
             Err(error @ (JournalError::Damaged { .. } | JournalError::Missing { .. })) => {
                 self.fail("States.Runtime", error.to_string(), ctx);
             }
