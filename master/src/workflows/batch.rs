@@ -165,7 +165,7 @@ mod tests {
             let fields = prop::collection::btree_map(any::<String>(), inner.clone(), 0..8);
             prop_oneof![
                 prop::collection::vec(inner, 0..8).prop_map(Value::from),
-                fields.prop_map(|fields| Value::from_iter(fields)),
+                fields.prop_map(Value::from_iter),
             ]
         })
     }
