@@ -8,10 +8,10 @@ current: ContextVar = ContextVar("troupe_call", default=None)
 
 
 class Call:
-    """Shared by the call's thread and the watcher without a lock: `gate` and `reply` are taken with pop()."""
+    """Shared by the call's thread and the watcher without a lock: what is in `gate`, `held` and `reply` is taken with pop()."""
 
     __slots__ = (
-        "id", "connection", "head_only", "began", "limit", "deadline", "gate", "reply",
+        "id", "connection", "head_only", "began", "limit", "deadline", "gate", "held", "reply",
         "interrupted", "interrupted_at", "thrown", "waiter", "abandoned", "ended", "answered", "partial",
     )  # fmt: skip
 
@@ -23,6 +23,7 @@ class Call:
         self.limit = limit
         self.deadline = began + limit
         self.gate: list = []
+        self.held: list = []
         self.reply = [True]
         self.interrupted = None
         self.interrupted_at = 0.0

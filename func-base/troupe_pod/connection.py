@@ -12,7 +12,7 @@ from troupe_pod.http_request import MAX_HEAD, BadRequest, Request
 from troupe_pod.invocation import invoke
 
 BETWEEN_BYTES = 30
-"""Seconds that a request once begun may stand still; also for an answer that is not taken."""
+"""Seconds that a request once begun may stand still; over TCP also an answer that is not taken."""
 LONG = 1024 * 1024
 """Bytes. A longer answer is the last on a lane: its reader may take his time, and nobody is to wait behind him."""
 LINGER = struct.pack("ll", 1, 0)
@@ -39,8 +39,9 @@ class Connection:
         try:
             # Kernel timeouts: Python's own would cost a poll() for every read.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
             if sock.family != socket.AF_UNIX:
+                # Behind a Unix socket is a gateway, which knows how long its client may take.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._requests(sock)
         except (OSError, Truncated):
@@ -91,15 +92,17 @@ class Connection:
             if self.is_lane and request.keep and len(answer) > LONG:
                 request.keep = False
                 answer = closing(answer)
-            sock.sendall(answer)
+            sock.sendall(answer, socket.MSG_NOSIGNAL)
             if not request.keep:
                 return
+            # Not held while the next request is awaited, which may be long.
+            answer = request = None
             self.busy = bool(rest)
 
     def _refuse(self, error: BadRequest) -> None:
         """Answers, then reads on for a while: closing with unread bytes would take the answer from the client."""
         document = status(error.code, error.reason, str(error))
-        self.sock.sendall(control_answer(error.code, document, keep=False, outcome=b"badrequest"))
+        self.sock.sendall(control_answer(error.code, document, keep=False, outcome=b"badrequest"), socket.MSG_NOSIGNAL)
         self.sock.shutdown(socket.SHUT_WR)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, LINGER)
         left = LINGER_BYTES

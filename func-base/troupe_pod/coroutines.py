@@ -15,7 +15,7 @@ def loop():
     """Started at the first use: most functions are not async, and asyncio is slow to import."""
     global _loop
     with _lock:
-        if _loop is None:
+        if _loop is None or _loop.is_closed():
             import asyncio
 
             _loop = asyncio.new_event_loop()
@@ -27,7 +27,13 @@ def _run(loop) -> None:
     import asyncio
 
     asyncio.set_event_loop(loop)
-    loop.run_forever()
+    while not loop.is_closed():
+        try:
+            loop.run_forever()
+        except BaseException as error:
+            # SystemExit of a task that a call made; the call hears of it where it awaits the task.
+            if forks.in_child:
+                forks.exit_child(error)
 
 
 async def _contained(coroutine):
@@ -39,7 +45,11 @@ async def _contained(coroutine):
         failure = error
     if forks.in_child:
         forks.exit_child(failure)
-    return value, failure
+    try:
+        return value, failure
+    finally:
+        # The failure's traceback holds this frame.
+        value = failure = None
 
 
 def run_coroutine(call, coroutine):
@@ -54,9 +64,10 @@ def run_coroutine(call, coroutine):
         task = context.run(target.create_task, _contained(coroutine))
         tasks.append(task)
         task.add_done_callback(lambda _: done.release())
-        call.gate.append(lambda: target.call_soon_threadsafe(task.cancel))
 
     target.call_soon_threadsafe(start)
+    # After `start` in the loop's queue; a loop that is stuck does neither, and the caller hears that the call runs on.
+    call.gate.append(lambda: target.call_soon_threadsafe(lambda: tasks[0].cancel()))
     done.acquire()
     try:
         call.gate.pop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from troupe_pod.http_answer import Unserializable
+
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 MAX_MESSAGE = 64 * 1024
 
@@ -46,12 +48,25 @@ def error_document(error: BaseException) -> dict:
     try:
         frames = traceback.extract_tb(error.__traceback__)
         # (file, line, name, text): without the marks below the text, which differ between Pythons.
-        stack = [(_shown(one.filename), one.lineno, one.name, one.line) for one in frames if not _is_own(one.filename)]
+        # Where an import itself fails there is nothing but the importer's own frames.
+        theirs = [one for one in frames if not _is_own(one.filename)] or [one for one in frames if not one.filename.startswith(OWN)]
+        stack = [(_shown(one.filename), one.lineno, one.name, one.line) for one in theirs]
         stack = traceback.StackSummary.from_list(stack).format()
     except Exception:
         stack = []
     kind = error.reason if isinstance(error, EntryError) else type(error).__name__
     return {"errorType": kind, "errorMessage": message[:MAX_MESSAGE], "stackTrace": stack}
+
+
+def hidden(error: BaseException) -> dict:
+    """The document of an exception whose own methods took too long."""
+    return {"errorType": type(error).__name__, "errorMessage": "the exception's message cannot be shown", "stackTrace": []}
+
+
+def unserializable(error: BaseException) -> dict:
+    """The document of a returned value that could not be written: of what its style refused, or its own methods raised."""
+    message = str(error) if isinstance(error, Unserializable) else f"the returned value cannot be written: {type(error).__name__}"
+    return {"errorType": "Unserializable", "errorMessage": message, "stackTrace": []}
 
 
 def as_log(document: dict) -> str:

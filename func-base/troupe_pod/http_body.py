@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from troupe_pod.http_answer import CONTINUE
 from troupe_pod.http_request import BadRequest
 
@@ -25,7 +27,7 @@ def read_body(sock, request, rest: bytes, limit: int) -> bytes:
     if len(rest) < request.length or request.chunked:
         expect = request.fields.get(b"expect")
         if expect is not None and expect.lower() == b"100-continue":
-            sock.sendall(CONTINUE)
+            sock.sendall(CONTINUE, socket.MSG_NOSIGNAL)
     if request.chunked:
         return _read_chunks(sock, request, rest, limit)
     missing = request.length - len(rest)

@@ -7,7 +7,7 @@ import time
 
 MAX_HEAD = 64 * 1024
 LEADING = re.compile(rb"([!#-'*+\-.^-z|~0-9A-Z]{1,32}) ([!-~\x80-\xff]+) HTTP/1\.([01])(?:\r\n|\Z)")
-FIELD = re.compile(rb"^([!#-'*+\-.^-z|~0-9A-Z]+):[ \t]*([^\r\n\0]*)\r?$", re.MULTILINE)
+FIELD = re.compile(rb"^([!#-'*+\-.^-z|~0-9A-Z]+):([^\r\n\0]*)\r?$", re.MULTILINE)
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect")
 )
@@ -41,9 +41,9 @@ class Request:
         for name, value in found:
             name = name.lower()
             if name in fields:
-                fields[name] += (b"; " if name == b"cookie" else b", ") + value.rstrip()
+                fields[name] += (b"; " if name == b"cookie" else b", ") + value.strip()
             else:
-                fields[name] = value.rstrip()
+                fields[name] = value.strip()
         self.fields = fields
         self.keep = minor == b"1" and b"close" not in fields.get(b"connection", b"").lower()
         self.event = fields.get(b"x-troupe-call") == b"event"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from contextvars import copy_context
 from types import CoroutineType
 
 from troupe_pod import forks, logs
 from troupe_pod.call import Call, current
 from troupe_pod.coroutines import run_coroutine
-from troupe_pod.errors import as_log, error_document
-from troupe_pod.http_answer import JSON_TYPE, Unserializable, answer, json_bytes, status
+from troupe_pod.errors import as_log, error_document, hidden, unserializable
+from troupe_pod.http_answer import JSON_TYPE, answer, json_bytes, status
 from troupe_pod.http_request import BadRequest
 from troupe_pod.interrupt import CallTimeout, run_interruptible
 from troupe_pod.slots import MAX_WAITING, Busy
@@ -72,9 +73,13 @@ def _answer(pod, call, request, headers: bytes) -> bytes | None:
         value, failure = _run(call, function.entry, arguments)
         run_ms = (monotonic() - began) * 1e3
     finally:
-        call.ended = True
         function.slots.release()
 
+    shaped = refused = None
+    if failure is None and call.interrupted is None:
+        # What was returned may have methods of its own.
+        shaped, refused = run_interruptible(call, function.style.answer, (value, request))
+    call.ended = True
     if pod.draining:
         request.keep = False
     if call.interrupted is not None:
@@ -82,11 +87,10 @@ def _answer(pod, call, request, headers: bytes) -> bytes | None:
     if failure is not None:
         failure = function.style.failed(failure, call)
         return answer(500, headers, json_bytes(failure), b"error", run_ms, request.keep, call.head_only)
-    try:
-        code, kind, body = function.style.answer(value, request)
-    except Unserializable as error:
-        body = json_bytes({"errorType": "Unserializable", "errorMessage": str(error), "stackTrace": []})
+    if refused is not None:
+        body = json_bytes(unserializable(refused))
         return answer(500, headers, body, b"unserializable", run_ms, request.keep, call.head_only)
+    code, kind, body = shaped
     if headers is not JSON_TYPE:
         kind += headers[len(JSON_TYPE) :]
     return answer(code, kind, body, b"ok", run_ms, request.keep, call.head_only)
@@ -96,13 +100,15 @@ def _run(call, entry, arguments):
     """Returns (value, error document); the call's prints and its error are in the log by then."""
     current.set(call)
     try:
-        value, failure = run_interruptible(call, entry, arguments)
+        # Context variables that a call sets are its own, as they are in a coroutine.
+        value, failure = run_interruptible(call, copy_context().run, (entry, *arguments))
         if value.__class__ is CoroutineType and call.interrupted is None:
             value, failure = run_coroutine(call, value)
         if forks.in_child:
             forks.exit_child(failure)
         if failure is not None:
-            failure = error_document(failure)
+            document, _ = run_interruptible(call, error_document, (failure,))
+            failure = document or hidden(failure)
             logs.stderr.write(as_log(failure))
         if call.partial:
             logs.flush_call(call)

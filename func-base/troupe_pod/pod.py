@@ -130,6 +130,9 @@ class Pod:
 
         try:
             self.function = load(self.settings)
+            # Scripts give the signal its default back: here every reader that goes away would end the pod.
+            if signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL:
+                signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         except BaseException as error:
             if forks.in_child:
                 forks.exit_child(error)
@@ -193,7 +196,7 @@ class Pod:
     def _turn_away(sock) -> None:
         document = status(503, "Busy", "too many connections")
         try:
-            sock.send(control_answer(503, document, keep=False, outcome=b"busy"), socket.MSG_DONTWAIT)
+            sock.send(control_answer(503, document, keep=False, outcome=b"busy"), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except OSError:
             pass
         sock.close()

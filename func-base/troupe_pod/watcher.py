@@ -13,11 +13,13 @@ import time
 
 from troupe_pod import logs
 from troupe_pod.http_answer import JSON_TYPE, answer, json_bytes
-from troupe_pod.interrupt import CallCancelled, CallTimeout, interrupt
+from troupe_pod.interrupt import CallCancelled, CallTimeout, interrupt, throw
 
 TICK = 0.05
 """Seconds; also the age from which a call's client is watched, and the time an interrupted thread has to end before the caller is told that it is still running."""
 LEAST_TICK = 0.001
+BRISK = 1.0
+"""Seconds for which a thread that must not be struck just now is looked at again at once."""
 QUIET_TICKS = 20
 RUNNING = b"X-Troupe-Thread: running\r\n"
 
@@ -66,21 +68,26 @@ class Watcher:
 
     @staticmethod
     def _tick(calls) -> float:
-        nearest = min((call.deadline for call in calls if call.interrupted is None), default=None)
-        if nearest is None:
-            return TICK
-        return min(TICK, max(LEAST_TICK, nearest - time.monotonic()))
+        now = time.monotonic()
+        nearest = now + TICK
+        for call in calls:
+            if call.interrupted is None:
+                nearest = min(nearest, call.deadline)
+            elif call.held and now - call.interrupted_at < BRISK:
+                return LEAST_TICK
+        return max(LEAST_TICK, nearest - now)
 
     def _look(self, now: float) -> None:
         watched = {}
         poller = None
         for call in list(self.calls):
             if call.interrupted is not None:
+                throw(call)
                 if call.interrupted is CallTimeout and not call.ended and now - call.interrupted_at >= TICK:
                     self._answer(call)
             elif now >= call.deadline:
-                if interrupt(call, CallTimeout):
-                    call.interrupted_at = now
+                call.interrupted_at = now
+                interrupt(call, CallTimeout)
             elif now - call.began >= TICK:
                 sock = call.connection.sock
                 descriptor = sock.fileno()
@@ -91,12 +98,14 @@ class Watcher:
                     watched[descriptor] = call
         if poller is not None:
             for descriptor, _ in poller.poll(0):
-                self._cancel(watched[descriptor])
+                self._cancel(watched[descriptor], now)
 
-    def _cancel(self, call) -> None:
+    def _cancel(self, call, now: float) -> None:
         if call.waiter is not None:
             self.pod.function.slots.abandon(call)
-        elif interrupt(call, CallCancelled):
+            return
+        call.interrupted_at = now
+        if interrupt(call, CallCancelled):
             call.connection.busy = False
 
     @staticmethod
@@ -108,7 +117,7 @@ class Watcher:
             return
         sock = call.connection.sock
         try:
-            sock.send(timeout_answer(call, RUNNING, (time.monotonic() - call.began) * 1e3), socket.MSG_DONTWAIT)
+            sock.send(timeout_answer(call, RUNNING, (time.monotonic() - call.began) * 1e3), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass

@@ -12,7 +12,8 @@ from troupe_pod.json_input import is_json
 NAME = re.compile(r"[!#-'*+\-.^-z|~0-9A-Z]+\Z")
 UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no value of a field may hold (RFC 9110, 5.5)."""
-MOST_LINES = 100
+MOST_LINES = 90
+"""HTTP clients, Python's and ours, read at most 100 lines; some are the server's own."""
 LONGEST_LINES = 64 * 1024
 
 
@@ -38,7 +39,7 @@ def bytes_answer(data: bytes):
 
 def shaped_answer(value: dict):
     code = value["statusCode"]
-    if isinstance(code, str) and code.isdigit():
+    if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code)
     if not isinstance(code, int) or not 200 <= code <= 599:
         raise Unserializable(f"statusCode: found {code!r}, wanted 200 to 599")
@@ -69,7 +70,10 @@ def _pairs(value: dict):
         for name, found in headers.items():
             for one in found if isinstance(found, (list, tuple)) else (found,):
                 yield str(name), _header_text(one)
-    for cookie in value.get("cookies") or ():
+    cookies = value.get("cookies") or ()
+    if not isinstance(cookies, (list, tuple)):
+        raise Unserializable(f"cookies: found {type(cookies).__name__}, wanted a list")
+    for cookie in cookies:
         yield "Set-Cookie", str(cookie)
 
 
