@@ -27,7 +27,8 @@ def is_root():
 
 
 @functools.lru_cache(maxsize=None)
-def _update():
+def update():
+    """Fetches the lists of Debian's packages, once."""
     subprocess.run([*_as_root(), "apt-get", "update", "-q"], capture_output=True)
 
 
@@ -47,7 +48,7 @@ def need(program, package, why):
     if _as_root() is None:
         raise Lacking(f"{program} is missing, and only root may install {package}")
     print(f"installing {package}: {why}", flush=True)
-    _update()
+    update()
     # Servers that a package brings would start by themselves, unless the machine is in single-user mode.
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
     command = [*_as_root(), *quiet, "apt-get", "install", "-y", "-q", "--no-install-recommends", package]

@@ -4,6 +4,7 @@
 A suite that cannot run here is skipped with the reason; with CI=true that is a failure.
 """
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 
 from cluster import ROOT, end_on_signals, target
 import func_base as base
+import machine
 from emulation import emulation
 from engine import engine
 from packages import Lacking, is_root, need, python_with
@@ -183,6 +185,39 @@ def containers():
         return result
 
 
+# What a pod may use, and what it counts when cores are short, under the other version of control groups.
+UNDER_VERSION_2 = {
+    "pool": ["one_that_waits_becomes_the_functions_pod", "one_that_is_being_started_comes_behind_calls"],
+    "process": ["too_much_memory_ends_the_pod_and_is_the_reason"],
+    "docker": [
+        "warm::a_generic_container_becomes_the_functions_pod_and_has_its_limits",
+        "escapes_from_warm_pods::limits_are_seen_from_the_inside",
+        "escapes_from_warm_pods::a_function_that_eats_memory_is_ended_alone",
+    ],
+}
+MACHINE_SECONDS = 900
+
+
+def control_groups():
+    """Pods under control groups of version 2, in a virtual machine that has no others."""
+    # It has no network to install anything over.
+    for program, package in (("dockerd", "docker.io"), ("iptables", "iptables"), ("ip", "iproute2")):
+        need(program, package, "the engine in the virtual machine")
+    build = ["cargo", "test", "-p", "node-agent", "--no-run", "--message-format", "json"]
+    built = subprocess.run(build, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    lines = map(json.loads, filter(lambda line: line.startswith("{"), built.stdout.splitlines()))
+    found = {line["target"]["name"]: line["executable"] for line in lines if line.get("executable")}
+    if built.returncode != 0 or not UNDER_VERSION_2.keys() <= found.keys():
+        return Result("control groups", failed=1, note="the tests were not built")
+    programs = [f"{found[name]}:{','.join(tests)}" for name, tests in UNDER_VERSION_2.items()]
+    command = [sys.executable, "tools/groups.py", base.cached(base.machine()), *programs]
+    result = counted("control groups", *machine.run(command, ROOT, MACHINE_SECONDS))
+    wanted = sum(map(len, UNDER_VERSION_2.values()))
+    if result.failed == 0 and result.passed != wanted:
+        result.failed, result.note = 1, f"{result.passed} of {wanted} tests ran"
+    return result
+
+
 def registry():
     with engine() as host:
         variables = {"TROUPE_TEST_DOCKER_HOST": host, "TROUPE_TEST_REGISTRY_IMAGE": registry_image(host)}
@@ -269,7 +304,7 @@ def programs():
     return Result("build", passed=0, failed=int(code != 0))
 
 
-SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "registry": registry, "blobs": blobs, "etcd": etcd, "end to end": end_to_end, "soak": soak, "faults": faults, "step functions": step_functions, "real kubectl": real_kubectl}
+SUITES = {"func-base": func_base, "image": function_base, "build": programs, "crates": units, "containers": containers, "control groups": control_groups, "registry": registry, "blobs": blobs, "etcd": etcd, "end to end": end_to_end, "soak": soak, "faults": faults, "step functions": step_functions, "real kubectl": real_kubectl}
 
 
 def measured(name, suite):
