@@ -127,7 +127,7 @@ fn a_run_that_loops_with_a_large_document_keeps_neither_the_memory_nor_the_other
     };
     eventually("much is written", || {
         let now = written(&cluster);
-        if now > 320 { Ok(()) } else { Err(now) }
+        if now > 200 { Ok(()) } else { Err(now) }
     });
     let status = ended(&cluster, &begin(&cluster, "short", &json!({})));
     assert_eq!(status["phase"], "Succeeded", "{status}");
